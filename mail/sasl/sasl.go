@@ -1,0 +1,71 @@
+package sasl
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrFailed means that the login or the secret was wrong. The text never says
+// which of them.
+var ErrFailed = errors.New("sasl: login or password is wrong")
+
+// Identity is who has logged in.
+type Identity struct {
+	Login   string // what was typed
+	Account uint32
+}
+
+// Authenticator knows the credentials. It is made for one connection, so that
+// it can throttle by client address.
+type Authenticator interface {
+	// Password checks a password. It fails with [ErrFailed], or with another
+	// error when the check itself was not possible (the client may try again).
+	Password(ctx context.Context, login, password string) (Identity, error)
+	// SCRAMKeys returns the SCRAM-SHA-256 keys of login. For an unknown login
+	// it returns made-up keys that stay the same, so that asking tells nothing.
+	SCRAMKeys(ctx context.Context, login string) (SCRAMKeys, error)
+	// SCRAMDone tells how the exchange for login ended. It returns who has
+	// logged in, or ErrFailed when proof is false.
+	SCRAMDone(ctx context.Context, login string, proof bool) (Identity, error)
+	// Token checks an OAuth bearer token; ErrFailed where none are supported.
+	Token(ctx context.Context, login, token string) (Identity, error)
+}
+
+// SCRAMKeys is what a server keeps for SCRAM-SHA-256 (RFC 5802 section 3).
+type SCRAMKeys struct {
+	Salt       []byte
+	Iterations int
+	StoredKey  []byte
+	ServerKey  []byte
+}
+
+// Server is the server's half of one exchange. Next takes what the client
+// sent, already decoded from base64 (nil: it sent no initial response), and
+// returns the next challenge; after done it must not be called again. An
+// error ends the exchange: ErrFailed for wrong credentials.
+type Server interface {
+	Next(ctx context.Context, response []byte) (challenge []byte, done bool, err error)
+	// Identity returns who has logged in once done.
+	Identity() Identity
+}
+
+// Options say what the connection allows.
+type Options struct {
+	// TLSExporter is the 32 octets of channel binding "tls-exporter"
+	// (RFC 9266); nil if there is no TLS 1.3 connection, and then there is no
+	// SCRAM-SHA-256-PLUS.
+	TLSExporter []byte
+	// Plain allows mechanisms that show the password to the connection.
+	Plain bool
+	// Tokens allows XOAUTH2 and OAUTHBEARER.
+	Tokens bool
+}
+
+// Mechanisms and New are the package's surface:
+//
+//	func Mechanisms(o Options) []string                                          strongest first
+//	func New(mechanism string, a Authenticator, o Options) (Server, error)       ErrMechanism if it is not among them
+//	func MakeSCRAMKeys(password string) (SCRAMKeys, error)                       at password set; salt 16 octets, 4096+ iterations
+
+// ErrMechanism means that a mechanism is unknown or not allowed here.
+var ErrMechanism = errors.New("sasl: mechanism is not available")

@@ -1,0 +1,258 @@
+package mailbox
+
+import (
+	"errors"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/mailbox/store"
+)
+
+// AccountID is the owner of mailboxes in the store; never 0.
+type AccountID = store.Owner
+
+type (
+	ID          uint32 // a mailbox within its account; stable over renames
+	UID         uint32 // RFC 9051 section 2.3.1.1
+	UIDValidity uint32
+	ModSeq      uint64 // RFC 7162 section 3.1; one sequence an account
+	EmailID     uint64 // the same for all copies of a message (RFC 8474)
+	ThreadID    uint64
+)
+
+// Inbox is the ID of every account's INBOX.
+const Inbox ID = 1
+
+var (
+	ErrNotFound        = errors.New("mailbox: no such mailbox")
+	ErrNoMessage       = errors.New("mailbox: no such message")
+	ErrExists          = errors.New("mailbox: mailbox exists already")
+	ErrOverQuota       = errors.New("mailbox: over quota")
+	ErrName            = errors.New("mailbox: name is not allowed")
+	ErrHasChildren     = errors.New("mailbox: mailbox has children")
+	ErrTooManyKeywords = errors.New("mailbox: account has too many different keywords")
+	ErrTooManyBoxes    = errors.New("mailbox: account has too many mailboxes")
+	ErrNoAccount       = errors.New("mailbox: no such account")
+)
+
+// Flags is a set of system flags.
+type Flags uint32
+
+const (
+	Seen Flags = 1 << iota
+	Answered
+	Flagged
+	Deleted
+	Draft
+)
+
+// Role is the special use of a mailbox (RFC 6154).
+type Role uint8
+
+const (
+	NoRole Role = iota
+	RoleInbox
+	RoleArchive
+	RoleDrafts
+	RoleJunk
+	RoleSent
+	RoleTrash
+	RoleAll
+	RoleFlagged
+	RoleImportant
+)
+
+// Mailbox is what is known of a mailbox without looking at its messages. Name
+// is UTF-8 in NFC with "/" between levels.
+type Mailbox struct {
+	ID            ID
+	Name          string
+	Role          Role
+	Subscribed    bool
+	UIDValidity   UIDValidity
+	UIDNext       UID
+	HighestModSeq ModSeq
+	Exists        uint32
+	Unseen        uint32
+	Deleted       uint32
+	Size          int64
+	ObjectID      string // MAILBOXID of RFC 8474
+}
+
+// NewMessage is a message on its way in. Index belongs to exactly the octets
+// of Body.
+type NewMessage struct {
+	Body         io.Reader
+	Size         int64
+	Index        *message.Index
+	InternalDate time.Time // zero: now
+	Flags        Flags
+	Keywords     []string
+}
+
+// Target is where one account gets a message that was delivered.
+type Target struct {
+	Account  AccountID
+	Mailbox  ID // 0: the mailbox with Role, made if it is not there; neither: INBOX
+	Role     Role
+	Flags    Flags
+	Keywords []string
+	// Header is put before the message for this account alone, such as
+	// Delivered-To: complete lines ending in CRLF, at most 4 KiB.
+	Header []byte
+}
+
+// FlagOp says what a FlagChange does with its flags.
+type FlagOp uint8
+
+const (
+	SetFlags FlagOp = iota
+	AddFlags
+	RemoveFlags
+)
+
+// FlagChange is the argument of STORE.
+type FlagChange struct {
+	Op       FlagOp
+	Flags    Flags
+	Keywords []string
+}
+
+// Message is one message of a mailbox inside a View. It is valid until the
+// next step of the iteration that gave it.
+type Message struct {
+	UID      UID
+	ModSeq   ModSeq
+	Flags    Flags
+	Keywords uint64 // bits; View.KeywordNames resolves them
+	Email    EmailID
+}
+
+// The record of a message, read when first asked for. All are cheap but
+// Index, which decodes the MIME structure.
+//
+//	func (m *Message) Size() (int64, error)              octets as seen by clients (with Header)
+//	func (m *Message) InternalDate() (time.Time, error)
+//	func (m *Message) SaveDate() (time.Time, error)      RFC 8514
+//	func (m *Message) Thread() (ThreadID, error)
+//	func (m *Message) Envelope() (*message.Envelope, error)
+//	func (m *Message) Index() (*message.Index, error)    offsets already count Header
+//	func (m *Message) Body() (BodyRef, error)            to be opened after the View has ended
+
+// BodyRef opens the octets of a message, Header first, also after the View
+// that gave it has ended.
+type BodyRef struct {
+	Ref    store.Ref
+	Header []byte
+	Size   int64 // of Header and body together
+}
+
+// ChangeKind says what happened to a message.
+type ChangeKind uint8
+
+const (
+	Changed ChangeKind = iota + 1 // added, or its flags changed
+	Expunged
+)
+
+// Change is the newest thing that happened to a message of a mailbox.
+type Change struct {
+	ModSeq  ModSeq
+	Mailbox ID
+	UID     UID
+	Kind    ChangeKind
+	Email   EmailID
+}
+
+// Usage is what an account uses and may use; a limit of 0 means none.
+type Usage struct {
+	Bytes, Messages           int64
+	LimitBytes, LimitMessages int64
+}
+
+// Reader is the reading half of an account, inside one consistent snapshot.
+// *View implements it.
+type Reader interface {
+	Mailbox(id ID) (Mailbox, error)
+	MailboxByName(name string) (Mailbox, error) // INBOX in any case
+	MailboxByRole(role Role) (Mailbox, error)
+	Mailboxes() ([]Mailbox, error) // sorted by name, INBOX first
+	// Subscriptions yields subscribed names, also of deleted mailboxes.
+	Subscriptions() ([]string, error)
+	ModSeq() ModSeq // of the account
+	// Floor is the oldest mod-sequence from which Changes is complete.
+	Floor() ModSeq
+	KeywordNames(bits uint64) []string
+	Keywords() []string // all in use in the account, by bit
+	// UIDs appends the UIDs of box in order.
+	UIDs(box ID, to []UID) []UID
+	// Messages walks the messages of box whose UIDs are in set (nil: all), in
+	// order, from UID from on.
+	Messages(box ID, set *UIDSet, from UID) iter.Seq2[*Message, error]
+	Message(box ID, uid UID) (*Message, error)
+	// Changes yields what happened in box (0: in any) after since, oldest
+	// first, each message once with its newest change.
+	Changes(box ID, since ModSeq) iter.Seq2[Change, error]
+	Usage() Usage
+}
+
+// Reader and the methods below are the package's surface:
+//
+//	func Open(eng store.Store, opts Options) *Boxes
+//	func Apply(rw store.RW, a store.Accepted) error        the store.Apply of accounts
+//
+//	func (b *Boxes) CreateAccount(ctx, id AccountID) error  INBOX and the special-use mailboxes; idempotent
+//	func (b *Boxes) DropAccount(ctx, id AccountID) error
+//	func (b *Boxes) Account(id AccountID) *Account
+//	func (b *Boxes) Deliver(ctx, m *NewMessage, to []Target, also ...store.Recipient) error
+//	     one Accept for all; m.Flags and m.Keywords are ignored in favour of Target's
+//	func (b *Boxes) CheckQuota(ctx, id AccountID, size int64) error   ErrOverQuota; counts pending mail
+//	func (b *Boxes) OpenBody(ctx, r BodyRef) (store.Body, error)
+//	func (b *Boxes) Check(ctx, id AccountID) (problems []string, err error)
+//
+//	func (a *Account) View(ctx, fn func(*View) error) error
+//	func (a *Account) Watch() (changed <-chan struct{}, stop func())
+//	func (a *Account) CreateMailbox(ctx, name string, role Role) (Mailbox, error)  parents are made too
+//	func (a *Account) DeleteMailbox(ctx, name string) error
+//	func (a *Account) RenameMailbox(ctx, from, to string) error   children move; INBOX: RFC 9051 section 6.3.6
+//	func (a *Account) SetSubscribed(ctx, name string, on bool) error
+//	func (a *Account) Append(ctx, box ID, msgs ...*NewMessage) (AppendResult, error)  all or none
+//	func (a *Account) StoreFlags(ctx, box ID, set *UIDSet, c FlagChange, unchangedSince ModSeq) (FlagResult, error)
+//	func (a *Account) Copy(ctx, from ID, set *UIDSet, to ID) (CopyResult, error)
+//	func (a *Account) Move(ctx, from ID, set *UIDSet, to ID) (CopyResult, error)
+//	func (a *Account) Expunge(ctx, box ID, set *UIDSet) (ExpungeResult, error)  messages with Deleted in set (nil: all)
+//	func (a *Account) SetQuota(ctx, bytes, messages int64) error
+
+// AppendResult is what APPENDUID tells (RFC 9051 section 7.1).
+type AppendResult struct {
+	UIDValidity UIDValidity
+	UIDs        []UID
+	ModSeq      ModSeq
+}
+
+// FlagResult says what StoreFlags did. Modified lists the messages left alone
+// because they changed after unchangedSince (0 < unchangedSince; use
+// AnyModSeq to change regardless).
+type FlagResult struct {
+	Modified *UIDSet
+	ModSeq   ModSeq
+}
+
+// AnyModSeq as unchangedSince changes messages whatever their mod-sequence.
+const AnyModSeq ModSeq = 1<<64 - 1
+
+// CopyResult is what COPYUID tells; Source and Dest have the same length.
+type CopyResult struct {
+	UIDValidity UIDValidity
+	Source      []UID
+	Dest        []UID
+	ModSeq      ModSeq
+}
+
+// ExpungeResult lists what Expunge removed.
+type ExpungeResult struct {
+	UIDs   *UIDSet
+	ModSeq ModSeq
+}

@@ -1,0 +1,2 @@
+// Package store is the message store's engine.
+package store
