@@ -10,11 +10,11 @@ import (
 // authentic is the DNSSEC bit of a resolver that may be trusted, false
 // otherwise. A name or type that does not exist gives [ErrNotFound]; anything
 // that may be different later, [ErrTemporary]. The authentic bit also counts
-// for ErrNotFound.
+// for ErrNotFound. CNAMEs are followed by all methods but CNAME.
 type Resolver interface {
 	A(ctx context.Context, name string) (addrs []netip.Addr, authentic bool, err error) // A and AAAA, v6 first
-	MX(ctx context.Context, name string) (mxs []MX, authentic bool, err error)           // by preference
-	TXT(ctx context.Context, name string) (texts []string, authentic bool, err error)    // strings of one record joined
+	MX(ctx context.Context, name string) (mxs []MX, authentic bool, err error)          // by preference
+	TXT(ctx context.Context, name string) (texts []string, authentic bool, err error)   // strings of one record joined
 	PTR(ctx context.Context, addr netip.Addr) (names []string, authentic bool, err error)
 	TLSA(ctx context.Context, name string) (records []TLSA, authentic bool, err error)
 	CNAME(ctx context.Context, name string) (target string, authentic bool, err error)
@@ -34,6 +34,9 @@ type TLSA struct {
 }
 
 var (
-	ErrNotFound  = errors.New("dns: no such name or record")
+	// ErrNotFound says that the name does not exist or has no record of the
+	// type that was asked for.
+	ErrNotFound = errors.New("dns: no such name or record")
+	// ErrTemporary says that no usable answer came; asking later may help.
 	ErrTemporary = errors.New("dns: no answer")
 )
