@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -46,7 +47,10 @@ func ParseDomain(s string) (Domain, error) {
 	s = strings.TrimSuffix(s, ".")
 	if !isASCII(s) || strings.Contains(strings.ToLower(s), "xn--") {
 		a, err := profile.ToASCII(s)
-		if err != nil {
+		if err == nil { // what the lookup form maps to must be a lookup form itself
+			_, err = profile.ToASCII(a)
+		}
+		if err != nil || !utf8.ValidString(s) {
 			return "", fmt.Errorf("%w: %q", ErrDomainSyntax, s)
 		}
 		s = a

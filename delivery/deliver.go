@@ -1,0 +1,195 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/mailbox"
+	"github.com/mailstead/mailstead/mailbox/store"
+)
+
+// Options are what an MDA works with. Trace and Logger may be nil.
+type Options struct {
+	Directory Directory
+	Boxes     *mailbox.Boxes
+	// Enqueue makes the outbound queue's share of an Accept: queue.Entry.
+	Enqueue func(id trace.ID, env mail.Envelope, now time.Time) (store.Recipient, error)
+	Trace   *trace.Log
+	Now     func() time.Time
+	Logger  *slog.Logger
+}
+
+// MDA routes and files mail. Its methods may be called concurrently.
+type MDA struct{ opts Options }
+
+// New makes an MDA.
+func New(opts Options) *MDA {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &MDA{opts: opts}
+}
+
+// Mail is a complete message with its envelope. Index belongs to exactly the
+// octets of Body, which is read once.
+type Mail struct {
+	ID       trace.ID
+	Envelope mail.Envelope
+	Index    *message.Index
+	Body     io.Reader
+	Size     int64
+	Received time.Time
+	Junk     bool // file to \Junk
+	// Submitted says that the sender has logged in and may send anywhere.
+	Submitted bool
+}
+
+// Deliver puts the message on stable storage for all recipients, or returns
+// the reason why for none of them.
+func (m *MDA) Deliver(ctx context.Context, msg Mail) error {
+	p, err := m.plan(ctx, &msg)
+	if err != nil {
+		return err
+	}
+	new := &mailbox.NewMessage{Body: msg.Body, Size: msg.Size, Index: msg.Index, InternalDate: msg.Received}
+	if p.header != nil {
+		new.Body = io.MultiReader(bytes.NewReader(p.header), msg.Body)
+		new.Size += int64(len(p.header))
+		new.Index.Prepend(p.header)
+	}
+	also, err := p.queueEntry(m, &msg)
+	if err != nil {
+		return err
+	}
+	if err := m.opts.Boxes.Deliver(ctx, new, p.targets, also...); err != nil {
+		return storeError(err)
+	}
+	m.opts.Trace.Append(trace.Summary{ID: msg.ID}, p.events...)
+	return nil
+}
+
+// storeError names a failure to store for the peer: all of them pass.
+func storeError(err error) error {
+	if errors.Is(err, store.ErrFull) {
+		return &mail.Error{Status: mail.StatusSystemFull, Code: 452, Text: "disk is full, try again later", Err: err}
+	}
+	return &mail.Error{Status: mail.StatusUnclassified, Text: "message could not be stored, try again later", Err: err}
+}
+
+// plan is where a message goes.
+type plan struct {
+	header  []byte // put before the shared body
+	targets []mailbox.Target
+	remote  []mail.Recipient
+	events  []trace.Event
+}
+
+// plan routes all recipients. One that cannot be routed any more, though it
+// was at RCPT, makes the peer try again, and RCPT will tell it why. A full
+// account does not hold up the others: it had room at RCPT and may overrun its
+// quota by this one message, unless all accounts are full.
+func (m *MDA) plan(ctx context.Context, msg *Mail) (*plan, error) {
+	p := &plan{}
+	seen := map[mailbox.AccountID]bool{}
+	var full error
+	room := false
+	for _, rcpt := range msg.Envelope.Recipients {
+		if msg.Submitted && !m.local(rcpt.Path) {
+			p.remote = append(p.remote, rcpt)
+			room = true
+			continue
+		}
+		route, err := m.Route(ctx, rcpt.Path)
+		if err != nil {
+			return nil, &mail.Error{Status: mail.StatusUnclassified, Err: err,
+				Text: "recipient " + rcpt.Path.String() + " was changed just now, try again later"}
+		}
+		if err := m.checkQuota(ctx, route, msg.Size); err != nil {
+			full = err
+		} else {
+			room = true
+		}
+		p.add(m.opts.Now(), msg, rcpt, route, seen)
+	}
+	if !room && full != nil {
+		return nil, full
+	}
+	return p, nil
+}
+
+// add puts one routed recipient into the plan; an account that has the
+// message already gets it once.
+func (p *plan) add(now time.Time, msg *Mail, rcpt mail.Recipient, route Route, seen map[mailbox.AccountID]bool) {
+	for _, id := range route.Accounts {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		t := mailbox.Target{Account: id, Header: finalHeader(msg.Envelope.ReversePath, rcpt.Path)}
+		filed := "INBOX"
+		if msg.Junk {
+			t.Role, filed = mailbox.RoleJunk, "Junk"
+		}
+		p.targets = append(p.targets, t)
+		p.events = append(p.events, trace.Event{Time: now, Kind: trace.Filed, Text: rcpt.Path.String() + " filed to " + filed,
+			Fields: map[string]string{"rcpt_to": rcpt.Path.String(), "account": formatID(id), "mailbox": filed}})
+	}
+	for _, out := range route.Remote {
+		p.remote = append(p.remote, forwarded(rcpt, out))
+		p.events = append(p.events, trace.Event{Time: now, Kind: trace.Route, Text: rcpt.Path.String() + " is forwarded to " + out.String(),
+			Fields: map[string]string{"rcpt_to": rcpt.Path.String(), "to": out.String()}})
+	}
+	if len(route.Remote) > 0 && len(msg.Envelope.Recipients) == 1 {
+		p.header = message.FormatField("Delivered-To", rcpt.Path.String())
+	}
+}
+
+func formatID(id mailbox.AccountID) string { return strconv.FormatUint(uint64(id), 10) }
+
+// forwarded is the recipient for the next hop of an alias to outside. The
+// original recipient is kept for delivery reports (RFC 3461 section 5.2.7.1).
+func forwarded(rcpt mail.Recipient, to mail.Path) mail.Recipient {
+	out := mail.Recipient{Path: to, Notify: rcpt.Notify, ORcpt: rcpt.ORcpt}
+	if out.ORcpt == "" {
+		out.ORcpt = "rfc822;" + rcpt.Path.String()
+		if rcpt.Path.NeedsUTF8() {
+			out.ORcpt = "utf-8;" + rcpt.Path.String()
+		}
+	}
+	return out
+}
+
+// finalHeader is written at final delivery (RFC 5321 section 4.4).
+func finalHeader(from, to mail.Path) []byte {
+	h := append([]byte("Return-Path: "), from.Wire()...)
+	h = append(h, "\r\nDelivered-To: "...)
+	h = append(h, to.String()...)
+	return append(h, "\r\n"...)
+}
+
+// queueEntry returns the queue's share, if there is one.
+func (p *plan) queueEntry(m *MDA, msg *Mail) ([]store.Recipient, error) {
+	if len(p.remote) == 0 {
+		return nil, nil
+	}
+	env := msg.Envelope
+	env.Recipients = p.remote
+	entry, err := m.opts.Enqueue(msg.ID, env, m.opts.Now())
+	if err != nil {
+		return nil, &mail.Error{Status: mail.StatusUnclassified, Text: "message could not be queued, try again later", Err: err}
+	}
+	p.events = append(p.events, trace.Event{Time: m.opts.Now(), Kind: trace.Queued,
+		Text: "queued for " + strconv.Itoa(len(p.remote)) + " recipients elsewhere"})
+	return []store.Recipient{entry}, nil
+}

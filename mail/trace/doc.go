@@ -1,0 +1,18 @@
+// Package trace keeps the story of each message for 30 days: what every stage
+// saw, decided and did, from the connection to the remote's last reply. The
+// console, the API, the CLI and delivery reports all read this one record.
+//
+// Stages call [Log.Append] with the message's [ID]; it takes a place in a
+// bounded buffer and returns. One writer puts what comes in within a quarter of
+// a second into trace.db, in one transaction. Nothing on the way of a 250
+// waits for it: a power cut may lose the newest traces, never mail.
+//
+// trace.db is a bbolt file with three buckets:
+//
+//	summary  ID → Summary as JSON
+//	events   ID ‖ uint32 → a group of events as JSON
+//	index    term ‖ 0 ‖ ID → nothing; terms are the address, its domain, the
+//	         Message-ID, the client's IP and the subject's hash
+//
+// IDs sort by time, so that expiry removes a prefix and Find reads backwards.
+package trace

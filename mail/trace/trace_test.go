@@ -1,0 +1,187 @@
+package trace
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/mailstead/mailstead/mail"
+)
+
+var day0 = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+func open(t *testing.T, now func() time.Time) *Log {
+	t.Helper()
+	l, err := Open(filepath.Join(t.TempDir(), "trace.db"), Options{Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func at(t time.Time) func() time.Time { return func() time.Time { return t } }
+
+func TestIDsSortByTime(t *testing.T) {
+	var ids []ID
+	for i := range 50 {
+		id := NewID(day0.Add(time.Duration(i)*time.Millisecond), rand.Reader)
+		if !id.valid() {
+			t.Fatalf("NewID gave %q, which is not valid", id)
+		}
+		ids = append(ids, id)
+	}
+	if !slices.IsSorted(ids) {
+		t.Errorf("IDs of ascending times do not ascend: %v", ids)
+	}
+	if first := after(day0.Add(10 * time.Millisecond)); ids[9] >= first || ids[10] < first {
+		t.Errorf("after(10ms) = %s does not lie between %s and %s", first, ids[9], ids[10])
+	}
+}
+
+func TestAppendMergesIntoOneStory(t *testing.T) {
+	l := open(t, at(day0))
+	id := NewID(day0, rand.Reader)
+	ana, bo := mail.Path{Local: "ana", Domain: "example.org"}, mail.Path{Local: "Bo", Domain: "b.example"}
+	l.Append(Summary{ID: id, Direction: "in", ReversePath: ana, RemoteIP: "192.0.2.1"}, Event{Time: day0, Kind: Connect, Text: "one"})
+	l.Append(Summary{ID: id, Recipients: []mail.Path{bo}, MessageID: "<x@y>", SubjectHash: SubjectHash("Hello  World"), Outcome: "accepted"},
+		Event{Time: day0, Kind: Check, Text: "two", Fields: map[string]string{"result": "pass"}}, Event{Time: day0, Kind: Done, Text: "three"})
+	l.Append(Summary{ID: id, Recipients: []mail.Path{bo}, Outcome: "delivered", Last: day0.Add(time.Hour)}, Event{Kind: Attempt, Text: "four"})
+	if err := l.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := l.Show(context.Background(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, e := range got.Events {
+		texts = append(texts, e.Text)
+	}
+	if want := []string{"one", "two", "three", "four"}; !slices.Equal(texts, want) {
+		t.Errorf("events = %v, want %v", texts, want)
+	}
+	if got.ReversePath != ana || !slices.Equal(got.Recipients, []mail.Path{bo}) || got.Outcome != "delivered" || got.RemoteIP != "192.0.2.1" ||
+		!got.Start.Equal(day0) || !got.Last.Equal(day0.Add(time.Hour)) {
+		t.Errorf("summary = %+v", got.Summary)
+	}
+}
+
+func TestFind(t *testing.T) {
+	l := open(t, at(day0))
+	ids := make([]ID, 6)
+	for i := range ids {
+		when := day0.Add(time.Duration(i) * time.Hour)
+		ids[i] = NewID(when, rand.Reader)
+		l.Append(Summary{ID: ids[i], Start: when, Last: when, ReversePath: mail.Path{Local: fmt.Sprint("s", i%2), Domain: "a.example"},
+			Recipients: []mail.Path{{Local: "r", Domain: "b.example"}}, MessageID: fmt.Sprintf("<m%d@x>", i), RemoteIP: "192.0.2.7",
+			SubjectHash: SubjectHash("Subject " + fmt.Sprint(i)), Outcome: []string{"accepted", "refused"}[i/3]})
+	}
+	if err := l.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		q    Query
+		want []int
+	}{
+		{"all, newest first", Query{}, []int{5, 4, 3, 2, 1, 0}},
+		{"limit", Query{Limit: 2}, []int{5, 4}},
+		{"sender", Query{Address: "S1@a.example"}, []int{5, 3, 1}},
+		{"recipient and outcome", Query{Address: "r@b.example", Outcome: "refused"}, []int{5, 4, 3}},
+		{"domain", Query{Address: "@a.example", Limit: 1}, []int{5}},
+		{"message id without brackets", Query{MessageID: "m2@x"}, []int{2}},
+		{"subject in another case", Query{Subject: "SUBJECT  4"}, []int{4}},
+		{"IP between times", Query{IP: "192.0.2.7", After: day0.Add(time.Hour), Before: day0.Add(3 * time.Hour)}, []int{2, 1}},
+		{"two terms that never meet", Query{Address: "s0@a.example", MessageID: "m1@x"}, nil},
+		{"id", Query{ID: string(ids[3])}, []int{3}},
+		{"unknown", Query{Address: "nobody@a.example"}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := l.Find(context.Background(), tt.q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var n []int
+			for _, s := range got {
+				n = append(n, slices.Index(ids, s.ID))
+			}
+			if !slices.Equal(n, tt.want) {
+				t.Errorf("Find(%+v) = %v, want %v", tt.q, n, tt.want)
+			}
+		})
+	}
+}
+
+func TestExpireRemovesEveryRow(t *testing.T) {
+	l := open(t, at(day0))
+	var ids []ID
+	for i := range 1200 {
+		when := day0.Add(time.Duration(i) * time.Minute)
+		ids = append(ids, NewID(when, rand.Reader))
+		l.Append(Summary{ID: ids[i], Last: when, ReversePath: mail.Path{Local: "a", Domain: "a.example"}}, Event{Text: "x"}, Event{Text: "y"})
+	}
+	if err := l.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	n, err := l.expire(day0.Add(1100 * time.Minute))
+	if err != nil || n != 1100 {
+		t.Fatalf("expire = %d, %v; want 1100", n, err)
+	}
+	if _, err := l.Show(context.Background(), ids[1099]); !errors.Is(err, ErrNotFound) {
+		t.Errorf("an expired trace is still shown: %v", err)
+	}
+	if tr, err := l.Show(context.Background(), ids[1100]); err != nil || len(tr.Events) != 2 {
+		t.Errorf("Show of a kept trace = %+v, %v", tr, err)
+	}
+	found, err := l.Find(context.Background(), Query{Address: "@a.example", Limit: 5000})
+	if err != nil || len(found) != 100 {
+		t.Errorf("Find after expiry gives %d, %v; want 100", len(found), err)
+	}
+	keys := 0
+	l.db.View(func(tx *bolt.Tx) error { keys = tx.Bucket(bucketIndex).Stats().KeyN; return nil })
+	if keys != 200 {
+		t.Errorf("index has %d keys after expiry, want 200", keys)
+	}
+}
+
+func TestTraceIsBounded(t *testing.T) {
+	l := open(t, at(day0))
+	id := NewID(day0, rand.Reader)
+	for range 50 {
+		events := make([]Event, 100)
+		for i := range events {
+			events[i] = Event{Text: string(make([]byte, 5000))}
+		}
+		l.Append(Summary{ID: id}, events...)
+	}
+	if err := l.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := l.Show(context.Background(), id)
+	if err != nil || len(got.Events) > maxEvents || len(got.Events[0].Text) > maxText {
+		t.Errorf("trace has %d events of %d octets, %v", len(got.Events), len(got.Events[0].Text), err)
+	}
+}
+
+func TestNilAndClosedLogTakeAppend(t *testing.T) {
+	var none *Log
+	none.Append(Summary{ID: "x"})
+	l := open(t, at(day0))
+	l.Close()
+	l.Append(Summary{ID: NewID(day0, rand.Reader)})
+	if err := l.Flush(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
