@@ -14,6 +14,7 @@ import (
 const (
 	maxDomainLength = 253 // octets of the A-label form without a final dot
 	maxLabelLength  = 63
+	maxUnicodeName  = 4 * maxDomainLength // octets of a name with U-labels
 )
 
 // ErrDomainSyntax is returned for text that is neither a domain name nor an
@@ -45,6 +46,9 @@ func ParseDomain(s string) (Domain, error) {
 		return parseLiteral(s)
 	}
 	s = strings.TrimSuffix(s, ".")
+	if len(s) > maxUnicodeName { // converting takes quadratic time
+		return "", fmt.Errorf("%w: too long", ErrDomainSyntax)
+	}
 	if !isASCII(s) || strings.Contains(strings.ToLower(s), "xn--") {
 		a, err := profile.ToASCII(s)
 		if err == nil { // what the lookup form maps to must be a lookup form itself
