@@ -1,0 +1,43 @@
+# The two commands that matter:
+#   go run ./cmd/mailstead try     a mail server to play with, on loopback only
+#   make test                      every check there is; installs the tools it needs where it may
+
+GO ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 3s
+CRASH_ROUNDS ?= 100
+
+.PHONY: build test tools lint unit fuzz try-check crash bench
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o mailstead ./cmd/mailstead
+
+test: tools lint unit fuzz try-check
+
+# The peers that the end-to-end tests talk to.
+tools:
+	.ci/tools
+
+lint:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	$(GO) run $(STATICCHECK) ./...
+
+unit:
+	MAILSTEAD_PEERS=required $(GO) test -race -timeout 20m ./...
+
+# A short run of every fuzz target.
+fuzz:
+	FUZZTIME=$(FUZZTIME) GO="$(GO)" .ci/fuzz
+
+# The README's run command starts, says how to connect, and mail flows.
+try-check:
+	GO="$(GO)" .ci/try-check
+
+# The long form of the crash suites: kill -9 and power loss, again and again.
+crash:
+	MAILSTEAD_CRASH_ROUNDS=$(CRASH_ROUNDS) $(GO) test -count=1 -timeout 60m -v -run 'Crash|Kill|Power' ./mailbox/store/... ./cmd/mailstead
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
