@@ -23,6 +23,7 @@ const (
 type answer struct {
 	records   []dns.RR
 	alias     string // with its final dot
+	noName    bool   // the name asked for does not exist
 	authentic bool
 	err       error // a failure that is remembered for a moment
 

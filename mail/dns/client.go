@@ -144,7 +144,7 @@ func (c *Client) A(ctx context.Context, name string) ([]netip.Addr, bool, error)
 	case errors.Is(v4.err, ErrTemporary):
 		return nil, false, v4.err
 	}
-	return nil, v4.authentic && v6.authentic, notFound(q4)
+	return nil, v4.authentic && v6.authentic, v4.err
 }
 
 // MX looks up the mail exchangers.
@@ -217,10 +217,10 @@ type lookup struct {
 	err       error
 }
 
-// follow asks q and, where the answer ends in an alias without its target's
+// follow asks a question and, where the answer ends in an alias without its target's
 // records, asks for the target.
-func (c *Client) follow(ctx context.Context, q question) lookup {
-	l := lookup{authentic: true}
+func (c *Client) follow(ctx context.Context, asked question) lookup {
+	l, q := lookup{authentic: true}, asked
 	for range maxChain {
 		a, err := c.ask(ctx, q)
 		if err != nil {
@@ -231,12 +231,15 @@ func (c *Client) follow(ctx context.Context, q question) lookup {
 		case len(a.records) > 0:
 			l.records = a.records
 			return l
+		case a.alias == "" && a.noName && q == asked:
+			l.err = fmt.Errorf("%w: %v", ErrNoSuchName, asked)
+			return l
 		case a.alias == "":
-			l.err = notFound(q)
+			l.err = notFound(asked)
 			return l
 		}
 		q.name = a.alias
 	}
 	// A loop is a mistake of the zone, to be mended there.
-	return lookup{err: fmt.Errorf("%w: %v: too many aliases", ErrTemporary, q)}
+	return lookup{err: fmt.Errorf("%w: %v: too many aliases", ErrTemporary, asked)}
 }

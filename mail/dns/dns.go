@@ -3,6 +3,7 @@ package dns
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 )
 
@@ -37,6 +38,9 @@ var (
 	// ErrNotFound says that the name does not exist or has no record of the
 	// type that was asked for.
 	ErrNotFound = errors.New("dns: no such name or record")
+	// ErrNoSuchName is the case of ErrNotFound in which the name that was asked
+	// for does not exist at all, and nothing below it (NXDOMAIN, RFC 8020).
+	ErrNoSuchName = fmt.Errorf("%w: no such name", ErrNotFound)
 	// ErrTemporary says that no usable answer came; asking later may help.
 	ErrTemporary = errors.New("dns: no answer")
 )

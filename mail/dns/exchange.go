@@ -278,6 +278,7 @@ func interpret(q question, msg *dns.Msg, edns bool) (*answer, error) {
 		a.alias = name // the resolver left the target to us
 	default:
 		a.final = true
+		a.noName = msg.Rcode == dns.RcodeNameError && name == q.name
 		a.ttl = min(a.ttl, negativeTTL(msg))
 	}
 	return a, nil

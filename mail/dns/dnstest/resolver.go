@@ -105,6 +105,9 @@ func find[T any, R dns.RR](ctx context.Context, z *Zones, name string, qtype uin
 			values = append(values, value(rr))
 		}
 	}
+	if len(r.rrs) == 0 && !r.exists {
+		return nil, r.authentic, fmt.Errorf("%w: %s", mdns.ErrNoSuchName, name)
+	}
 	if len(values) == 0 {
 		return nil, r.authentic, fmt.Errorf("%w: %s %s", mdns.ErrNotFound, name, dns.TypeToString[qtype])
 	}
