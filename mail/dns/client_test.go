@@ -411,7 +411,7 @@ func TestForgedAnswersArePassedOver(t *testing.T) {
 			server.Write(wire)
 		}
 		answer("id.test.", func(m *miekg.Msg) { m.Id ^= 1 })
-		answer("name.test.", func(m *miekg.Msg) { m.Question[0].Name = "example.test." })
+		answer("name.test.", func(m *miekg.Msg) { m.Question[0].Name = "example.net." })
 		answer("type.test.", func(m *miekg.Msg) { m.Question[0].Qtype = miekg.TypeA })
 		answer("query.test.", func(m *miekg.Msg) { m.Response = false })
 		answer("noquestion.test.", func(m *miekg.Msg) { m.Question = nil })
