@@ -30,9 +30,8 @@ func newResult(t tags) *Result {
 func (r *Result) set(result, comment string) { r.Result, r.Comment = result, comment }
 
 // judge takes over what the library found, and adds what it does not check.
-func (r *Result) judge(v *dkim.Verification, t tags, keys *keyring) {
-	name := t["s"] + "._domainkey." + t["d"]
-	flags := keys.flags(name)
+func (r *Result) judge(v *dkim.Verification, t tags, keys keyring) {
+	flags := keys.flags(keyName(t))
 	r.Testing = slices.Contains(flags, "y")
 	reason := ""
 	if v.Err != nil {
@@ -40,7 +39,7 @@ func (r *Result) judge(v *dkim.Verification, t tags, keys *keyring) {
 	}
 	_, limited := t["l"]
 	switch {
-	case keys.ctx.Err() != nil && v.Err != nil, dkim.IsTempFail(v.Err):
+	case dkim.IsTempFail(v.Err):
 		r.set("temperror", reason)
 	case dkim.IsPermFail(v.Err):
 		r.set("permerror", reason)

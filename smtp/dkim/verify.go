@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
-	"sync"
 
 	"github.com/emersion/go-msgauth/dkim"
 
@@ -19,11 +17,6 @@ import (
 // maxSignatures is how many signatures of a message are checked, from the
 // top. Mailing lists add two or three.
 const maxSignatures = 8
-
-// maxKeyRecord is the size of a key record that is looked at: enough for
-// RSA keys of 8,192 bits. The time of a verification grows with the square of
-// the key's.
-const maxKeyRecord = 2_048
 
 // Result is the outcome for one signature.
 type Result struct {
@@ -61,8 +54,8 @@ func Verify(ctx context.Context, resolver dns.Resolver, header []byte, body io.R
 	case len(found) == 0:
 		return []Result{{AuthResult: mail.AuthResult{Method: "dkim", Result: "none", Comment: "no signature"}}}
 	}
-	keys := &keyring{ctx: ctx, resolver: resolver, records: make(map[string]string)}
-	source := &source{ctx: ctx, r: body}
+	keys := lookupKeys(ctx, resolver, found[:min(len(found), maxSignatures)])
+	source := &source{r: body}
 	checked, err := dkim.VerifyWithOptions(io.MultiReader(bytes.NewReader(header), endOfHeader(header), source),
 		&dkim.VerifyOptions{LookupTXT: keys.lookup, MaxVerifications: maxSignatures})
 	if errors.Is(err, dkim.ErrTooManySignatures) {
@@ -102,15 +95,11 @@ func endOfHeader(header []byte) io.Reader {
 // source ends where reading fails, and remembers why: the library would leave
 // goroutines behind after an error.
 type source struct {
-	ctx context.Context
 	r   io.Reader
 	err error
 }
 
 func (s *source) Read(p []byte) (int, error) {
-	if s.err == nil {
-		s.err = s.ctx.Err()
-	}
 	if s.err != nil {
 		return 0, io.EOF
 	}
@@ -119,42 +108,4 @@ func (s *source) Read(p []byte) (int, error) {
 		s.err, err = err, io.EOF
 	}
 	return n, err
-}
-
-// keyring looks keys up, possibly several at once, and keeps their records,
-// because the library does not tell their flags.
-type keyring struct {
-	ctx      context.Context
-	resolver dns.Resolver
-	mu       sync.Mutex
-	records  map[string]string
-}
-
-func (k *keyring) lookup(name string) ([]string, error) {
-	ascii := name
-	if d, err := mail.ParseDomain(name); err == nil { // U-labels, RFC 8616 section 5
-		ascii = string(d)
-	}
-	texts, _, err := k.resolver.TXT(k.ctx, ascii)
-	if err != nil {
-		notFound := errors.Is(err, dns.ErrNotFound)
-		return nil, &net.DNSError{Err: err.Error(), Name: ascii, IsNotFound: notFound, IsTemporary: !notFound}
-	}
-	if len(texts) == 1 {
-		if len(texts[0]) > maxKeyRecord {
-			return nil, fmt.Errorf("key record of %d octets", len(texts[0]))
-		}
-		k.mu.Lock()
-		k.records[name] = texts[0]
-		k.mu.Unlock()
-	}
-	return texts, nil
-}
-
-// flags returns the t= flags of a key that was looked up (RFC 6376 section
-// 3.6.1).
-func (k *keyring) flags(name string) []string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return strings.FieldsFunc(parseTags(k.records[name])["t"], func(c rune) bool { return c == ':' || c == ' ' })
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
@@ -191,5 +192,16 @@ func BenchmarkVerify(b *testing.B) {
 		if r := Verify(b.Context(), z, header, bytes.NewReader(body)); !r[0].Pass() {
 			b.Fatal(r)
 		}
+	}
+}
+
+func TestSlowSignerLeavesOthersTheirTime(t *testing.T) {
+	z := zones(t)
+	z.SetFault("rsa._domainkey.example.test", dnstest.Timeout)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	results := verify(ctx, z, message(t, "both"))
+	if len(results) != 2 || !results[0].Pass() || results[1].Result != "temperror" {
+		t.Errorf("got %+v, want pass and temperror", results)
 	}
 }
