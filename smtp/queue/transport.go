@@ -14,7 +14,8 @@ import (
 type ID = trace.ID
 
 // Transport tries to hand a message to the next hop of some recipients, once.
-// It returns one Result for each of d.Envelope.Recipients, in order.
+// It returns one Result for each of d.Envelope.Recipients, in order. The
+// dialogue of the attempt is that of the first result that has one.
 type Transport interface {
 	Deliver(ctx context.Context, d *Delivery) []Result
 }
@@ -42,15 +43,3 @@ type Result struct {
 	Dur        time.Duration
 	Dialogue   []trace.Event
 }
-
-// The package's surface:
-//
-//	func Entry(id ID, env mail.Envelope, now time.Time) (store.Recipient, error)   for one store Accept with local recipients
-//	func Apply(rw store.RW, a store.Accepted) error                                the store.Apply of owner 0
-//	func New(eng store.Store, t Transport, opts Options) *Queue
-//	func (q *Queue) Enqueue(ctx, id ID, env mail.Envelope, meta []byte, body io.Reader, size int64) error
-//	func (q *Queue) Run(ctx) error
-//	func (q *Queue) List(ctx, Filter) ([]Item, error); Show; Retry; Hold; Release; Cancel (ctx, ids…)
-//
-// Options: Schedule []time.Duration, Expire, DelayNotice, Parallel (attempts at once, per domain too), Hostname, Postmaster,
-// Local (hands a DSN for a local recipient to delivery instead of the queue), Trace *trace.Log, Now, Rand, Logger.

@@ -1,0 +1,94 @@
+package outbound
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/dns"
+	"github.com/mailstead/mailstead/smtp/queue"
+	"github.com/mailstead/mailstead/smtp/smtpclient"
+)
+
+// Options are what a Transport works with. Hostname, Resolver and Dial are
+// needed; the rest has defaults.
+type Options struct {
+	Hostname mail.Domain
+	Resolver dns.Resolver
+	Dial     func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Self are our own addresses: an MX host that has one of them is us.
+	Self []netip.Addr
+	// RelayTo takes all mail when it is set.
+	RelayTo *Relay
+	// Policy says what TLS a host owes us; nil: opportunistic TLS.
+	Policy TLSPolicy
+	Roots  *x509.CertPool // of known authorities; nil: those of the system
+
+	PerHost        int           // connections at once to one host; 10 if 0
+	MaxRecipients  int           // of one transaction; 100 if 0
+	ConnectTimeout time.Duration // of one address; 30 s if 0
+	IdleTimeout    time.Duration // that a connection is kept for reuse; 10 s if 0
+	Timeouts       smtpclient.Timeouts
+
+	Shuffle func(n int, swap func(i, j int)) // rand.Shuffle if nil
+	Now     func() time.Time
+	Logger  *slog.Logger
+}
+
+// RelayTLS says how TLS is used with a smarthost.
+type RelayTLS uint8
+
+const (
+	Opportunistic RelayTLS = iota // STARTTLS if it is offered
+	Required                      // STARTTLS with a verified certificate
+	Implicit                      // TLS from the first octet, verified
+)
+
+// Relay is a smarthost.
+type Relay struct {
+	Addr            string // host:port
+	TLS             RelayTLS
+	Login, Password string // AUTH is used if Login is set
+}
+
+// TLSPolicy is asked before a host is connected to. DANE (RFC 7672) and
+// MTA-STS (RFC 8461) are such policies.
+type TLSPolicy interface {
+	// Host says what h owes us. An error is temporary: the host is not used
+	// now.
+	Host(ctx context.Context, h Host) (HostPolicy, error)
+}
+
+// Host is a next hop of a domain.
+type Host struct {
+	Domain    mail.Domain
+	Name      string // MX host
+	Authentic bool   // the MX records have the DNSSEC bit
+}
+
+// HostPolicy is what a host owes us. The zero value asks for nothing.
+type HostPolicy struct {
+	Name     string // for the trace: "dane", "mta-sts"
+	Refused  string // why the host must not be used; empty: it may be
+	Required bool   // TLS that passes Verify
+	Verify   func(tls.ConnectionState) error
+}
+
+// Transport implements queue.Transport.
+type Transport struct{ opts Options }
+
+var _ queue.Transport = (*Transport)(nil)
+
+// New makes a Transport.
+func New(opts Options) *Transport { return &Transport{opts: opts} }
+
+// Deliver implements queue.Transport.
+func (t *Transport) Deliver(ctx context.Context, d *queue.Delivery) []queue.Result { return nil }
+
+// Close ends idle connections. Deliver must not be called any more.
+func (t *Transport) Close() error { return nil }
