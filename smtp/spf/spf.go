@@ -33,7 +33,7 @@ type Result struct {
 	mail.AuthResult             // Method "spf"
 	Identity        Identity    // the one asked for, but Helo for the null reverse-path
 	Domain          mail.Domain // the domain checked, empty if there was none to check
-	Mechanism       string      // the mechanism that matched, "default" if none did
+	Mechanism       string      // the mechanism that matched, "default" if none did; empty if none was evaluated
 
 	client Client
 }
@@ -77,7 +77,11 @@ func check(ctx context.Context, resolver dns.Resolver, c Client, identity Identi
 		result = spf.TempError // whatever came of lookups that were cut off
 	}
 	r.Result = string(result)
-	r.Mechanism = mechanism(err, c.Addr)
+	switch result {
+	case spf.None, spf.TempError, spf.PermError:
+	default:
+		r.Mechanism = mechanism(err, c.Addr)
+	}
 	r.Comment = r.explain(err)
 	return r
 }
