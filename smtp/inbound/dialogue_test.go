@@ -1,0 +1,277 @@
+package inbound_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mailstead/mailstead/delivery"
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/dns/dnstest"
+	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/smtp/inbound"
+	"github.com/mailstead/mailstead/smtp/smtpserver"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+// world is the DNS that the clients of the dialogues come from.
+const world = `
+$ORIGIN test.
+sender             TXT "v=spf1 ip4:127.0.0.2 -all"
+_dmarc.sender      TXT "v=DMARC1; p=reject"
+_dmarc.careful     TXT "v=DMARC1; p=quarantine"
+mail.sender        A   127.0.0.2
+mail.sender        TXT "v=spf1 a -all"
+2.0.0.127.in-addr.arpa. PTR mail.sender.test.
+`
+
+// mda delivers for example.org.
+type mda struct {
+	mu        sync.Mutex
+	delivered bytes.Buffer
+	problems  []string
+}
+
+func (d *mda) CheckRecipient(_ context.Context, to mail.Path, size int64) error {
+	switch {
+	case to.Domain != "" && to.Domain != "example.org":
+		return &mail.Error{Status: mail.StatusRelayDenied, Code: 550, Text: "no relaying"}
+	case to.Local == "full" || size > 1_000_000:
+		return &mail.Error{Status: mail.StatusMailboxFull, Code: 452, Text: "mailbox is full"}
+	case to.Local == "nobody":
+		return &mail.Error{Status: mail.StatusNoSuchMailbox, Code: 550, Text: "no such user"}
+	}
+	return nil
+}
+
+// Deliver writes down what came, and checks that the index fits the octets.
+func (d *mda) Deliver(_ context.Context, m delivery.Mail) error {
+	body, err := io.ReadAll(m.Body)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil || int64(len(body)) != m.Size {
+		d.problems = append(d.problems, fmt.Sprintf("%d octets of %d, %v", len(body), m.Size, err))
+	}
+	if want, err := message.Parse(bytes.NewReader(body)); err != nil || want.Size != m.Index.Size ||
+		want.Root.BodyStart != m.Index.Root.BodyStart || want.Envelope.Subject != m.Index.Envelope.Subject {
+		d.problems = append(d.problems, fmt.Sprintf("index %+v does not fit the message: %+v, %v", m.Index, want, err))
+	}
+	for _, r := range m.Envelope.Recipients {
+		if r.Path.Local == "broken" {
+			return mail.Errorf(mail.StatusSystemFull, "disk is full, try again later")
+		}
+	}
+	fmt.Fprintf(&d.delivered, "# id=%s junk=%v from=%s to=", m.ID, m.Junk, m.Envelope.ReversePath.Wire())
+	for _, r := range m.Envelope.Recipients {
+		d.delivered.WriteString(r.Path.Wire())
+	}
+	d.delivered.WriteString("\n" + strings.ReplaceAll(string(body), "\r\n", "\n"))
+	return nil
+}
+
+// zeros is randomness that stays the same.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// serve starts a server for a service and returns its address.
+func serve(t *testing.T, opts inbound.Options) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &smtpserver.Server{Handler: inbound.New(opts), Hostname: opts.Hostname, MaxSize: 1 << 20}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return l.Addr().String()
+}
+
+// TestDialogues plays testdata/dialogues/*.txt. "from" tells the client's
+// address, "C:" lines are sent, each "S:" line is the beginning of the last
+// line of one reply. What was delivered is compared with the golden file.
+func TestDialogues(t *testing.T) {
+	files, err := filepath.Glob("testdata/dialogues/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no dialogues", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			var d mda
+			addr := serve(t, inbound.Options{
+				Hostname: "mx.example.org", Resolver: dnstest.New(world), Deliverer: &d, TempDir: t.TempDir(), Rand: zeros{},
+				Now: func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) },
+			})
+			play(t, file, addr)
+			compare(t, strings.TrimSuffix(file, ".txt")+".golden", d.delivered.String())
+			for _, p := range d.problems {
+				t.Error(p)
+			}
+		})
+	}
+}
+
+func play(t *testing.T, file, addr string) {
+	t.Helper()
+	script, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c *client
+	n := 0
+	for line := range strings.Lines(string(script)) {
+		n++
+		word, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		switch word {
+		case "from":
+			c = dial(t, rest, addr)
+		case "C:":
+			c.send(rest)
+		case "S:":
+			if got := c.reply(); !strings.HasPrefix(got, rest) {
+				t.Fatalf("%s:%d: got %q, want %q", file, n, got, rest)
+			}
+		}
+	}
+}
+
+// client is one connection to the server.
+type client struct {
+	t    *testing.T
+	conn net.Conn
+	r    *bufio.Reader
+}
+
+func dial(t *testing.T, from, addr string) *client {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	conn, err := d.DialContext(t.Context(), "tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &client{t, conn, bufio.NewReader(conn)}
+}
+
+func (c *client) send(line string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.conn, line+"\r\n"); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// reply returns the last line of a reply.
+func (c *client) reply() string {
+	c.t.Helper()
+	for {
+		line, err := c.r.ReadString('\n')
+		if err != nil {
+			c.t.Fatalf("after %q: %v", line, err)
+		}
+		if len(line) < 4 || line[3] != '-' {
+			return strings.TrimRight(line, "\r\n")
+		}
+	}
+}
+
+func compare(t *testing.T, golden, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("delivered\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestTraceTellsTheStory(t *testing.T) {
+	log, err := trace.Open(filepath.Join(t.TempDir(), "trace.db"), trace.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	var d mda
+	addr := serve(t, inbound.Options{Hostname: "mx.example.org", Resolver: dnstest.New(world), Deliverer: &d, Trace: log, TempDir: t.TempDir()})
+	play(t, filepath.Join("testdata", "dialogues", "junk.txt"), addr)
+	play(t, filepath.Join("testdata", "dialogues", "recipients.txt"), addr)
+	if err := log.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, address, outcome, status string
+		want                           []string // kinds and texts, in their order
+	}{
+		{"filed as junk", "eve@evil.test", "accepted", "2.0.0",
+			[]string{"check iprev=fail", "check spf=none", "check dkim=none", "check dmarc=fail", "verdict junk: dmarc", "connect 127.0.0.3 (mail.evil.test)", "done accepted for 1 recipients as junk"}},
+		{"refused at RCPT", "nobody@example.org", "refused", "5.7.1",
+			[]string{"connect 127.0.0.2", "dialogue C: RCPT TO:<nobody@example.org>", "route nobody@example.org refused: 5.1.1 no such user"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			found, err := log.Find(t.Context(), trace.Query{Address: tt.address})
+			if err != nil || len(found) != 1 {
+				t.Fatalf("found %v, %v", found, err)
+			}
+			if found[0].Outcome != tt.outcome || found[0].Status != tt.status || found[0].Direction != "in" {
+				t.Errorf("summary = %+v", found[0])
+			}
+			story, err := log.Show(t.Context(), found[0].ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var lines []string
+			for _, e := range story.Events {
+				lines = append(lines, string(e.Kind)+" "+e.Text)
+			}
+			text := strings.Join(lines, "\n")
+			for _, want := range tt.want {
+				i := strings.Index(text, want)
+				if i < 0 {
+					t.Fatalf("%q is missing, or not after the others, in\n%s", want, strings.Join(lines, "\n"))
+				}
+				text = text[i+len(want):]
+			}
+		})
+	}
+}
+
+func TestMessageCutOffIsNotDelivered(t *testing.T) {
+	var d mda
+	addr := serve(t, inbound.Options{Hostname: "mx.example.org", Resolver: dnstest.New(world), Deliverer: &d, TempDir: t.TempDir()})
+	c := dial(t, "127.0.0.2", addr)
+	c.reply()
+	for _, line := range []string{"EHLO mail.sender.test", "MAIL FROM:<ana@sender.test>", "RCPT TO:<bo@example.org>", "DATA"} {
+		c.send(line)
+		c.reply()
+	}
+	c.send("From: ana@sender.test\r\n\r\nhalf a mess")
+	c.conn.(*net.TCPConn).CloseWrite()
+	io.Copy(io.Discard, c.r) // until the server has given up
+	if d.delivered.Len() > 0 {
+		t.Errorf("delivered %s", d.delivered.String())
+	}
+}

@@ -1,0 +1,29 @@
+// Package inbound is the policy of port 25: mail from strangers for the
+// domains that are ours. cmd plugs a [Service] into an smtpserver.Server.
+//
+//	Connect  nothing is refused here yet
+//	MAIL     a transaction begins and gets its ID
+//	RCPT     delivery says whether the address is ours, exists and has room; a
+//	         domain that is not ours is refused whoever asks: no relaying
+//	DATA     header read → Return-Path and forged Authentication-Results out
+//	         → body through indexer and spool, in one pass
+//	         → checks: loops; iprev, SPF and DKIM at once; then DMARC
+//	         → decide: one Verdict with reasons
+//	         → Received, Received-SPF and Authentication-Results in
+//	         → delivery: to INBOX or \Junk, 250; or refused, 550
+//
+// A [Check] looks at a [Mail] and returns a [Finding]: what goes into the
+// header, what it would have done with the mail, and why. Nothing but decide
+// acts on findings, and it has no side effects. DNS trouble is a finding like
+// others and never by itself a reason to refuse.
+//
+// Everything that happens is appended to the message's trace, refusals before
+// DATA as well; no acknowledgement waits for that.
+//
+// RFCs: 5321 (sections 4.4, 6.3), 7208 (section 9.1), 8601, 9989.
+//
+// Deviation: RFC 9989 section 8 wants no message to be refused for p=reject
+// alone, for the sake of mailing lists that change messages. Lists have
+// rewritten the author for such domains for years, and their owners ask for
+// what they get; [Options].LenientDMARC files such mail to \Junk instead.
+package inbound

@@ -1,0 +1,86 @@
+package inbound
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/mailstead/mailstead/delivery"
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/dns"
+	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/smtp/smtpserver"
+)
+
+// Defaults of Options.
+const (
+	defaultMaxHops = 100 // RFC 5321 section 6.3
+	defaultBudget  = 10 * time.Second
+)
+
+// Deliverer takes mail for our domains. *delivery.MDA is one. Its errors are
+// *mail.Errors.
+type Deliverer interface {
+	// CheckRecipient says at RCPT whether mail of size octets (0: not known)
+	// for to would be taken: 5.7.1 for a domain that is not ours.
+	CheckRecipient(ctx context.Context, to mail.Path, size int64) error
+	// Deliver puts a message on stable storage for all its recipients.
+	Deliver(ctx context.Context, m delivery.Mail) error
+}
+
+// Options are what a Service works with. Hostname, Resolver and Deliverer
+// must be set; zero values of the others are defaults.
+type Options struct {
+	Hostname  mail.Domain // our name in Received, and the authserv-id
+	Resolver  dns.Resolver
+	Deliverer Deliverer
+	Trace     *trace.Log // may be nil
+
+	MaxHops      int           // Received fields; 0 is 100
+	Budget       time.Duration // for the checks that run at once; 0 is 10 s
+	LenientDMARC bool          // p=reject files to \Junk
+	Checks       []Check       // run beside SPF and DKIM
+	TempDir      string        // for large messages on their way; "" is the system's
+
+	Now    func() time.Time
+	Rand   io.Reader // nil: crypto/rand
+	Logger *slog.Logger
+}
+
+// Service is the Handler of port 25.
+type Service struct {
+	opts   Options
+	stages [][]Check // one after the other; the checks of a stage run at once
+}
+
+var _ smtpserver.Handler = (*Service)(nil)
+
+// New makes a Service.
+func New(opts Options) *Service {
+	opts.MaxHops = cmp.Or(opts.MaxHops, defaultMaxHops)
+	opts.Budget = cmp.Or(opts.Budget, defaultBudget)
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Rand == nil {
+		opts.Rand = rand.Reader
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{opts: opts}
+	s.stages = [][]Check{
+		{{"loop", s.checkLoop}},
+		append([]Check{{"iprev", s.checkReverse}, {"spf", s.checkSPF}, {"dkim", s.checkDKIM}}, opts.Checks...),
+		{{"dmarc", s.checkDMARC}},
+	}
+	return s
+}
+
+// Connect starts a session. Nobody is refused at this point.
+func (s *Service) Connect(_ context.Context, c *smtpserver.Conn) (smtpserver.Session, error) {
+	return &session{service: s, conn: c}, nil
+}

@@ -1,0 +1,78 @@
+package inbound
+
+import (
+	"context"
+	"crypto/tls"
+	"time"
+
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/sasl"
+	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/smtp/smtpserver"
+)
+
+// session is one connection. tx is nil outside a transaction.
+type session struct {
+	service *Service
+	conn    *smtpserver.Conn
+	tx      *transaction
+	told    time.Time // of the last line of the dialogue that is in a trace
+}
+
+// transaction is one message on its way in.
+type transaction struct {
+	id      trace.ID
+	start   time.Time
+	env     mail.Envelope
+	refused []mail.Path // recipients that were refused
+	status  mail.Status // of the last refusal
+	ended   bool        // DATA has been answered
+	events  []trace.Event
+}
+
+// Login does not happen: there is no Authenticator on port 25.
+func (s *session) Login(context.Context, sasl.Identity) error {
+	return mail.Errorf(mail.StatusPolicy, "log in on port 587 or 465")
+}
+
+// Mail starts a transaction.
+func (s *session) Mail(_ context.Context, env *mail.Envelope) error {
+	s.Reset()
+	o := &s.service.opts
+	now := o.Now()
+	s.tx = &transaction{id: trace.NewID(now, o.Rand), start: now, env: *env}
+	return nil
+}
+
+// Rcpt adds a recipient that is ours and has room.
+func (s *session) Rcpt(ctx context.Context, r mail.Recipient) error {
+	if err := s.service.opts.Deliverer.CheckRecipient(ctx, r.Path, s.tx.env.Size); err != nil {
+		s.tx.refuse(s.service.opts.Now(), r.Path, err)
+		s.service.opts.Logger.InfoContext(ctx, "recipient refused", "conn", s.conn.ID, "queue_id", s.tx.id,
+			"remote", s.conn.Remote, "mail_from", s.tx.env.ReversePath, "rcpt_to", r.Path, "status", mail.StatusOf(err), "err", err)
+		return err
+	}
+	s.tx.env.Recipients = append(s.tx.env.Recipients, r)
+	return nil
+}
+
+// Reset ends the transaction.
+func (s *session) Reset() {
+	if s.tx != nil {
+		s.traceEnd()
+		s.tx = nil
+	}
+}
+
+// Close ends the session.
+func (s *session) Close() { s.Reset() }
+
+// client is what the checks may know of the connection.
+func (s *session) client() Client {
+	hello, _ := s.conn.Hello()
+	c := Client{Addr: s.conn.Remote.Addr(), Hello: hello, Protocol: s.conn.Protocol()}
+	if state := s.conn.TLS(); state != nil {
+		c.Cipher = tls.CipherSuiteName(state.CipherSuite)
+	}
+	return c
+}
