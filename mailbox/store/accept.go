@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// bodyBuffers hold bodies of the log between reading and writing them.
+var bodyBuffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, 16<<10)
+	return &b
+}}
+
+// accept reads the body, chooses its lane and commits.
+func (e *Engine) accept(ctx context.Context, m *Message, owners []*owner) (Ref, error) {
+	buf := bodyBuffers.Get().(*[]byte)
+	defer func() {
+		if cap(*buf) <= 2*maxInLog {
+			bodyBuffers.Put(buf)
+		}
+	}()
+	small, err := readBody(m, buf)
+	if err != nil {
+		return Ref{}, err
+	}
+	r := &request{owners: owners, block: metaBlock{meta: m.Meta, to: m.To}}
+	if small {
+		err = e.prepareSmall(r, *buf)
+	} else {
+		err = e.prepareBig(ctx, r, m, *buf)
+	}
+	if err != nil {
+		return Ref{}, err
+	}
+	if err := e.own(r); err != nil {
+		return Ref{}, err
+	}
+	if err := e.log.commit(r); err != nil {
+		if n, ok := r.block.big.big(); ok {
+			e.big.abandon(n)
+		}
+		return Ref{}, err
+	}
+	for _, o := range owners {
+		o.arrived()
+	}
+	return r.ref, nil
+}
+
+// readBody reads up to maxInLog octets and reports whether that was all. A
+// body that is not as long as it was said to be is not accepted.
+func readBody(m *Message, buf *[]byte) (all bool, err error) {
+	b := (*buf)[:0]
+	limit := maxInLog + 1
+	if m.Size >= 0 && m.Size <= maxInLog && cap(b) < int(m.Size)+1 {
+		b = make([]byte, 0, int(m.Size)+1)
+	}
+	for len(b) < limit {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := m.Body.Read(b[len(b):min(cap(b), limit)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			*buf = b
+			return len(b) <= maxInLog, checkSize(m, int64(len(b)))
+		}
+		if err != nil {
+			*buf = b
+			return false, err
+		}
+	}
+	*buf = b
+	return false, nil
+}
+
+func checkSize(m *Message, n int64) error {
+	if m.Size >= 0 && n != m.Size {
+		return fmt.Errorf("store: body has %d octets, %d were announced: %w", n, m.Size, io.ErrUnexpectedEOF)
+	}
+	return nil
+}
+
+// prepareSmall makes a record with its body.
+func (e *Engine) prepareSmall(r *request, body []byte) error {
+	r.block.size = int64(len(body))
+	r.body = body
+	if e.opts.Zstd {
+		if packed := encoder().EncodeAll(body, nil); len(packed) < len(body)-len(body)/10 {
+			r.body, r.header.codec = packed, codecZstd
+		}
+	}
+	r.header.storedLen, r.header.bodyCRC = int64(len(r.body)), checksum(r.body)
+	return nil
+}
+
+// own encodes the meta block and lets the record share its memory, so that
+// nothing of the caller's is kept.
+func (e *Engine) own(r *request) error {
+	size := len(r.block.meta) + 64
+	for _, to := range r.block.to {
+		size += len(to.Extra) + 16
+	}
+	r.meta = appendMeta(make([]byte, 0, size), &r.block)
+	block, err := parseMeta(r.meta)
+	if err != nil {
+		return err
+	}
+	r.block = block
+	r.header.metaLen, r.header.metaCRC = uint32(len(r.meta)), checksum(r.meta)
+	return nil
+}
+
+// encoder and decoderFor are safe for concurrent use and cost memory to make.
+var encoder = sync.OnceValue(func() *zstd.Encoder {
+	w, _ := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2), zstd.WithLowerEncoderMem(true))
+	return w
+})
+
+var unpacker = sync.OnceValue(func() *zstd.Decoder {
+	r, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxInLog+1))
+	return r
+})

@@ -1,0 +1,381 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Defaults of Options.
+const (
+	defaultSegment    = 64 << 20
+	defaultApplyDelay = 500 * time.Millisecond
+	defaultGrace      = 24 * time.Hour
+	defaultReserve    = 128 << 20
+	defaultMaxOpen    = 1024
+	reclaimEvery      = time.Hour
+)
+
+// maxInLog is the largest body that goes into the log; a larger one would keep
+// the others waiting and gets a file of its own.
+const maxInLog = 256 << 10
+
+// Options of an Engine; only Apply is needed.
+type Options struct {
+	Apply Apply
+
+	// Zstd compresses bodies of the log where that saves a tenth.
+	Zstd bool
+	// SegmentSize is where the log goes on in a new file; 64 MiB if 0.
+	SegmentSize int64
+	// ApplyDelay is how long rows may lag behind the log while nobody looks at
+	// them; 500 ms if 0.
+	ApplyDelay time.Duration
+	// Grace is how long a released body stays readable; 24 h if 0.
+	Grace time.Duration
+	// Reserve is the room on the disk below which new mail is refused, in
+	// octets; 128 MiB if 0, none if negative.
+	Reserve int64
+	// MaxOpen is how many owners' databases are kept open; 1024 if 0.
+	MaxOpen int
+
+	Now    func() time.Time
+	Logger *slog.Logger
+
+	fs         fsys         // tests only
+	beforeSync func(string) // tests only: before and after a commit of a bbolt file
+	noSync     bool         // tests only: the negative control
+}
+
+func (o *Options) setDefaults() {
+	setDefault(&o.SegmentSize, defaultSegment)
+	setDefault(&o.ApplyDelay, defaultApplyDelay)
+	setDefault(&o.Grace, defaultGrace)
+	setDefault(&o.Reserve, defaultReserve)
+	setDefault(&o.MaxOpen, defaultMaxOpen)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.fs == nil {
+		o.fs = osFS{}
+	}
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// Engine is the embedded store: a shared log and one bbolt file an owner.
+type Engine struct {
+	dir  string
+	opts Options
+	lock *os.File
+	sys  *sysDB
+	log  *appendLog
+	big  *bigBodies
+	disk diskGuard
+
+	mu     sync.Mutex // guards owners and open
+	owners map[Owner]*owner
+	open   int // databases that are open
+	closed atomic.Bool
+	failed atomic.Pointer[error]
+
+	reclaiming sync.Mutex // held by Reclaim and Backup
+	kick       chan *owner
+	stop       context.CancelFunc
+	background sync.WaitGroup
+	stats      counters
+}
+
+// Open opens or creates the store in dir and brings all owners that have mail
+// waiting in the log to where they were. Another process must not have it
+// open.
+func Open(dir string, opts Options) (*Engine, error) {
+	opts.setDefaults()
+	if opts.Apply == nil {
+		return nil, errors.New("store: Options.Apply is missing")
+	}
+	e := &Engine{dir: dir, opts: opts, owners: map[Owner]*owner{}, kick: make(chan *owner, 1024)}
+	if err := e.prepare(); err != nil {
+		e.abandon()
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	e.stop = stop
+	e.background.Go(e.log.run)
+	e.background.Go(func() { e.applyLoop(ctx) })
+	e.background.Go(func() { e.reclaimLoop(ctx) })
+	return e, nil
+}
+
+func (e *Engine) prepare() (err error) {
+	if err := makeDirs(e.opts.fs, e.dir); err != nil {
+		return err
+	}
+	if e.lock, err = lockDir(e.dir); err != nil {
+		return err
+	}
+	e.disk = diskGuard{fs: e.opts.fs, dir: e.dir, reserve: e.opts.Reserve}
+	if e.sys, err = openSys(e); err != nil {
+		return err
+	}
+	e.big = newBigBodies(e)
+	e.log = newAppendLog(e)
+	if err := e.findOwners(); err != nil {
+		return err
+	}
+	return e.recover()
+}
+
+// abandon lets go of what prepare has opened.
+func (e *Engine) abandon() {
+	if e.log != nil {
+		e.log.closeFiles()
+	}
+	if e.sys != nil {
+		e.sys.close()
+	}
+	if e.lock != nil {
+		e.lock.Close()
+	}
+}
+
+// lockDir keeps a second process out.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s is in use by another process; stop it first", dir)
+	}
+	return f, nil
+}
+
+// findOwners learns the owners that have a folder.
+func (e *Engine) findOwners() error {
+	entries, err := os.ReadDir(filepath.Join(e.dir, "acct"))
+	if err != nil {
+		return err
+	}
+	for _, d := range entries {
+		id, err := strconv.ParseUint(d.Name(), 10, 32)
+		if err != nil || id == uint64(Queue) {
+			continue
+		}
+		e.owners[Owner(id)] = newOwner(e, Owner(id))
+	}
+	e.owners[Queue] = newOwner(e, Queue)
+	for _, o := range e.owners {
+		o.look()
+	}
+	return nil
+}
+
+// owner returns an owner, known or new.
+func (e *Engine) owner(id Owner) *owner {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	o := e.owners[id]
+	if o == nil {
+		o = newOwner(e, id)
+		e.owners[id] = o
+	}
+	return o
+}
+
+// allOwners returns a snapshot, in order.
+func (e *Engine) allOwners() []*owner {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	all := make([]*owner, 0, len(e.owners))
+	for _, o := range e.owners {
+		all = append(all, o)
+	}
+	slices.SortFunc(all, func(a, b *owner) int { return int(int64(a.id) - int64(b.id)) })
+	return all
+}
+
+// fail makes the store take nothing more. What a failed write or sync has left
+// on the disk is not known until the log is read again.
+func (e *Engine) fail(err error) error {
+	wrapped := fmt.Errorf("%w (%w)", ErrFailed, err)
+	if e.failed.CompareAndSwap(nil, &wrapped) {
+		e.opts.Logger.Error("the store takes no more mail until restart", "err", err)
+	}
+	return *e.failed.Load()
+}
+
+// usable returns why the store takes no changes, if so.
+func (e *Engine) usable() error {
+	if err := e.failed.Load(); err != nil {
+		return *err
+	}
+	if e.closed.Load() {
+		return ErrClosed
+	}
+	return nil
+}
+
+// storageError sorts a failed change of a file: a full disk passes, everything
+// else ends the store.
+func (e *Engine) storageError(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		e.disk.forget()
+		return fmt.Errorf("%w (%w)", ErrFull, err)
+	}
+	return e.fail(err)
+}
+
+// Owners implements Store.
+func (e *Engine) Owners(context.Context) iter.Seq2[Owner, error] {
+	return func(yield func(Owner, error) bool) {
+		for _, o := range e.allOwners() {
+			if o.inUse() && !yield(o.id, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Watch implements Store.
+func (e *Engine) Watch(id Owner) (<-chan struct{}, func()) {
+	return e.owner(id).watch()
+}
+
+// View implements Store.
+func (e *Engine) View(ctx context.Context, id Owner, fn func(Tx) error) error {
+	if e.closed.Load() {
+		return ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return e.owner(id).view(fn)
+}
+
+// Update implements Store.
+func (e *Engine) Update(ctx context.Context, id Owner, fn func(RW) error) error {
+	if err := e.usable(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := e.disk.checkRows(); err != nil {
+		return err
+	}
+	return e.owner(id).update(fn)
+}
+
+// Accept implements Store.
+func (e *Engine) Accept(ctx context.Context, m *Message) (Ref, error) {
+	if err := e.usable(); err != nil {
+		return Ref{}, err
+	}
+	if err := errors.Join(ctx.Err(), checkMessage(m)); err != nil {
+		return Ref{}, err
+	}
+	if err := e.disk.check(max(m.Size, 0)); err != nil {
+		return Ref{}, err
+	}
+	owners, err := e.roomFor(m.To)
+	if err != nil {
+		return Ref{}, err
+	}
+	return e.accept(ctx, m, owners)
+}
+
+func checkMessage(m *Message) error {
+	if len(m.To) == 0 || len(m.To) > MaxRecipients {
+		return fmt.Errorf("store: %d recipients; 1 to %d are allowed", len(m.To), MaxRecipients)
+	}
+	if len(m.Meta) > MaxMeta {
+		return fmt.Errorf("store: meta has %d octets; %d are allowed", len(m.Meta), MaxMeta)
+	}
+	extra := 0
+	for _, r := range m.To {
+		if len(r.Extra) > MaxExtra {
+			return fmt.Errorf("store: extra of owner %d has %d octets; %d are allowed", r.Owner, len(r.Extra), MaxExtra)
+		}
+		extra += len(r.Extra)
+	}
+	if extra > 4*MaxExtra {
+		return fmt.Errorf("store: extras have %d octets together; %d are allowed", extra, 4*MaxExtra)
+	}
+	return checkTwice(m.To)
+}
+
+// checkTwice keeps the invariant that an owner occurs once in a record: else
+// "applied" could pass its first entry and a crash lose the second.
+func checkTwice(to []Recipient) error {
+	if len(to) == 1 {
+		return nil
+	}
+	seen := make(map[Owner]struct{}, len(to))
+	for _, r := range to {
+		if _, twice := seen[r.Owner]; twice {
+			return fmt.Errorf("store: owner %d occurs twice in one message", r.Owner)
+		}
+		seen[r.Owner] = struct{}{}
+	}
+	return nil
+}
+
+// roomFor returns the recipients' owners, after those with too much pending
+// have caught up.
+func (e *Engine) roomFor(to []Recipient) ([]*owner, error) {
+	owners := make([]*owner, len(to))
+	for i, r := range to {
+		o := e.owner(r.Owner)
+		if o.crowded() {
+			if err := o.drain(); err != nil && !errors.Is(err, ErrSetAside) {
+				return nil, err
+			}
+		}
+		owners[i] = o
+	}
+	return owners, nil
+}
+
+// Close implements Store.
+func (e *Engine) Close() error {
+	if e.closed.Swap(true) {
+		return nil
+	}
+	e.stop()
+	e.log.shut()
+	e.background.Wait()
+	err := e.applyAll()
+	if e.failed.Load() == nil {
+		err = errors.Join(err, e.checkpoint())
+	}
+	for _, o := range e.allOwners() {
+		err = errors.Join(err, o.close())
+	}
+	e.log.closeFiles()
+	return errors.Join(err, e.sys.close(), e.lock.Close())
+}
+
+var _ Store = (*Engine)(nil)
+var _ io.Closer = (*Engine)(nil)

@@ -1,0 +1,446 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// reclaimLoop gives back room in the background.
+func (e *Engine) reclaimLoop(ctx context.Context) {
+	tick := time.NewTicker(reclaimEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := e.Reclaim(ctx); err != nil && ctx.Err() == nil {
+				e.opts.Logger.Error("room of deleted mail could not be given back", "err", err)
+			}
+		}
+	}
+}
+
+// Reclaim gives back the room of bodies that no owner needs and whose grace
+// time is over: it punches holes into the log and removes large bodies. A
+// crash in between means that a hole is punched twice, which does no harm.
+func (e *Engine) Reclaim(ctx context.Context) error {
+	e.reclaiming.Lock()
+	defer e.reclaiming.Unlock()
+	if err := e.usable(); err != nil {
+		return err
+	}
+	dead, err := e.collectDead(ctx)
+	if err != nil {
+		return fmt.Errorf("reclaim: %w", err)
+	}
+	if err := e.sweep(ctx, dead); err != nil {
+		return fmt.Errorf("reclaim: %w", err)
+	}
+	free := e.freeBodies(dead)
+	if err := e.release(ctx, free); err != nil {
+		return fmt.Errorf("reclaim: %w", err)
+	}
+	return e.forgetDead(free)
+}
+
+// deadBody is a body that some owners have let go of.
+type deadBody struct {
+	ref    Ref
+	place  lsn // of the record; for a large body of its file
+	length int64
+	let    map[Owner]bool // who has let go
+}
+
+// collectDead reads what owners have let go of long enough ago.
+func (e *Engine) collectDead(ctx context.Context) (map[Ref]*deadBody, error) {
+	limit := e.opts.Now().Add(-e.opts.Grace).Unix()
+	low := e.sys.low()
+	dead := map[Ref]*deadBody{}
+	for _, o := range e.allOwners() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		err := o.viewRaw(func(tx *bolt.Tx) error {
+			b := tx.Bucket(bucketDead)
+			if b == nil {
+				return nil
+			}
+			return b.ForEach(func(k, v []byte) error {
+				if len(k) != len(Ref{}) || int64(uint64Of(v)) > limit {
+					return nil
+				}
+				r := Ref(k)
+				if _, big := r.big(); !big && r.place() >= low {
+					return nil // recovery may still read it
+				}
+				if dead[r] == nil {
+					dead[r] = &deadBody{ref: r, place: r.place(), let: map[Owner]bool{}}
+				}
+				dead[r].let[o.id] = true
+				return nil
+			})
+		})
+		if err != nil && !errors.Is(err, ErrSetAside) {
+			return nil, err
+		}
+	}
+	return dead, nil
+}
+
+// viewRaw reads the engine's own buckets, without applying what is pending.
+func (o *owner) viewRaw(fn func(*bolt.Tx) error) error {
+	db, err := o.acquire(false)
+	if err != nil || db == nil {
+		return err
+	}
+	defer o.release()
+	return o.guarded(func() error { return db.View(fn) })
+}
+
+// freeBodies returns those that no owner needs: each owner named in the
+// record has let go of it, or is gone. Holes are left out of length.
+func (e *Engine) freeBodies(dead map[Ref]*deadBody) []*deadBody {
+	var free []*deadBody
+	for _, d := range dead {
+		h, m, err := e.readPlace(d.ref)
+		if errors.Is(err, ErrNoBody) { // punched before a crash
+			free = append(free, d)
+			continue
+		}
+		if err != nil {
+			e.opts.Logger.Error("a deleted body cannot be read; its room is not given back", "err", err)
+			continue
+		}
+		d.length = h.size()
+		if e.unneeded(d, m.to) {
+			free = append(free, d)
+		}
+	}
+	slices.SortFunc(free, func(a, b *deadBody) int {
+		if a.place < b.place {
+			return -1
+		}
+		return 1
+	})
+	return free
+}
+
+func (e *Engine) unneeded(d *deadBody, to []Recipient) bool {
+	for _, r := range to {
+		if !d.let[r.Owner] && !e.gone(r.Owner, d.ref) {
+			return false
+		}
+	}
+	return true
+}
+
+// gone reports whether an owner was dropped after a body was accepted for it.
+// A large body does not know when that was, so it is kept for an owner of the
+// same number that came later.
+func (e *Engine) gone(id Owner, r Ref) bool {
+	at := e.sys.droppedAt(id)
+	if at == 0 {
+		return false
+	}
+	if _, big := r.big(); big {
+		return !e.owner(id).inUse()
+	}
+	return r.place() <= at
+}
+
+// readPlace reads header and owners of a body.
+func (e *Engine) readPlace(r Ref) (header, metaBlock, error) {
+	f, seg, done, err := e.fileOf(r)
+	if err != nil {
+		return header{}, metaBlock{}, err
+	}
+	defer done()
+	size, err := f.Size()
+	if err != nil {
+		return header{}, metaBlock{}, err
+	}
+	h, meta, err := readMeta(f, seg, r.place().off(), size)
+	if err != nil {
+		return header{}, metaBlock{}, err
+	}
+	m, err := parseMeta(meta)
+	return h, m, err
+}
+
+// fileOf opens the file that a body is in.
+func (e *Engine) fileOf(r Ref) (f file, seg uint32, done func(), err error) {
+	if n, ok := r.big(); ok {
+		f, err := e.opts.fs.Open(e.big.name(n))
+		if errors.Is(err, os.ErrNotExist) {
+			err = ErrNoBody
+		}
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		return f, bigBit | n, func() { f.Close() }, nil
+	}
+	s, err := e.log.acquire(r.place().seg())
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	return s, r.place().seg(), func() { e.log.release(s) }, nil
+}
+
+// sweep looks through the whole log for bodies of owners that were dropped:
+// their rows, which knew the bodies, are gone. It reads headers only.
+func (e *Engine) sweep(ctx context.Context, dead map[Ref]*deadBody) error {
+	wanted, err := e.sys.sweepWanted()
+	if err != nil || !wanted {
+		return err
+	}
+	add := func(r Ref, m *metaBlock) {
+		if dead[r] == nil && slices.ContainsFunc(m.to, func(to Recipient) bool { return e.gone(to.Owner, r) }) {
+			dead[r] = &deadBody{ref: r, place: r.place(), let: e.lettersGo(r, m.to)}
+		}
+	}
+	if err := e.sweepLog(ctx, add); err != nil {
+		return err
+	}
+	if err := e.sweepBig(ctx, add); err != nil {
+		return err
+	}
+	return e.sys.sweepDone()
+}
+
+// lettersGo returns which owners have let go of a body long enough ago.
+func (e *Engine) lettersGo(r Ref, to []Recipient) map[Owner]bool {
+	limit := e.opts.Now().Add(-e.opts.Grace).Unix()
+	let := map[Owner]bool{}
+	for _, t := range to {
+		err := e.owner(t.Owner).viewRaw(func(tx *bolt.Tx) error {
+			if b := tx.Bucket(bucketDead); b != nil {
+				if v := b.Get(r[:]); v != nil && int64(uint64Of(v)) <= limit {
+					let[t.Owner] = true
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return let
+		}
+	}
+	return let
+}
+
+func (e *Engine) sweepLog(ctx context.Context, add func(Ref, *metaBlock)) error {
+	segs, err := e.log.segments()
+	if err != nil {
+		return err
+	}
+	low := e.sys.low()
+	for _, seg := range segs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s, err := e.log.acquire(seg)
+		if err != nil {
+			return err
+		}
+		err = eachRecord(s, seg, func(h header, m *metaBlock) {
+			if place := makeLSN(seg, h.off); place < low && h.flags&flagBig == 0 {
+				add(makeRef(place, h.metaLen, h.storedLen), m)
+			}
+		})
+		e.log.release(s)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachRecord walks a segment's headers and meta blocks, over holes.
+func eachRecord(f file, seg uint32, fn func(header, *metaBlock)) error {
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	for off := int64(0); off < size; {
+		h, meta, err := readMeta(f, seg, off, size)
+		if err == nil {
+			if m, err := parseMeta(meta); err == nil {
+				fn(h, &m)
+			}
+			off += h.size()
+			continue
+		}
+		if !errors.Is(err, ErrNoBody) && !errors.Is(err, ErrDamaged) {
+			return err
+		}
+		if off = nextRecord(f, seg, off+alignment, size); off < 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (e *Engine) sweepBig(ctx context.Context, add func(Ref, *metaBlock)) error {
+	names, err := filepath.Glob(filepath.Join(e.big.dir, "??", "*"))
+	if err != nil {
+		return err
+	}
+	_, writing := e.big.marks()
+	for _, name := range names {
+		n, err := strconv.ParseUint(filepath.Base(name), 10, 31)
+		if err != nil || slices.Contains(writing, uint32(n)) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r := makeRef(makeLSN(bigBit|uint32(n), 0), 0, 0)
+		if h, m, err := e.readPlace(r); err == nil {
+			add(makeRef(makeLSN(bigBit|uint32(n), 0), h.metaLen, h.storedLen), &m)
+		}
+	}
+	return nil
+}
+
+// release punches the holes, neighbours in one, and removes files of which
+// nothing is left.
+func (e *Engine) release(ctx context.Context, free []*deadBody) error {
+	for i := 0; i < len(free); {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if n, ok := free[i].ref.big(); ok {
+			if err := e.opts.fs.Remove(e.big.name(n)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+			e.stats.reclaimed.Add(free[i].length)
+			i++
+			continue
+		}
+		j := i
+		for j < len(free) && free[j].place.seg() == free[i].place.seg() {
+			j++
+		}
+		if err := e.punch(free[i].place.seg(), free[i:j]); err != nil {
+			return err
+		}
+		i = j
+	}
+	return nil
+}
+
+// punch gives back the records of one segment.
+func (e *Engine) punch(seg uint32, free []*deadBody) error {
+	s, err := e.log.acquire(seg)
+	if errors.Is(err, ErrNoBody) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = e.punchRanges(s, free)
+	empty := false
+	if err == nil && seg != e.currentSegment() {
+		empty, err = isEmpty(s)
+	}
+	e.log.release(s)
+	if err != nil || !empty {
+		return err
+	}
+	if err := e.log.drop(seg); err != nil && !errors.Is(err, errInUse) {
+		return err
+	}
+	return nil
+}
+
+func (e *Engine) currentSegment() uint32 {
+	e.log.mu.Lock()
+	defer e.log.mu.Unlock()
+	return e.log.seg
+}
+
+func (e *Engine) punchRanges(f file, free []*deadBody) error {
+	for i := 0; i < len(free); {
+		from, to := free[i].place.off(), free[i].place.off()+free[i].length
+		for i++; i < len(free) && free[i].place.off() == to; i++ {
+			to += free[i].length
+		}
+		if to == from {
+			continue
+		}
+		if err := f.Punch(from, to-from); errors.Is(err, errors.ErrUnsupported) {
+			return fmt.Errorf("this file system cannot give back parts of a file: %w", err)
+		} else if err != nil {
+			return err
+		}
+		e.stats.reclaimed.Add(to - from)
+	}
+	if err := e.log.sync(f); err != nil {
+		return e.fail(err)
+	}
+	return nil
+}
+
+// isEmpty reports whether all of a sealed segment reads as zeros. It looks
+// only where the file takes so little room that it can be.
+func isEmpty(f file) (bool, error) {
+	blocks, err := f.Blocks()
+	if err != nil {
+		return false, err
+	}
+	size, err := f.Size()
+	if err != nil || blocks > size/8 {
+		return false, err
+	}
+	buf := make([]byte, 64<<10)
+	for off := int64(0); off < size; off += int64(len(buf)) {
+		n, err := f.ReadAt(buf, off)
+		if !allZero(buf[:n]) {
+			return false, nil
+		}
+		if err != nil && err != io.EOF {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// forgetDead removes the rows of what was given back, after the holes are
+// durable.
+func (e *Engine) forgetDead(free []*deadBody) error {
+	byOwner := map[Owner][]Ref{}
+	for _, d := range free {
+		for id := range d.let {
+			byOwner[id] = append(byOwner[id], d.ref)
+		}
+	}
+	for id, refs := range byOwner {
+		for chunk := range slices.Chunk(refs, 10_000) {
+			err := e.owner(id).update(func(rw RW) error {
+				dead := rw.(*boltTx).tx.Bucket(bucketDead)
+				if dead == nil {
+					return nil
+				}
+				for _, r := range chunk {
+					if err := dead.Delete(r[:]); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil && !errors.Is(err, ErrSetAside) {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,302 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// recover reads the log from the low-water mark to its end, gives the records
+// to the owners that lack them, cuts off what a crash left half written, and
+// applies all of it.
+func (e *Engine) recover() error {
+	segs, err := e.log.segments()
+	if err != nil {
+		return err
+	}
+	low := e.sys.low()
+	seen := map[uint32]bool{} // large bodies that the log knows
+	for i, seg := range segs {
+		if seg < low.seg() {
+			continue
+		}
+		from := int64(0)
+		if seg == low.seg() {
+			from = low.off()
+		}
+		if err := e.recoverSegment(seg, from, i == len(segs)-1, seen); err != nil {
+			return fmt.Errorf("recover segment %08x: %w", seg, err)
+		}
+	}
+	if len(segs) == 0 {
+		if err := e.log.begin(low.seg() + 1); err != nil {
+			return err
+		}
+	}
+	if err := e.big.recover(e.sys.marks, seen); err != nil {
+		return err
+	}
+	if err := e.recoverStuck(); err != nil {
+		return err
+	}
+	if err := e.applyAll(); err != nil {
+		var refused *applyError
+		if !errors.As(err, &refused) {
+			return err
+		}
+		return nil // told; the log keeps the records until it can be done
+	}
+	return e.checkpoint()
+}
+
+// recoverSegment gives the records of one segment from a place on to their
+// owners. The last segment becomes the current one.
+func (e *Engine) recoverSegment(seg uint32, from int64, last bool, seen map[uint32]bool) error {
+	f, err := e.opts.fs.Open(e.log.name(seg))
+	if err != nil {
+		return err
+	}
+	end, err := e.scan(f, seg, from, func(h header, m *metaBlock) {
+		if n, ok := m.big.big(); ok {
+			seen[n] = true
+		}
+		e.requeue(h, m)
+	})
+	if err == nil && last {
+		if err = errors.Join(f.Truncate(end), e.log.sync(f)); err == nil {
+			e.log.attach(seg, f, end)
+			return nil
+		}
+	}
+	return errors.Join(err, f.Close())
+}
+
+// scan reads records until one does not verify, and returns where. In a
+// segment that was sealed this is damage; it is reported, and the search goes
+// on for the next record that verifies.
+func (e *Engine) scan(f file, seg uint32, off int64, found func(header, *metaBlock)) (int64, error) {
+	size, err := f.Size()
+	if err != nil {
+		return 0, err
+	}
+	for off < size {
+		h, m, err := readRecord(f, seg, off, size)
+		if errors.Is(err, ErrNoBody) || errors.Is(err, ErrDamaged) {
+			next := nextRecord(f, seg, off+alignment, size)
+			if next < 0 {
+				return off, nil
+			}
+			if errors.Is(err, ErrDamaged) {
+				e.opts.Logger.Error("damage in the log", "segment", seg, "from", off, "to", next, "err", err)
+			}
+			off = next
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		found(h, &m)
+		off += h.size()
+	}
+	return off, nil
+}
+
+// readRecord reads and verifies one record.
+func readRecord(f io.ReaderAt, seg uint32, off, size int64) (header, metaBlock, error) {
+	h, meta, err := readMeta(f, seg, off, size)
+	if err != nil {
+		return header{}, metaBlock{}, err
+	}
+	m, err := parseMeta(meta)
+	if err != nil {
+		return header{}, metaBlock{}, err
+	}
+	return h, m, verifyBody(f, &h)
+}
+
+// readMeta reads and verifies the header and the meta block.
+func readMeta(f io.ReaderAt, seg uint32, off, size int64) (header, []byte, error) {
+	var head [headerSize]byte
+	if _, err := f.ReadAt(head[:], off); err == io.EOF {
+		return header{}, nil, fmt.Errorf("%w: cut off", ErrDamaged)
+	} else if err != nil {
+		return header{}, nil, err
+	}
+	h, err := parseHeader(head[:], seg, off)
+	if err != nil {
+		return header{}, nil, err
+	}
+	if off+headerSize+int64(h.metaLen)+h.storedLen > size {
+		return header{}, nil, fmt.Errorf("%w: cut off", ErrDamaged)
+	}
+	meta := make([]byte, h.metaLen)
+	if _, err := f.ReadAt(meta, off+headerSize); err != nil && err != io.EOF {
+		return header{}, nil, err
+	}
+	if checksum(meta) != h.metaCRC {
+		return header{}, nil, fmt.Errorf("%w: meta of a record", ErrDamaged)
+	}
+	return h, meta, nil
+}
+
+func verifyBody(f io.ReaderAt, h *header) error {
+	buf := make([]byte, min(h.storedLen, maxInLog))
+	crc, at := uint32(0), h.off+headerSize+int64(h.metaLen)
+	for left := h.storedLen; left > 0; {
+		n, err := f.ReadAt(buf[:min(left, int64(len(buf)))], at)
+		if n == 0 && err != nil {
+			if err == io.EOF {
+				err = fmt.Errorf("%w: cut off", ErrDamaged)
+			}
+			return err
+		}
+		crc = extend(crc, buf[:n])
+		at, left = at+int64(n), left-int64(n)
+	}
+	if crc != h.bodyCRC {
+		return fmt.Errorf("%w: body", ErrDamaged)
+	}
+	return nil
+}
+
+// nextRecord finds the next place with a record that verifies; -1 if none.
+// Holes read as zeros.
+func nextRecord(f io.ReaderAt, seg uint32, off, size int64) int64 {
+	buf := make([]byte, 64<<10)
+	for off < size {
+		n, err := f.ReadAt(buf, off)
+		if n < headerSize && err != nil {
+			return -1
+		}
+		for i := 0; i+headerSize <= n; i += alignment {
+			if string(buf[i:i+4]) != recordMagic {
+				continue
+			}
+			if _, err := parseHeader(buf[i:], seg, off+int64(i)); err != nil {
+				continue
+			}
+			if _, _, err := readRecord(f, seg, off+int64(i), size); err == nil {
+				return off + int64(i)
+			}
+		}
+		step := int64(n-headerSize+alignment) &^ (alignment - 1)
+		if err != nil || step <= 0 {
+			return -1
+		}
+		off += step
+	}
+	return -1
+}
+
+// requeue gives a record that was found in the log to its owners. Those whose
+// rows have it skip it when they apply.
+func (e *Engine) requeue(h header, m *metaBlock) {
+	place := makeLSN(h.seg, h.off)
+	ref := makeRef(place, h.metaLen, h.storedLen)
+	if h.flags&flagBig != 0 {
+		ref = m.big
+	}
+	for i, to := range m.to {
+		if place <= e.sys.droppedAt(to.Owner) {
+			continue
+		}
+		e.owner(to.Owner).push(pendingRecord{place: place, block: m, index: i, ref: ref})
+	}
+}
+
+// recover removes large bodies that never got into the log and finds the next
+// number.
+func (b *bigBodies) recover(m marks, seen map[uint32]bool) error {
+	suspect := map[uint32]bool{}
+	for _, n := range m.writing {
+		suspect[n] = true
+	}
+	b.next = m.nextBig
+	names, err := filepath.Glob(filepath.Join(b.dir, "??", "*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		v, err := strconv.ParseUint(filepath.Base(name), 10, 31)
+		if err != nil {
+			continue
+		}
+		n := uint32(v)
+		b.next = max(b.next, n+1)
+		if (suspect[n] || n >= m.nextBig) && !seen[n] {
+			if err := b.e.opts.fs.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// recoverStuck gives records that were noted for a database set aside to its
+// owner, when a good copy of it is in place again. They come before those of
+// the log: they are older.
+func (e *Engine) recoverStuck() error {
+	all, err := e.sys.stuck()
+	if err != nil {
+		return err
+	}
+	for id, places := range all {
+		o := e.owner(id)
+		if o.aside != nil {
+			continue
+		}
+		if err := o.prepend(places); err != nil {
+			return err
+		}
+		if err := o.drain(); err != nil {
+			e.opts.Logger.Error("mail that waited for a database could not be filed", "owner", id, "err", err)
+			continue
+		}
+		if err := e.sys.clearStuck(id, places); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepend reads noted records from the log and puts them first.
+func (o *owner) prepend(places []lsn) error {
+	var old []pendingRecord
+	for _, p := range places {
+		h, m, err := o.e.recordAt(p)
+		if err != nil {
+			o.e.opts.Logger.Error("mail that waited for a database is damaged in the log", "owner", o.id, "err", err)
+			continue
+		}
+		ref := makeRef(p, h.metaLen, h.storedLen)
+		if h.flags&flagBig != 0 {
+			ref = m.big
+		}
+		for i, to := range m.to {
+			if to.Owner == o.id {
+				old = append(old, pendingRecord{place: p, block: &m, index: i, ref: ref})
+			}
+		}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.pending = append(old, o.pending...)
+	return nil
+}
+
+// recordAt reads the record at a place of the log.
+func (e *Engine) recordAt(p lsn) (header, metaBlock, error) {
+	s, err := e.log.acquire(p.seg())
+	if err != nil {
+		return header{}, metaBlock{}, err
+	}
+	defer e.log.release(s)
+	size, err := s.Size()
+	if err != nil {
+		return header{}, metaBlock{}, err
+	}
+	return readRecord(s, p.seg(), p.off(), size)
+}

@@ -1,0 +1,258 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// updateReq is one Update that waits for a commit.
+type updateReq struct {
+	fn   func(RW) error
+	err  error
+	done chan struct{}
+}
+
+// maxTogether is how many updates share one commit.
+const maxTogether = 64
+
+// update runs fn in a transaction. Whoever finds nobody committing does it,
+// for all that have come meanwhile; their syncs are shared.
+func (o *owner) update(fn func(RW) error) error {
+	r := &updateReq{fn: fn, done: make(chan struct{})}
+	o.mu.Lock()
+	o.queue = append(o.queue, r)
+	lead := !o.busy
+	o.busy = true
+	o.mu.Unlock()
+	if lead {
+		o.commitQueued(r)
+	}
+	<-r.done
+	return r.err
+}
+
+// drain brings the rows up to the log.
+func (o *owner) drain() error {
+	o.mu.Lock()
+	n := len(o.pending)
+	o.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	return o.update(nil)
+}
+
+// commitQueued commits until mine is done; whoever waits then is committed by
+// a goroutine of its own.
+func (o *owner) commitQueued(mine *updateReq) {
+	for {
+		group := o.take()
+		if group == nil {
+			return
+		}
+		o.commitGroup(group)
+		select {
+		case <-mine.done:
+			o.mu.Lock()
+			rest := len(o.queue) > 0
+			o.busy = rest
+			o.idle.Broadcast()
+			o.mu.Unlock()
+			if rest {
+				go o.commitQueued(&updateReq{done: make(chan struct{})}) // its callers wait for it
+			}
+			return
+		default:
+		}
+	}
+}
+
+// take takes the next group off the queue; nil ends the committing.
+func (o *owner) take() []*updateReq {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := min(len(o.queue), maxTogether)
+	if n == 0 {
+		o.busy = false
+		o.idle.Broadcast()
+		return nil
+	}
+	group := o.queue[:n:n]
+	o.queue = o.queue[n:]
+	return group
+}
+
+// commitGroup commits a group in one transaction. An update that fails is
+// answered and left out, and the others run again: bbolt cannot take back a
+// part of a transaction.
+func (o *owner) commitGroup(group []*updateReq) {
+	for {
+		failed, err := o.commitOnce(group)
+		if failed < 0 {
+			for _, r := range group {
+				r.err = err
+				close(r.done)
+			}
+			break
+		}
+		group[failed].err = err
+		close(group[failed].done)
+		group = append(group[:failed:failed], group[failed+1:]...)
+		if len(group) == 0 {
+			return
+		}
+	}
+	o.wake()
+}
+
+// errRollback ends a transaction whose update number failed went wrong.
+var errRollback = errors.New("store: rolled back")
+
+// commitOnce applies what is pending, runs the updates and commits. failed is
+// the number of the update that went wrong with err, or -1 when err is the
+// result for all.
+func (o *owner) commitOnce(group []*updateReq) (failed int, err error) {
+	db, err := o.acquire(true)
+	if err != nil {
+		return -1, err
+	}
+	defer o.release()
+	failed = -1
+	var fnErr error
+	count := 0
+	err = o.guarded(func() error {
+		o.hook("before")
+		defer o.hook("after")
+		return db.Update(func(btx *bolt.Tx) error {
+			failed, fnErr = -1, nil
+			var err error
+			if count, err = o.applyPending(btx); err != nil {
+				return err
+			}
+			for i, r := range group {
+				if r.fn == nil {
+					continue
+				}
+				rw := newTx(o, btx)
+				if fnErr = r.fn(rw); fnErr == nil {
+					fnErr = rw.finish()
+				}
+				if fnErr != nil {
+					failed = i
+					return errRollback
+				}
+			}
+			return nil
+		})
+	})
+	switch {
+	case failed >= 0:
+		return failed, fnErr
+	case err != nil:
+		return -1, o.updateError(err)
+	}
+	o.e.stats.commits.Add(1)
+	o.applied(count)
+	return -1, nil
+}
+
+// updateError sorts an error of a commit. What Apply returned and a damaged
+// database concern this owner alone.
+func (o *owner) updateError(err error) error {
+	var refused *applyError
+	if errors.As(err, &refused) || errors.Is(err, ErrSetAside) {
+		return err
+	}
+	return o.e.storageError(err)
+}
+
+// applied forgets the first n pending records: their rows are durable.
+func (o *owner) applied(n int) {
+	if n == 0 {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	clear(o.pending[:n])
+	o.pending = o.pending[n:]
+	if len(o.pending) == 0 {
+		o.pending = nil
+	}
+}
+
+// applyError is an error of the callers' Apply.
+type applyError struct{ err error }
+
+func (e *applyError) Error() string {
+	return fmt.Sprintf("store: apply an accepted message: %v", e.err)
+}
+func (e *applyError) Unwrap() error { return e.err }
+
+// applyPending turns pending records into rows, in the order of the log, and
+// remembers how far it got in the same transaction.
+func (o *owner) applyPending(btx *bolt.Tx) (count int, err error) {
+	o.mu.Lock()
+	pending := o.pending
+	o.mu.Unlock()
+	if len(pending) == 0 {
+		return 0, nil
+	}
+	done := applied(btx)
+	rw := newTx(o, btx)
+	for _, p := range pending {
+		if p.place <= done {
+			continue // recovery found it in the log, but the rows have it
+		}
+		a := Accepted{To: p.block.to[p.index], Meta: p.block.meta, Ref: p.ref, Size: p.block.size}
+		if err := o.e.opts.Apply(rw, a); err != nil {
+			return 0, &applyError{err}
+		}
+		done = p.place
+	}
+	if err := rw.finish(); err != nil {
+		return 0, err
+	}
+	return len(pending), setApplied(btx, done)
+}
+
+// view runs fn on a snapshot that has everything accepted so far.
+func (o *owner) view(fn func(Tx) error) error {
+	if err := o.drain(); err != nil {
+		return err
+	}
+	db, err := o.acquire(false)
+	if err != nil {
+		return err
+	}
+	if db == nil {
+		return fn(noRows{})
+	}
+	defer o.release()
+	return o.guarded(func() error {
+		return db.View(func(btx *bolt.Tx) error { return fn(newTx(o, btx)) })
+	})
+}
+
+// guarded turns a panic of bbolt on a damaged page, and a fault on reading its
+// memory map (an I/O error), into the end of this one database.
+func (o *owner) guarded(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			if !isDatabasePanic(p) {
+				panic(p)
+			}
+			err = o.setAside(fmt.Errorf("%v", p))
+		}
+	}()
+	return fn()
+}
+
+func (o *owner) hook(when string) {
+	if o.e.opts.beforeSync != nil {
+		o.e.opts.beforeSync(when + " " + o.file())
+	}
+}
