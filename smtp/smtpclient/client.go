@@ -1,16 +1,21 @@
 package smtpclient
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
-	"io"
+	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/mail"
-	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
 )
+
+// quitTimeout is short: nothing depends on the answer to QUIT.
+const quitTimeout = 5 * time.Second
 
 // Timeouts of the phases of a session; 0 takes the default, which is the
 // minimum of RFC 5321 section 4.5.3.2.
@@ -21,6 +26,21 @@ type Timeouts struct {
 	Block    time.Duration // one write of message data; 3 minutes
 	DataEnd  time.Duration // the reply to the whole message; 10 minutes
 	TLS      time.Duration // a TLS handshake; 1 minute
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	for _, d := range []struct {
+		to  *time.Duration
+		def time.Duration
+	}{
+		{&t.Greeting, 5 * time.Minute}, {&t.Command, 5 * time.Minute}, {&t.DataInit, 2 * time.Minute},
+		{&t.Block, 3 * time.Minute}, {&t.DataEnd, 10 * time.Minute}, {&t.TLS, time.Minute},
+	} {
+		if *d.to <= 0 {
+			*d.to = d.def
+		}
+	}
+	return t
 }
 
 // Options of a Client.
@@ -34,68 +54,148 @@ type Options struct {
 	Now          func() time.Time
 }
 
-// TLSOptions say how to start TLS, and whom to expect.
-type TLSOptions struct {
-	// Config has ServerName and, where needed, RootCAs. It is copied.
-	Config *tls.Config
-	// Verify judges the server; nil: a certificate of a known authority for
-	// Config.ServerName.
-	Verify func(tls.ConnectionState) error
-	// Required makes the handshake fail when Verify does. Without it the
-	// verdict is only recorded: TLS with anybody is better than none.
-	Required bool
-}
-
 // Client is one connection to one server. Its methods are called one after
 // the other.
-type Client struct{ conn net.Conn }
+type Client struct {
+	opts Options
+	conn net.Conn
+	r    *bufio.Reader
 
-// New reads the greeting and says EHLO. It closes conn when it fails.
+	ext  map[string]string // EHLO keywords in upper case; nil after HELO
+	tls  *tls.ConnectionState
+	auth error // why the peer is not who it should be; nil: verified
+
+	dead     error // why nothing can be said any more
+	block    []byte
+	dialogue []trace.Event
+}
+
+// New reads the greeting and says EHLO, or HELO to a server that does not
+// know it. Failures are *mail.Error; conn is closed then, and the Client is of
+// use for its Dialogue only.
 func New(ctx context.Context, conn net.Conn, opts Options) (*Client, error) {
-	return &Client{conn: conn}, nil
+	opts.Timeouts = opts.Timeouts.withDefaults()
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	c := &Client{opts: opts, conn: conn}
+	defer c.watch(ctx)()
+	if err := c.open(ctx); err != nil {
+		c.fail(err)
+		return c, err
+	}
+	return c, nil
 }
 
-// Message is what Send transmits.
-type Message struct {
-	Envelope mail.Envelope
-	Traits   message.Traits // decide between 8BITMIME, SMTPUTF8 and CHUNKING
-	Size     int64          // octets of Body, < 0 if not known
-	Body     io.Reader      // read at most once
+// open is the beginning of a session.
+func (c *Client) open(ctx context.Context) error {
+	if c.opts.TLS != nil {
+		if err := c.handshake(ctx, *c.opts.TLS); err != nil {
+			return err
+		}
+	}
+	c.r = bufio.NewReaderSize(c.conn, maxReplyLine)
+	p, err := c.read(ctx, "(connected)", c.opts.Timeouts.Greeting)
+	if err != nil {
+		return err
+	}
+	if p.code != 220 {
+		return p.err()
+	}
+	return c.hello(ctx)
 }
 
-// Result is what became of one recipient.
-type Result struct {
-	Err   error  // *mail.Error; nil: the server has taken responsibility
-	Reply string // the reply that decided, "250 2.0.0 ok"; empty if there was none
+// hello says EHLO and learns the extensions (RFC 5321 section 4.1.1.1).
+func (c *Client) hello(ctx context.Context) error {
+	p, err := c.command(ctx, "EHLO "+string(c.opts.Hostname))
+	if err != nil {
+		return err
+	}
+	if p.code >= 500 && p.code <= 504 { // it does not know EHLO, RFC 5321 section 3.2
+		c.ext = nil
+		if p, err = c.command(ctx, "HELO "+string(c.opts.Hostname)); err != nil {
+			return err
+		}
+		if p.code != 250 {
+			return p.err()
+		}
+		return nil
+	}
+	if p.code != 250 {
+		return p.err()
+	}
+	c.ext = make(map[string]string, len(p.lines))
+	for _, line := range p.lines[1:] {
+		keyword, params, _ := strings.Cut(line, " ")
+		if k, v, ok := strings.Cut(keyword, "="); ok && strings.EqualFold(k, "AUTH") { // an old form of AUTH
+			keyword, params = k, strings.TrimSpace(v+" "+params)
+		}
+		keyword = strings.ToUpper(keyword)
+		if old, twice := c.ext[keyword]; twice {
+			params = strings.TrimSpace(old + " " + params)
+		}
+		c.ext[keyword] = params
+	}
+	return nil
 }
 
-// StartTLS begins TLS (RFC 3207).
-func (c *Client) StartTLS(ctx context.Context, o TLSOptions) error { return nil }
+// Extension returns the parameters of an EHLO keyword, in upper case.
+func (c *Client) Extension(keyword string) (params string, ok bool) {
+	params, ok = c.ext[keyword]
+	return params, ok
+}
 
-// Auth logs in.
-func (c *Client) Auth(ctx context.Context, login, password string) error { return nil }
+// Alive reports whether another transaction can be tried.
+func (c *Client) Alive() bool { return c.dead == nil }
 
-// Send transmits m. It returns one Result for each recipient, in order.
-func (c *Client) Send(ctx context.Context, m *Message) []Result { return nil }
+// RecipientLimit returns how many recipients the server takes in one
+// transaction (LIMITS RCPTMAX, RFC 9422 section 4.2); 0 if it does not say.
+func (c *Client) RecipientLimit() int {
+	for limit := range strings.FieldsSeq(c.ext["LIMITS"]) {
+		name, value, _ := strings.Cut(limit, "=")
+		if !strings.EqualFold(name, "RCPTMAX") {
+			continue
+		}
+		if n, err := strconv.Atoi(value); err == nil && n > 0 {
+			return n
+		}
+	}
+	return 0
+}
 
-// Reset ends a transaction.
-func (c *Client) Reset(ctx context.Context) error { return nil }
+// Reset ends a transaction, if any, and shows whether the server is there.
+func (c *Client) Reset(ctx context.Context) error {
+	defer c.watch(ctx)()
+	return c.reset(ctx)
+}
+
+func (c *Client) reset(ctx context.Context) error {
+	p, err := c.command(ctx, "RSET")
+	if err != nil {
+		return err
+	}
+	if !p.positive() {
+		c.fail(fmt.Errorf("RSET refused: %w", p.err()))
+		return p.err()
+	}
+	return nil
+}
 
 // Quit says good-bye and closes the connection.
-func (c *Client) Quit(ctx context.Context) error { return c.conn.Close() }
+func (c *Client) Quit(ctx context.Context) error {
+	defer c.watch(ctx)()
+	if c.dead != nil {
+		return c.Close()
+	}
+	c.opts.Timeouts.Command = min(quitTimeout, c.opts.Timeouts.Command)
+	c.command(ctx, "QUIT")
+	return c.Close()
+}
 
 // Close closes the connection without a word.
-func (c *Client) Close() error { return c.conn.Close() }
-
-// Extension returns the parameters of an EHLO keyword.
-func (c *Client) Extension(keyword string) (params string, ok bool) { return "", false }
-
-// TLS describes the connection's TLS: "TLS1.3 X25519 … verified"; empty
-// without TLS.
-func (c *Client) TLS() string { return "" }
-
-// Verified reports whether the server proved who it is.
-func (c *Client) Verified() bool { return false }
-
-// Dialogue returns what was said since the last call.
-func (c *Client) Dialogue() []trace.Event { return nil }
+func (c *Client) Close() error {
+	if c.dead == nil {
+		c.dead = net.ErrClosed
+	}
+	return c.conn.Close()
+}
