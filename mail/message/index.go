@@ -1,6 +1,11 @@
 package message
 
-import "time"
+import (
+	"io"
+	"iter"
+	"strings"
+	"time"
+)
 
 // Bounds of what is indexed. What lies beyond is not lost: the octets stay
 // part of the innermost part that was still indexed.
@@ -81,4 +86,77 @@ type Part struct {
 
 	Envelope *Envelope // of a message/rfc822 part, whose one child is its message
 	Children []*Part
+}
+
+// MissingMailbox and MissingHost stand in an [Address] for what a header
+// field should have said and did not, because IMAP gives an empty Mailbox or
+// Host another meaning.
+const (
+	MissingMailbox = "MISSING_MAILBOX"
+	MissingHost    = "MISSING_DOMAIN"
+)
+
+// IsGroupStart reports whether a begins a group, whose name is a.Mailbox.
+func (a Address) IsGroupStart() bool { return a.Mailbox != "" && a.Host == "" }
+
+// IsGroupEnd reports whether a ends a group.
+func (a Address) IsGroupEnd() bool { return a == Address{} }
+
+// Parts yields the part and all parts below it, in the order of the message.
+func (p *Part) Parts() iter.Seq[*Part] {
+	return func(yield func(*Part) bool) { p.walk(yield) }
+}
+
+func (p *Part) walk(yield func(*Part) bool) bool {
+	if !yield(p) {
+		return false
+	}
+	for _, c := range p.Children {
+		if !c.walk(yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// Size is the number of octets of the body as it stands in the message.
+func (p *Part) Size() int64 { return p.BodyEnd - p.BodyStart }
+
+// IsMultipart reports whether the children of p are the parts of a multipart.
+func (p *Part) IsMultipart() bool { return p.Type == "multipart" }
+
+// IsMessage reports whether the one child of p is a whole message
+// (message/rfc822, or message/global of RFC 6532).
+func (p *Part) IsMessage() bool { return p.Type == "message" && isMessageSubtype(p.Subtype) }
+
+func isMessageSubtype(s string) bool { return s == "rfc822" || s == "global" }
+
+// Param returns a parameter of Content-Type, or "".
+func (p *Part) Param(name string) string { return findParam(p.Params, name) }
+
+// DispositionParam returns a parameter of Content-Disposition, or "".
+func (p *Part) DispositionParam(name string) string { return findParam(p.DispositionParams, name) }
+
+func findParam(params []Param, name string) string {
+	for _, p := range params {
+		if strings.EqualFold(p.Name, name) {
+			return p.Value
+		}
+	}
+	return ""
+}
+
+// Filename returns the name the sender gave to the file, decoded for display.
+// It can be anything, a path too.
+func (p *Part) Filename() string {
+	name := p.DispositionParam("filename")
+	if name == "" {
+		name = p.Param("name")
+	}
+	return DecodeHeaderText(name)
+}
+
+// Reader reads the body of p from the message it was indexed in.
+func (p *Part) Reader(message io.ReaderAt) io.Reader {
+	return io.NewSectionReader(message, p.BodyStart, p.Size())
 }
