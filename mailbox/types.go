@@ -120,27 +120,6 @@ type FlagChange struct {
 	Keywords []string
 }
 
-// Message is one message of a mailbox inside a View. It is valid until the
-// next step of the iteration that gave it.
-type Message struct {
-	UID      UID
-	ModSeq   ModSeq
-	Flags    Flags
-	Keywords uint64 // bits; View.KeywordNames resolves them
-	Email    EmailID
-}
-
-// The record of a message, read when first asked for. All are cheap but
-// Index, which decodes the MIME structure.
-//
-//	func (m *Message) Size() (int64, error)              octets as seen by clients (with Header)
-//	func (m *Message) InternalDate() (time.Time, error)
-//	func (m *Message) SaveDate() (time.Time, error)      RFC 8514
-//	func (m *Message) Thread() (ThreadID, error)
-//	func (m *Message) Envelope() (*message.Envelope, error)
-//	func (m *Message) Index() (*message.Index, error)    offsets already count Header
-//	func (m *Message) Body() (BodyRef, error)            to be opened after the View has ended
-
 // BodyRef opens the octets of a message, Header first, also after the View
 // that gave it has ended.
 type BodyRef struct {
@@ -197,33 +176,6 @@ type Reader interface {
 	Changes(box ID, since ModSeq) iter.Seq2[Change, error]
 	Usage() Usage
 }
-
-// Reader and the methods below are the package's surface:
-//
-//	func Open(eng store.Store, opts Options) *Boxes
-//	func Apply(rw store.RW, a store.Accepted) error        the store.Apply of accounts
-//
-//	func (b *Boxes) CreateAccount(ctx, id AccountID) error  INBOX and the special-use mailboxes; idempotent
-//	func (b *Boxes) DropAccount(ctx, id AccountID) error
-//	func (b *Boxes) Account(id AccountID) *Account
-//	func (b *Boxes) Deliver(ctx, m *NewMessage, to []Target, also ...store.Recipient) error
-//	     one Accept for all; m.Flags and m.Keywords are ignored in favour of Target's
-//	func (b *Boxes) CheckQuota(ctx, id AccountID, size int64) error   ErrOverQuota; counts pending mail
-//	func (b *Boxes) OpenBody(ctx, r BodyRef) (store.Body, error)
-//	func (b *Boxes) Check(ctx, id AccountID) (problems []string, err error)
-//
-//	func (a *Account) View(ctx, fn func(*View) error) error
-//	func (a *Account) Watch() (changed <-chan struct{}, stop func())
-//	func (a *Account) CreateMailbox(ctx, name string, role Role) (Mailbox, error)  parents are made too
-//	func (a *Account) DeleteMailbox(ctx, name string) error
-//	func (a *Account) RenameMailbox(ctx, from, to string) error   children move; INBOX: RFC 9051 section 6.3.6
-//	func (a *Account) SetSubscribed(ctx, name string, on bool) error
-//	func (a *Account) Append(ctx, box ID, msgs ...*NewMessage) (AppendResult, error)  all or none
-//	func (a *Account) StoreFlags(ctx, box ID, set *UIDSet, c FlagChange, unchangedSince ModSeq) (FlagResult, error)
-//	func (a *Account) Copy(ctx, from ID, set *UIDSet, to ID) (CopyResult, error)
-//	func (a *Account) Move(ctx, from ID, set *UIDSet, to ID) (CopyResult, error)
-//	func (a *Account) Expunge(ctx, box ID, set *UIDSet) (ExpungeResult, error)  messages with Deleted in set (nil: all)
-//	func (a *Account) SetQuota(ctx, bytes, messages int64) error
 
 // AppendResult is what APPENDUID tells (RFC 9051 section 7.1).
 type AppendResult struct {
