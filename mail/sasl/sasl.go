@@ -3,6 +3,7 @@ package sasl
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // ErrFailed means that the login or the secret was wrong. The text never says
@@ -61,11 +62,55 @@ type Options struct {
 	Tokens bool
 }
 
-// Mechanisms and New are the package's surface:
-//
-//	func Mechanisms(o Options) []string                                          strongest first
-//	func New(mechanism string, a Authenticator, o Options) (Server, error)       ErrMechanism if it is not among them
-//	func MakeSCRAMKeys(password string) (SCRAMKeys, error)                       at password set; salt 16 octets, 4096+ iterations
-
 // ErrMechanism means that a mechanism is unknown or not allowed here.
 var ErrMechanism = errors.New("sasl: mechanism is not available")
+
+// ErrSyntax means that the client's part of an exchange is malformed.
+var ErrSyntax = errors.New("sasl: malformed response")
+
+// maxResponse bounds one response; tokens of large identity providers have a
+// few KiB.
+const maxResponse = 16 << 10
+
+// Names of the mechanisms.
+const (
+	scramPlus   = "SCRAM-SHA-256-PLUS"
+	scram       = "SCRAM-SHA-256"
+	oauthBearer = "OAUTHBEARER"
+	xoauth2     = "XOAUTH2"
+	plain       = "PLAIN"
+	login       = "LOGIN"
+)
+
+// Mechanisms lists what may be used, the strongest first.
+func Mechanisms(o Options) []string {
+	var m []string
+	if o.TLSExporter != nil {
+		m = append(m, scramPlus)
+	}
+	m = append(m, scram)
+	if o.Tokens {
+		m = append(m, oauthBearer, xoauth2)
+	}
+	if o.Plain {
+		m = append(m, plain, login)
+	}
+	return m
+}
+
+// New begins an exchange. It fails with [ErrMechanism] if the mechanism, a
+// name in capitals, is not among [Mechanisms].
+func New(mechanism string, a Authenticator, o Options) (Server, error) {
+	if !slices.Contains(Mechanisms(o), mechanism) {
+		return nil, ErrMechanism
+	}
+	switch mechanism {
+	case scramPlus, scram:
+		return &scramServer{auth: a, plus: mechanism == scramPlus, exporter: o.TLSExporter}, nil
+	case oauthBearer, xoauth2:
+		return &tokenServer{auth: a, bearer: mechanism == oauthBearer}, nil
+	case plain:
+		return &plainServer{auth: a}, nil
+	}
+	return &loginServer{auth: a}, nil
+}
