@@ -1,0 +1,152 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Options of Serve.
+type Options struct {
+	Limits  Limits
+	Limiter *Limiter // shared with other services; nil: one of its own
+	// TLS makes every connection begin with a handshake.
+	TLS *tls.Config
+	// Proxies are the nets whose connections begin with a PROXY header.
+	Proxies []netip.Prefix
+	// Busy is written, without TLS, to a peer over its limit; empty: nothing.
+	Busy   string
+	Logger *slog.Logger
+}
+
+// Serve accepts connections and runs handle for each, until ctx is done or l
+// fails. handle gets a context that is done when the service stops, and should
+// end soon then; after Limits.Grace its connection expires. Serve closes l and
+// connections, and returns after the last handle has.
+func Serve(ctx context.Context, l net.Listener, o Options, handle func(context.Context, *Conn)) error {
+	o.Limits = o.Limits.withDefaults()
+	if o.Limiter == nil {
+		o.Limiter = NewLimiter(o.Limits)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &server{opts: o, handle: handle, conns: map[*Conn]struct{}{}}
+	accepting, stopped := context.WithCancel(ctx)
+	defer stopped()
+	go func() { // ends with this function
+		<-accepting.Done()
+		l.Close()
+	}()
+	err := s.accept(ctx, l)
+	s.drain()
+	return err
+}
+
+// server is one running Serve.
+type server struct {
+	opts   Options
+	handle func(context.Context, *Conn)
+	wg     sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[*Conn]struct{}
+}
+
+func (s *server) accept(ctx context.Context, l net.Listener) error {
+	pause := 5 * time.Millisecond
+	for {
+		raw, err := l.Accept()
+		if err == nil {
+			pause = 5 * time.Millisecond
+			s.wg.Go(func() { s.serve(ctx, raw) })
+			continue
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		// Out of descriptors, most likely: others will end.
+		s.opts.Logger.Error("accept", "err", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, time.Second)
+	}
+}
+
+// serve guards one connection.
+func (s *server) serve(ctx context.Context, raw net.Conn) {
+	c := NewConn(raw, s.opts.Limits)
+	s.track(c, true)
+	defer s.track(c, false)
+	defer c.Close()
+	if s.trusted(c.remote.Addr()) {
+		if err := c.readProxy(); err != nil {
+			s.opts.Logger.Warn("PROXY header", "remote", raw.RemoteAddr().String(), "err", err)
+			return
+		}
+	}
+	if !s.opts.Limiter.take(c.remote.Addr()) {
+		s.opts.Logger.Info("too many connections", "remote", c.remote.Addr().String())
+		if s.opts.TLS == nil {
+			c.Write([]byte(s.opts.Busy))
+		}
+		return
+	}
+	defer s.opts.Limiter.release(c.remote.Addr())
+	if s.opts.TLS != nil {
+		if err := c.StartTLS(ctx, s.opts.TLS); err != nil {
+			s.opts.Logger.Info("TLS handshake", "remote", c.remote.Addr().String(), "err", err)
+			return
+		}
+	}
+	s.handle(ctx, c)
+}
+
+func (s *server) trusted(a netip.Addr) bool {
+	for _, p := range s.opts.Proxies {
+		if p.Contains(a.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Conn) readProxy() error {
+	c.raw.SetReadDeadline(time.Now().Add(c.limits.Handshake))
+	remote, local, ok, err := readProxy(c.raw)
+	if ok {
+		c.remote, c.local = remote, local
+	}
+	return err
+}
+
+func (s *server) track(c *Conn, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if on {
+		s.conns[c] = struct{}{}
+	} else {
+		delete(s.conns, c)
+	}
+}
+
+// drain lets handlers end, for Grace by themselves, then by cutting them off.
+func (s *server) drain() {
+	s.mu.Lock()
+	for c := range s.conns {
+		c.Expire(time.Now().Add(s.opts.Limits.Grace))
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+}
