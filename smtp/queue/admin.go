@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/mailbox/store"
 )
 
@@ -151,7 +152,7 @@ func (q *Queue) describeItem(tx store.Tx, key string, row *item) (Item, error) {
 			d := Recipient{Path: r.Path, State: state, Attempts: j.attempts, Last: j.last, Status: r.status, Reply: r.reply, MX: r.mx}
 			d.Cause = causeOf(j.domain, r)
 			switch {
-			case state == Waiting:
+			case j.fresh != 0 && state != Held:
 				d.Next = row.created
 			case state != Held:
 				d.Next = j.next
@@ -235,19 +236,10 @@ func (q *Queue) Release(ctx context.Context, ids ...ID) error {
 // change applies fn to the jobs of items; fn reports whether it changed one.
 func (q *Queue) change(ctx context.Context, ids []ID, fn func(*job) bool) error {
 	return q.eachGroup(ctx, ids, func(rw store.RW, key string, _ *item) error {
-		from, to := subKeys(key)
-		jobs := map[string]*job{}
-		for k, v := range rw.Scan(bucketJob, from, to) {
-			j, err := decodeJob(v)
-			if err != nil {
-				return fmt.Errorf("job %q: %w", k, err)
-			}
-			jobs[string(k)] = j
-		}
-		for k, j := range jobs {
+		return eachJob(rw, key, func(k string, j *job) error {
 			before := *j
 			if !fn(j) {
-				continue
+				return nil
 			}
 			if err := before.unindex(rw, k); err != nil {
 				return err
@@ -255,40 +247,51 @@ func (q *Queue) change(ctx context.Context, ids []ID, fn func(*job) bool) error 
 			if err := rw.Put(bucketJob, []byte(k), j.encode()); err != nil {
 				return err
 			}
-			if err := j.index(rw, k); err != nil {
-				return err
-			}
-		}
-		return nil
+			return j.index(rw, k)
+		})
 	})
 }
 
 // Cancel removes items without a report to the sender. Reports that are owed
 // already are still made. An attempt under way may yet succeed.
 func (q *Queue) Cancel(ctx context.Context, ids ...ID) error {
-	return q.eachGroup(ctx, ids, func(rw store.RW, key string, it *item) error {
-		from, to := subKeys(key)
-		jobs := map[string]*job{}
-		for k, v := range rw.Scan(bucketJob, from, to) {
-			j, err := decodeJob(v)
-			if err != nil {
-				return fmt.Errorf("job %q: %w", k, err)
-			}
-			jobs[string(k)] = j
-		}
-		for k, j := range jobs {
+	err := q.eachGroup(ctx, ids, func(rw store.RW, key string, it *item) error {
+		return eachJob(rw, key, func(k string, j *job) error {
 			if err := j.unindex(rw, k); err != nil {
 				return err
 			}
 			if err := rw.Delete(bucketJob, []byte(k)); err != nil {
 				return err
 			}
-			if err := it.closeOne(rw, key); err != nil {
-				return err
-			}
-		}
-		return nil
+			return it.closeOne(rw, key)
+		})
 	})
+	now := q.opts.Now()
+	for _, id := range ids {
+		q.opts.Trace.Append(trace.Summary{ID: traceID(string(id)), Last: now, Outcome: "cancelled"},
+			trace.Event{Time: now, Kind: trace.Done, Text: "cancelled by the operator; the sender is not told"})
+	}
+	return err
+}
+
+// eachJob runs fn on the jobs of an item, which it may change or delete.
+func eachJob(rw store.RW, itemKey string, fn func(key string, j *job) error) error {
+	var keys []string
+	var jobs []*job
+	from, to := subKeys(itemKey)
+	for k, v := range rw.Scan(bucketJob, from, to) {
+		j, err := decodeJob(v)
+		if err != nil {
+			return fmt.Errorf("job %q: %w", k, err)
+		}
+		keys, jobs = append(keys, string(k)), append(jobs, j)
+	}
+	for i, j := range jobs {
+		if err := fn(keys[i], j); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // eachGroup runs fn on items, some at a time in one transaction. Those that
@@ -323,4 +326,3 @@ func (q *Queue) eachGroup(ctx context.Context, ids []ID, fn func(rw store.RW, ke
 	}
 	return nil
 }
-

@@ -30,7 +30,7 @@ type attempt struct {
 	out    outcome
 	owed   []*report
 	next   time.Time
-	ended  bool // nothing of the item is left
+	ended  bool // no job of the item is left
 	gone   bool // the job was cancelled meanwhile
 	failed bool // some recipient of the item failed, now or earlier
 }
@@ -187,10 +187,10 @@ func (a *attempt) record(rw store.RW, results []Result, now time.Time) error {
 		return err
 	}
 	if len(a.out.deferred) == 0 {
-		a.ended = it.open == 1
 		if err := rw.Delete(bucketJob, []byte(a.key)); err != nil {
 			return err
 		}
+		a.ended = !hasJobs(rw, a.itemKey)
 		return it.closeOne(rw, a.itemKey)
 	}
 	j.recipients = a.out.deferred
@@ -207,6 +207,14 @@ func (a *attempt) record(rw store.RW, results []Result, now time.Time) error {
 		return err
 	}
 	return rw.Put(bucketItem, []byte(a.itemKey), it.encode())
+}
+
+func hasJobs(tx store.Tx, itemKey string) bool {
+	from, to := subKeys(itemKey)
+	for range tx.Scan(bucketJob, from, to) {
+		return true
+	}
+	return false
 }
 
 // owe writes down the reports that the sender is owed after this attempt.
