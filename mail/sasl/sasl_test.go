@@ -77,6 +77,7 @@ func TestExchanges(t *testing.T) {
 		{"login, wrong", "LOGIN", []string{"ana@example.org", "pen"}, ErrFailed},
 		{"login, nothing", "LOGIN", []string{"", ""}, ErrSyntax},
 		{"bearer", "OAUTHBEARER", []string{"n,a=ana@example.org,\x01host=h\x01port=1\x01auth=Bearer pencil\x01\x01"}, nil},
+		{"bearer, could bind", "OAUTHBEARER", []string{"y,a=ana@example.org,\x01auth=Bearer pencil\x01\x01"}, nil},
 		{"bearer, wrong", "OAUTHBEARER", []string{"n,a=ana@example.org,\x01auth=Bearer no\x01\x01", "\x01"}, ErrFailed},
 		{"bearer, binding", "OAUTHBEARER", []string{"p=x,a=ana@example.org,\x01auth=Bearer pencil\x01\x01"}, ErrSyntax},
 		{"bearer, no token", "OAUTHBEARER", []string{"n,a=ana@example.org,\x01host=h\x01\x01"}, ErrSyntax},
@@ -216,6 +217,17 @@ func TestMakeSCRAMKeys(t *testing.T) {
 		t.Errorf("salts %x %x, %v %v", a.Salt, b.Salt, err1, err2)
 	}
 	if _, err := MakeSCRAMKeys("bell\x07"); err == nil {
+		t.Error("a control character was taken")
+	}
+}
+
+func TestPrepare(t *testing.T) {
+	composed, err1 := Prepare("caf\u00e9")
+	decomposed, err2 := Prepare("cafe\u0301")
+	if err1 != nil || err2 != nil || composed != decomposed {
+		t.Errorf("%q, %q, %v, %v", composed, decomposed, err1, err2)
+	}
+	if _, err := Prepare("tab\there"); err == nil {
 		t.Error("a control character was taken")
 	}
 }

@@ -32,10 +32,21 @@ func MakeSCRAMKeys(password string) (SCRAMKeys, error) {
 	return deriveKeys(password, salt, scramIterations)
 }
 
-func deriveKeys(password string, salt []byte, iterations int) (SCRAMKeys, error) {
+// Prepare returns the form of a password in which it is compared (SASLprep,
+// RFC 4013): letters that were typed in different ways become the same. It
+// fails for characters that not every keyboard can repeat.
+func Prepare(password string) (string, error) {
 	prepared, err := stringprep.SASLprep.Prepare(password)
 	if err != nil {
-		return SCRAMKeys{}, fmt.Errorf("password has characters that cannot be used: %w", err)
+		return "", fmt.Errorf("password has characters that cannot be used: %w", err)
+	}
+	return prepared, nil
+}
+
+func deriveKeys(password string, salt []byte, iterations int) (SCRAMKeys, error) {
+	prepared, err := Prepare(password)
+	if err != nil {
+		return SCRAMKeys{}, err
 	}
 	salted, err := pbkdf2.Key(sha256.New, prepared, salt, iterations, sha256.Size)
 	if err != nil {

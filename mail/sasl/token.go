@@ -51,7 +51,7 @@ func (s *tokenServer) parse(response []byte) (login, token string, ok bool) {
 	fields := strings.Split(string(body), "\x01")
 	if s.bearer {
 		gs2 := strings.Split(fields[0], ",")
-		if len(gs2) != 3 || gs2[0] != "n" || gs2[2] != "" {
+		if len(gs2) != 3 || gs2[0] != "n" && gs2[0] != "y" || gs2[2] != "" { // nothing to bind to
 			return "", "", false
 		}
 		if a, found := strings.CutPrefix(gs2[1], "a="); found {
