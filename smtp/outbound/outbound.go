@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"time"
@@ -20,8 +21,10 @@ import (
 type Options struct {
 	Hostname mail.Domain
 	Resolver dns.Resolver
-	Dial     func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Self are our own addresses: an MX host that has one of them is us.
+	// Dial connects to an IP address and port.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Self are our own addresses: an MX host that has one of them is us. If
+	// there are any, addresses of the loopback are ours too.
 	Self []netip.Addr
 	// RelayTo takes all mail when it is set.
 	RelayTo *Relay
@@ -40,6 +43,39 @@ type Options struct {
 	Logger  *slog.Logger
 }
 
+// Defaults of Options.
+const (
+	perHostDefault        = 10
+	maxRecipientsDefault  = 100 // what every server takes, RFC 5321 section 4.5.3.1.8
+	connectTimeoutDefault = 30 * time.Second
+	idleTimeoutDefault    = 10 * time.Second
+)
+
+func (o Options) withDefaults() Options {
+	if o.PerHost <= 0 {
+		o.PerHost = perHostDefault
+	}
+	if o.MaxRecipients <= 0 {
+		o.MaxRecipients = maxRecipientsDefault
+	}
+	if o.ConnectTimeout <= 0 {
+		o.ConnectTimeout = connectTimeoutDefault
+	}
+	if o.IdleTimeout <= 0 {
+		o.IdleTimeout = idleTimeoutDefault
+	}
+	if o.Shuffle == nil {
+		o.Shuffle = rand.Shuffle
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
 // RelayTLS says how TLS is used with a smarthost.
 type RelayTLS uint8
 
@@ -53,8 +89,17 @@ const (
 type Relay struct {
 	Addr            string // host:port
 	TLS             RelayTLS
-	Login, Password string // AUTH is used if Login is set
+	Login, Password string // AUTH is used if Login is set; it needs TLS
 }
+
+// LogValue keeps the password out of logs.
+func (r Relay) LogValue() slog.Value { return slog.StringValue(r.Addr) }
+
+// String keeps the password out of texts.
+func (r Relay) String() string { return r.Addr }
+
+// GoString keeps the password out of texts.
+func (r Relay) GoString() string { return r.Addr }
 
 // TLSPolicy is asked before a host is connected to. DANE (RFC 7672) and
 // MTA-STS (RFC 8461) are such policies.
@@ -80,15 +125,22 @@ type HostPolicy struct {
 }
 
 // Transport implements queue.Transport.
-type Transport struct{ opts Options }
+type Transport struct {
+	opts Options
+	pool pool
+}
 
 var _ queue.Transport = (*Transport)(nil)
 
 // New makes a Transport.
-func New(opts Options) *Transport { return &Transport{opts: opts} }
-
-// Deliver implements queue.Transport.
-func (t *Transport) Deliver(ctx context.Context, d *queue.Delivery) []queue.Result { return nil }
+func New(opts Options) *Transport {
+	t := &Transport{opts: opts.withDefaults()}
+	t.pool.init(t.opts.PerHost, t.opts.IdleTimeout)
+	return t
+}
 
 // Close ends idle connections. Deliver must not be called any more.
-func (t *Transport) Close() error { return nil }
+func (t *Transport) Close() error {
+	t.pool.close()
+	return nil
+}

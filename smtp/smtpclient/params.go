@@ -19,7 +19,7 @@ var (
 // check says whether the server can take m at all.
 func (c *Client) check(m *Message) *mail.Error {
 	env := &m.Envelope
-	if env.RequireTLS && !c.promisesTLS() && !env.ReversePath.IsNull() {
+	if env.RequireTLS && !c.CanRequireTLS() && !env.ReversePath.IsNull() {
 		return mail.Errorf(statusNeedsTLS, "the sender requires TLS all the way, and the next server does not promise it")
 	}
 	if m.needsUTF8() && !c.offers("SMTPUTF8") {
@@ -34,9 +34,9 @@ func (c *Client) check(m *Message) *mail.Error {
 	return nil
 }
 
-// promisesTLS reports whether REQUIRETLS may be said. A bounce goes on without
-// (RFC 8689 section 5).
-func (c *Client) promisesTLS() bool { return c.offers("REQUIRETLS") && c.Verified() }
+// CanRequireTLS reports whether REQUIRETLS may be said. A bounce goes on
+// without (RFC 8689 section 5).
+func (c *Client) CanRequireTLS() bool { return c.offers("REQUIRETLS") && c.Verified() }
 
 func (c *Client) offers(keyword string) bool {
 	_, ok := c.ext[keyword]
@@ -78,7 +78,7 @@ func (c *Client) mailCommand(m *Message, utf8 bool) string {
 	if utf8 {
 		b.WriteString(" SMTPUTF8")
 	}
-	if env.RequireTLS && c.promisesTLS() {
+	if env.RequireTLS && c.CanRequireTLS() {
 		b.WriteString(" REQUIRETLS")
 	}
 	if c.offers("DSN") {
