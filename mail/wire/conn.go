@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,7 +43,8 @@ type Conn struct {
 	wbuf *[]byte // what was written and not flushed; nil when empty
 	werr error
 
-	deadline atomic.Int64 // unix nanoseconds of a hard end; 0: none
+	deadline    atomic.Int64 // unix nanoseconds of a hard end; 0: none
+	interrupted atomic.Bool
 
 	lines transcript
 }
@@ -142,8 +144,10 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if err := c.Flush(); err != nil {
 		return 0, err
 	}
-	now := time.Now()
-	c.conn().SetReadDeadline(c.clip(c.readUntil(now)))
+	c.conn().SetReadDeadline(c.clip(c.readUntil(time.Now())))
+	if c.interrupted.Load() {
+		return 0, os.ErrDeadlineExceeded
+	}
 	n, err := c.conn().Read(p)
 	c.in.Add(int64(n))
 	c.read.Add(int64(n))
@@ -252,6 +256,13 @@ func (c *Conn) Expire(t time.Time) {
 	}
 	c.deadline.Store(t.UnixNano())
 	c.applyDeadline()
+}
+
+// Interrupt makes a Read that waits, and all later ones, fail with
+// os.ErrDeadlineExceeded; what is written still goes out.
+func (c *Conn) Interrupt() {
+	c.interrupted.Store(true)
+	c.raw.SetReadDeadline(time.Unix(1, 0))
 }
 
 // applyDeadline makes a hard end known to reads and writes under way.
