@@ -18,6 +18,9 @@ type want struct {
 	tlsOrNot bool // plaintext will do if TLS fails
 }
 
+// addr is an address of the host, with its port.
+func (w want) addr(a netip.Addr) string { return netip.AddrPortFrom(a, w.host.port).String() }
+
 // connect opens a session with one address of a host. The dialogue of a
 // failure is handed to tell.
 func (t *Transport) connect(ctx context.Context, w want, a netip.Addr, tell func([]trace.Event)) (*connection, *sessionError) {
@@ -44,7 +47,7 @@ func refusal(err error) *sessionError {
 
 // session dials, says EHLO and, if useTLS, STARTTLS.
 func (t *Transport) session(ctx context.Context, w want, a netip.Addr, useTLS bool, tell func([]trace.Event)) (*connection, *sessionError) {
-	addr := netip.AddrPortFrom(a, w.host.port).String()
+	addr := w.addr(a)
 	dialed, cancel := context.WithTimeout(ctx, t.opts.ConnectTimeout)
 	conn, err := t.opts.Dial(dialed, "tcp", addr)
 	cancel()

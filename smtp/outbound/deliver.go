@@ -180,7 +180,7 @@ func (a *delivery) connect(w want) *connection {
 		if err == nil {
 			return c
 		}
-		a.note(w.host, queue.Result{Err: err.Error, RemoteAddr: addr.String(), Reply: err.reply})
+		a.note(w.host, queue.Result{Err: err.Error, RemoteAddr: w.addr(addr), Reply: err.reply})
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ const maxLine = 998
 // some messages have none.
 func scanTraits(body io.ReaderAt, size int64) (message.Traits, error) {
 	s := traitScanner{header: true}
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, min(size, 64<<10))
 	for off := int64(0); off < size; {
 		n, err := body.ReadAt(buf[:min(int64(len(buf)), size-off)], off)
 		if n == 0 {
