@@ -1,0 +1,231 @@
+package directory
+
+import (
+	"context"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/mailstead/mailstead/mail"
+)
+
+// maxName bounds the name of a person, in octets.
+const maxName = 200
+
+// Account is the owner of mailboxes.
+type Account struct {
+	ID        uint32 // more than 0; never used again
+	Address   mail.Path
+	Name      string
+	Suspended bool // takes no mail and cannot log in; its mail is kept
+	// Quota; 0 is none.
+	QuotaBytes, QuotaMessages int64
+	Created                   time.Time
+}
+
+// NewAccount is what AddAccount needs; only Address must be there. Without a
+// password nobody can log in yet.
+type NewAccount struct {
+	Address                   mail.Path
+	Name                      string
+	Password                  string
+	QuotaBytes, QuotaMessages int64
+}
+
+// AccountChange says what SetAccount changes: what is not nil.
+type AccountChange struct {
+	Name                      *string
+	Suspended                 *bool
+	QuotaBytes, QuotaMessages *int64
+}
+
+// Account returns an account by number.
+func (d *Directory) Account(id uint32) (Account, error) {
+	if a := d.current.Load().accounts[id]; a != nil {
+		return *a, nil
+	}
+	return Account{}, notFound("there is no account number %d", id)
+}
+
+// AccountByAddress returns the account whose primary address this is.
+func (d *Directory) AccountByAddress(p mail.Path) (Account, error) {
+	return d.current.Load().account(p)
+}
+
+func (s *snapshot) account(p mail.Path) (Account, error) {
+	if a := s.accounts[s.byAddress[p.Key()]]; a != nil {
+		return *a, nil
+	}
+	if a := s.aliases[p.Key()]; a != nil {
+		return Account{}, notFound("%s is an alias, not an account; it leads to %s", p.Display(), strings.Join(texts(a.Targets), ", "))
+	}
+	return Account{}, notFound("there is no account %s; `mailstead account list` shows all", p.Display())
+}
+
+// Accounts returns all accounts by address.
+func (d *Directory) Accounts() []Account {
+	return sorted(d.current.Load().accounts, byDomain)
+}
+
+// byDomain sorts accounts by domain and then by local-part.
+func byDomain(a *Account) string { return addressOrder(a.Address) }
+
+func addressOrder(p mail.Path) string { return string(p.Domain) + "\x00" + strings.ToLower(p.Local) }
+
+func (s *snapshot) accountsOf(name mail.Domain) []Account {
+	found := map[uint32]*Account{}
+	for id, a := range s.accounts {
+		if a.Address.Domain == name {
+			found[id] = a
+		}
+	}
+	return sorted(found, byDomain)
+}
+
+// AddAccount adds an account.
+func (d *Directory) AddAccount(ctx context.Context, actor string, n NewAccount) (Account, error) {
+	var cred *credential
+	if n.Password != "" {
+		var err error
+		if cred, err = d.newCredential(ctx, n.Address, n.Password); err != nil {
+			return Account{}, err
+		}
+	}
+	a := &Account{Address: n.Address, Name: n.Name, QuotaBytes: n.QuotaBytes, QuotaMessages: n.QuotaMessages}
+	err := d.update(ctx, actor, func(c *change) error {
+		if err := c.next.checkNewAddress(a.Address); err != nil {
+			return err
+		}
+		if err := a.check(); err != nil {
+			return err
+		}
+		seq, err := c.tx.Bucket(bucketAccounts).NextSequence()
+		if err != nil {
+			return err
+		}
+		if seq > math.MaxUint32 {
+			return invalid("all account numbers are used up")
+		}
+		a.ID, a.Created = uint32(seq), c.now.UTC()
+		if err := c.putAccount("account.add", nil, a); err != nil || cred == nil {
+			return err
+		}
+		return c.putCredential(a, cred)
+	})
+	if err != nil {
+		return Account{}, err
+	}
+	return *a, nil
+}
+
+// SetAccount changes an account.
+func (d *Directory) SetAccount(ctx context.Context, actor string, id uint32, ch AccountChange) (Account, error) {
+	var a Account
+	err := d.update(ctx, actor, func(c *change) error {
+		old := c.next.accounts[id]
+		if old == nil {
+			return notFound("there is no account number %d", id)
+		}
+		a = *old
+		ch.apply(&a)
+		if err := a.check(); err != nil {
+			return err
+		}
+		return c.putAccount("account.set", old, &a)
+	})
+	return a, err
+}
+
+func (ch *AccountChange) apply(a *Account) {
+	if ch.Name != nil {
+		a.Name = *ch.Name
+	}
+	if ch.Suspended != nil {
+		a.Suspended = *ch.Suspended
+	}
+	if ch.QuotaBytes != nil {
+		a.QuotaBytes = *ch.QuotaBytes
+	}
+	if ch.QuotaMessages != nil {
+		a.QuotaMessages = *ch.QuotaMessages
+	}
+}
+
+// RemoveAccount removes an account from the directory, from all aliases that
+// lead to it, and as catch-all. Its mailboxes are not touched.
+func (d *Directory) RemoveAccount(ctx context.Context, actor string, id uint32) error {
+	return d.update(ctx, actor, func(c *change) error {
+		a := c.next.accounts[id]
+		if a == nil {
+			return notFound("there is no account number %d", id)
+		}
+		return c.dropAccount(a)
+	})
+}
+
+// dropAccount removes an account and what leads to it.
+func (c *change) dropAccount(a *Account) error {
+	key := a.Address.Key()
+	if err := c.put(bucketCredentials, accountKey(a.ID), nil); err != nil {
+		return err
+	}
+	delete(c.next.credentials, a.ID)
+	if err := c.putAccount("account.remove", a, nil); err != nil {
+		return err
+	}
+	return c.forgetTargets(func(p mail.Path) bool { return p.Key() == key })
+}
+
+// putAccount replaces before by after; nil is none.
+func (c *change) putAccount(action string, before, after *Account) error {
+	var old, new *accountRecord
+	var row any
+	a := after
+	if before != nil {
+		a, old = before, before.record()
+		delete(c.next.accounts, before.ID)
+		delete(c.next.byAddress, before.Address.Key())
+	}
+	if after != nil {
+		new = after.record()
+		row = new
+		kept := *after
+		c.next.accounts[after.ID] = &kept
+		c.next.byAddress[after.Address.Key()] = after.ID
+	}
+	if err := c.put(bucketAccounts, accountKey(a.ID), row); err != nil {
+		return err
+	}
+	return c.audit(action, text(a.Address), old, new)
+}
+
+func (a *Account) check() error {
+	if a.QuotaBytes < 0 || a.QuotaMessages < 0 {
+		return invalid("a quota cannot be negative; 0 means no limit")
+	}
+	if len(a.Name) > maxName || !utf8.ValidString(a.Name) || strings.ContainsFunc(a.Name, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		return invalid("a name is one line of at most %d octets", maxName)
+	}
+	return nil
+}
+
+// checkNewAddress makes sure that p can become an account or alias.
+func (s *snapshot) checkNewAddress(p mail.Path) error {
+	if p.Domain == "" {
+		return invalid("%q is not a whole address; write it as in ana@example.org", p.Local)
+	}
+	if _, err := s.domain(p.Domain); err != nil {
+		return err
+	}
+	if _, err := mail.ParseAddress(p.String()); err != nil {
+		return invalid("%s cannot be an address: %v", p.Display(), err)
+	}
+	if s.byAddress[p.Key()] != 0 {
+		return exists("there is an account %s already", p.Display())
+	}
+	if s.aliases[p.Key()] != nil {
+		return exists("%s is an alias already; `mailstead alias remove %s` makes room", p.Display(), p.Display())
+	}
+	return nil
+}

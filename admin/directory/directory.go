@@ -1,0 +1,160 @@
+package directory
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+var (
+	bucketMeta        = []byte("meta")
+	bucketDomains     = []byte("domains")
+	bucketAccounts    = []byte("accounts")
+	bucketCredentials = []byte("credentials")
+	bucketAliases     = []byte("aliases")
+	bucketSettings    = []byte("settings")
+	bucketAudit       = []byte("audit")
+
+	keySecret = []byte("secret")
+)
+
+// lockWait is how long Open waits for another process to close the file.
+const lockWait = time.Second
+
+// Options of a Directory; the zero value works.
+type Options struct {
+	// Cost is what a guess of a password costs; zero fields mean the default.
+	Cost Cost
+	// NoThrottle lets logins fail as often as they like, for load tests.
+	NoThrottle bool
+
+	Now    func() time.Time
+	Random io.Reader // crypto/rand if nil
+	Logger *slog.Logger
+}
+
+// Directory is an open system.db. Its methods may be called concurrently.
+type Directory struct {
+	opts     Options
+	db       *bolt.DB
+	secret   []byte // for made-up salts; stays the same as long as the file
+	hasher   *hasher
+	throttle *throttle
+
+	mu      sync.Mutex // serialises changes
+	current atomic.Pointer[snapshot]
+}
+
+// Open opens or creates system.db at path.
+func Open(path string, opts Options) (*Directory, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Random == nil {
+		opts.Random = rand.Reader
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: lockWait, FreelistType: bolt.FreelistMapType})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return nil, inUse("another process has %s open; stop it first, or talk to it through its admin socket", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open directory: %w", err)
+	}
+	d := &Directory{opts: opts, db: db}
+	if err := d.load(); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open directory %s: %w", path, err)
+	}
+	if d.hasher, err = newHasher(opts); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open directory: %w", err)
+	}
+	d.throttle = newThrottle(opts.Now)
+	return d, nil
+}
+
+// Close closes the file.
+func (d *Directory) Close() error { return d.db.Close() }
+
+// load makes buckets and the secret, and reads everything.
+func (d *Directory) load() error {
+	return d.db.Update(func(tx *bolt.Tx) error {
+		for _, name := range [][]byte{bucketMeta, bucketDomains, bucketAccounts, bucketCredentials, bucketAliases, bucketSettings, bucketAudit} {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		meta := tx.Bucket(bucketMeta)
+		d.secret = append([]byte(nil), meta.Get(keySecret)...)
+		if len(d.secret) == 0 {
+			d.secret = make([]byte, 32)
+			if _, err := io.ReadFull(d.opts.Random, d.secret); err != nil {
+				return fmt.Errorf("random numbers: %w", err)
+			}
+			if err := meta.Put(keySecret, d.secret); err != nil {
+				return err
+			}
+		}
+		s, err := readSnapshot(tx)
+		if err != nil {
+			return err
+		}
+		d.current.Store(s)
+		return nil
+	})
+}
+
+// change is one change of the directory: rows in a transaction, and the
+// snapshot that takes the old one's place after the commit.
+type change struct {
+	tx    *bolt.Tx
+	next  *snapshot
+	actor string
+	now   time.Time
+}
+
+// update runs fn in a transaction. When fn fails nothing has changed.
+func (d *Directory) update(ctx context.Context, actor string, fn func(*change) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	next := d.current.Load().clone()
+	err := d.db.Update(func(tx *bolt.Tx) error {
+		return fn(&change{tx: tx, next: next, actor: actor, now: d.opts.Now()})
+	})
+	if err != nil {
+		return err
+	}
+	next.index()
+	d.current.Store(next)
+	return nil
+}
+
+// Backup writes a consistent copy of system.db while it is in use.
+func (d *Directory) Backup(w io.Writer) error {
+	return d.db.View(func(tx *bolt.Tx) error {
+		_, err := tx.WriteTo(w)
+		return err
+	})
+}
+
+// Exists reports whether there is a system.db at path.
+func Exists(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Size() > 0
+}

@@ -1,0 +1,34 @@
+// Package directory is system.db: which domains, accounts and addresses there
+// are, who may log in, every setting, and who changed what.
+//
+// smtp and delivery ask it what an address means ([Directory.IsLocal],
+// [Directory.Resolve], [Directory.MaySend]), the protocols ask it who somebody
+// is ([Directory.Authenticator]), and admin changes it. Questions are answered
+// from a snapshot in memory; a change writes its rows and its audit entry in
+// one transaction and then puts a new snapshot in place. Nobody waits for a
+// database on the way of a message.
+//
+// system.db is a bbolt file. A row is a version octet and JSON:
+//
+//	meta         "secret" → 32 octets for made-up SCRAM salts
+//	domains      A-label → domainRecord, with DKIM keys
+//	accounts     uint32 → accountRecord; numbers come from the bucket's
+//	             sequence and are never used again
+//	credentials  uint32 → credentialRecord: argon2id and SCRAM-SHA-256 keys
+//	aliases      address key → aliasRecord
+//	settings     name → text, for those that differ from the default
+//	audit        uint64 → AuditEntry
+//
+// What an address means is found in this order: itself (account or alias), the
+// domain it is an alias of, the address before the separator, postmaster and
+// abuse (RFC 5321 section 4.5.1, RFC 2142), the catch-all.
+//
+// Logins are slowed down by two counters, so that guessing is hopeless and
+// nobody locks anybody out:
+//
+//	net and login   failures of one login from one net (IPv6: a /64)
+//	net             failures of all logins from one net; a login that has
+//	                succeeded from that net before is not held up by it
+//
+// The same wrong password again, as an old device sends it, counts once.
+package directory

@@ -1,0 +1,73 @@
+package directory
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/mailstead/mailstead/mail"
+)
+
+// snapshot is everything at one moment. It does not change once it is in
+// place, nor does what it points to.
+type snapshot struct {
+	domains     map[mail.Domain]*Domain
+	accounts    map[uint32]*Account
+	byAddress   map[string]uint32 // mail.Path.Key of primary addresses
+	credentials map[uint32]*credential
+	aliases     map[string]*Alias // by mail.Path.Key
+	settings    map[string]string // those that differ from the default
+
+	values map[string]any         // of all settings; made by index
+	first  map[mail.Domain]uint32 // oldest account of a domain that is not suspended; "": of all
+}
+
+func newSnapshot() *snapshot {
+	return &snapshot{
+		domains:     map[mail.Domain]*Domain{},
+		accounts:    map[uint32]*Account{},
+		byAddress:   map[string]uint32{},
+		credentials: map[uint32]*credential{},
+		aliases:     map[string]*Alias{},
+		settings:    map[string]string{},
+	}
+}
+
+// clone copies the maps; what they point to is replaced, never changed.
+func (s *snapshot) clone() *snapshot {
+	return &snapshot{
+		domains:     maps.Clone(s.domains),
+		accounts:    maps.Clone(s.accounts),
+		byAddress:   maps.Clone(s.byAddress),
+		credentials: maps.Clone(s.credentials),
+		aliases:     maps.Clone(s.aliases),
+		settings:    maps.Clone(s.settings),
+		values:      s.values,
+	}
+}
+
+// index makes what is derived from the rest.
+func (s *snapshot) index() {
+	s.values = settingValues(s.settings)
+	s.first = map[mail.Domain]uint32{}
+	for id, a := range s.accounts {
+		if a.Suspended {
+			continue
+		}
+		for _, d := range []mail.Domain{a.Address.Domain, ""} {
+			if have, ok := s.first[d]; !ok || id < have {
+				s.first[d] = id
+			}
+		}
+	}
+}
+
+// sorted returns the values of m in the order of a key.
+func sorted[K comparable, V any, O cmp.Ordered](m map[K]*V, order func(*V) O) []V {
+	list := make([]V, 0, len(m))
+	for _, v := range m {
+		list = append(list, *v)
+	}
+	slices.SortFunc(list, func(a, b V) int { return cmp.Compare(order(&a), order(&b)) })
+	return list
+}
