@@ -11,6 +11,9 @@ import (
 	"github.com/mailstead/mailstead/mailbox/store"
 )
 
+// rememberRetry is how long to wait before writing down a result again.
+const rememberRetry = time.Minute
+
 var (
 	statusDamaged = mail.Status{Class: 5, Subject: 3, Detail: 0}
 	errResults    = errors.New("transport returned a wrong number of results")
@@ -42,6 +45,7 @@ func (q *Queue) attempt(ctx context.Context, key string) (owed bool) {
 	due, err := a.load(ctx)
 	if err != nil && ctx.Err() == nil {
 		q.opts.Logger.Error("queued message cannot be read", "queue_id", a.itemKey, "err", err)
+		q.sched.missed(a.start)
 	}
 	if due {
 		a.try(ctx)
@@ -76,19 +80,33 @@ func (a *attempt) try(ctx context.Context) {
 	if ctx.Err() != nil && interrupted(results) {
 		return
 	}
-	now := a.q.opts.Now()
-	// What has happened is written down, also when everything is being stopped.
-	err := a.q.eng.Update(context.WithoutCancel(ctx), store.Queue, func(rw store.RW) error {
-		return a.record(rw, results, now)
-	})
-	if err != nil {
-		// Nothing is known to be stored. The job is tried again, at the latest
-		// after a restart, and may arrive twice.
-		a.owed, a.next = nil, time.Time{}
-		a.q.opts.Logger.Error("result of a delivery attempt could not be stored", "queue_id", a.itemKey, "err", err)
-		return
+	if now := a.q.opts.Now(); a.remember(ctx, results, now) {
+		a.tell(results, now)
 	}
-	a.tell(results, now)
+}
+
+// remember writes down what has happened, also when everything is being
+// stopped. Where that fails, because the disk is full, it is what is tried
+// again, and not the delivery: the recipients have the message. If we end
+// before it succeeds they will get it twice.
+func (a *attempt) remember(ctx context.Context, results []Result, now time.Time) bool {
+	for {
+		err := a.q.eng.Update(context.WithoutCancel(ctx), store.Queue, func(rw store.RW) error {
+			return a.record(rw, results, now)
+		})
+		if err == nil {
+			return true
+		}
+		a.q.opts.Logger.Error("result of a delivery attempt could not be stored", "queue_id", a.itemKey, "err", err)
+		timer := time.NewTimer(rememberRetry)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			a.owed, a.next = nil, time.Time{}
+			return false
+		}
+	}
 }
 
 func interrupted(results []Result) bool {

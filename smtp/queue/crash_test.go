@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -386,4 +387,88 @@ func TestTrace(t *testing.T) {
 			}
 		}
 	}
+}
+
+// While the result of a delivery cannot be written down, writing is what is
+// tried again, not the delivery.
+func TestResultWhenDiskIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, Options{Parallel: 1})
+		f.enqueue(ana, bo)
+		f.enqueue(ana, di)
+		full := &fullRows{Store: f.eng}
+		full.full.Store(true)
+		f.eng = full
+		f.start()
+		time.Sleep(24 * time.Hour)
+		if n := len(f.remote.all()); n != 1 {
+			t.Errorf("%d deliveries", n)
+		}
+		full.full.Store(false)
+		time.Sleep(rememberRetry)
+		synctest.Wait()
+		if len(f.remote.to(bo)) != 1 || len(f.remote.to(di)) != 1 {
+			t.Errorf("deliveries: %+v", f.remote.all())
+		}
+		f.wantEmpty()
+	})
+}
+
+type fullRows struct {
+	store.Store
+	full atomic.Bool
+}
+
+func (s *fullRows) Update(ctx context.Context, o store.Owner, fn func(store.RW) error) error {
+	if s.full.Load() {
+		return store.ErrFull
+	}
+	return s.Store.Update(ctx, o, fn)
+}
+
+// A job whose rows could not be read is not forgotten.
+func TestRowsUnreadableForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, Options{})
+		f.enqueue(ana, bo)
+		shy := &shyStore{Store: f.eng}
+		f.eng = shy
+		f.start()
+		synctest.Wait()
+		if !shy.failed || len(f.remote.to(bo)) != 0 {
+			t.Errorf("failed %v, %+v", shy.failed, f.remote.all())
+		}
+		time.Sleep(rereadAfter + maxSleep)
+		synctest.Wait()
+		if len(f.remote.to(bo)) != 1 {
+			t.Errorf("deliveries: %+v", f.remote.all())
+		}
+		f.wantEmpty()
+	})
+}
+
+// shyStore fails the first View that reads a job.
+type shyStore struct {
+	store.Store
+	mu     sync.Mutex
+	failed bool
+}
+
+func (s *shyStore) View(ctx context.Context, o store.Owner, fn func(store.Tx) error) error {
+	return s.Store.View(ctx, o, func(tx store.Tx) error { return fn(&shyTx{tx, s}) })
+}
+
+type shyTx struct {
+	store.Tx
+	s *shyStore
+}
+
+func (tx *shyTx) Get(b store.Bucket, key []byte) []byte {
+	tx.s.mu.Lock()
+	defer tx.s.mu.Unlock()
+	if b == bucketJob && !tx.s.failed {
+		tx.s.failed = true
+		return []byte{rowVersion + 1}
+	}
+	return tx.Tx.Get(b, key)
 }

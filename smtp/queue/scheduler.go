@@ -16,6 +16,8 @@ const (
 	laneLimit = 1_000
 	// maxSleep bounds how long the scheduler trusts its timer: clocks are set.
 	maxSleep = time.Minute
+	// rereadAfter is how long a job rests whose rows could not be read.
+	rereadAfter = 10 * time.Minute
 )
 
 // scheduler knows the jobs that are due. It reads them from the rows of fresh
@@ -39,6 +41,7 @@ type scheduler struct {
 	fresh   uint64              // cursor: last sequence read
 	next    []byte              // cursor: rows before it were read
 	rewound bool                // cursors were reset during a pass
+	reread  time.Time           // when to reset them because a job was missed; zero: never
 }
 
 // lane has the due jobs of one domain.
@@ -74,6 +77,15 @@ func (s *scheduler) rewind() {
 }
 
 func (s *scheduler) rewindLocked() { s.fresh, s.next, s.rewound = 0, nil, true }
+
+// missed says that a job was taken but could not be read at now.
+func (s *scheduler) missed(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reread.IsZero() {
+		s.reread = now.Add(rereadAfter)
+	}
+}
 
 // add puts a due job into its lane.
 func (s *scheduler) add(key string, d mail.Domain) {
@@ -153,6 +165,10 @@ func (s *scheduler) isActive(key string) bool {
 // if there is none.
 func (s *scheduler) pass(ctx context.Context, eng store.Store, now time.Time) (time.Time, error) {
 	s.mu.Lock()
+	if !s.reread.IsZero() && !now.Before(s.reread) {
+		s.reread = time.Time{}
+		s.rewindLocked()
+	}
 	fresh, next := s.fresh, s.next
 	s.rewound = false
 	s.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/smtp"
 )
 
 // Refusals of our own, before anything is said to the server.
@@ -89,7 +90,7 @@ func (c *Client) mailCommand(m *Message, utf8 bool) string {
 			b.WriteString(" RET=HDRS")
 		}
 		if env.EnvID != "" {
-			b.WriteString(" ENVID=" + xtext(env.EnvID))
+			b.WriteString(" ENVID=" + smtp.EncodeXText(env.EnvID))
 		}
 	}
 	return b.String()
@@ -108,7 +109,7 @@ func (c *Client) rcptCommand(r mail.Recipient) string {
 		if strings.EqualFold(kind, "utf-8") {
 			s += " ORCPT=" + kind + ";" + utf8xtext(address)
 		} else {
-			s += " ORCPT=" + kind + ";" + xtext(address)
+			s += " ORCPT=" + kind + ";" + smtp.EncodeXText(address)
 		}
 	}
 	return s
@@ -128,19 +129,6 @@ func notify(n mail.Notify) string {
 		}
 	}
 	return strings.Join(words, ",")
-}
-
-// xtext encodes a parameter value (RFC 3461 section 4).
-func xtext(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		if c := s[i]; c < '!' || c > '~' || c == '+' || c == '=' {
-			fmt.Fprintf(&b, "+%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
 
 // utf8xtext encodes an address as utf-8-addr-xtext (RFC 6533 section 3), which
