@@ -67,7 +67,18 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// dump writes an Index for people.
+// diffIndex compares everything in two indexes. It compares texts because cmp
+// takes exponential time for values that are nested deeply.
+func diffIndex(want, got *Index) string {
+	a, b := dump(want, nil), dump(got, nil)
+	if a == b {
+		return ""
+	}
+	return cmp.Diff(a, b)
+}
+
+// dump writes an Index for people, with the beginnings of bodies if msg is
+// given.
 func dump(ix *Index, msg []byte) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "size %d, hops %d, traits %s\n", ix.Size, ix.Hops, traitNames(ix.Traits))
@@ -101,7 +112,7 @@ func dumpPart(b *strings.Builder, indent, number string, p *Part, msg []byte) {
 		}
 	}
 	fmt.Fprintf(b, "\n%s  header %d, body %d to %d, %d lines", indent, p.HeaderStart, p.BodyStart, p.BodyEnd, p.Lines)
-	if len(p.Children) == 0 {
+	if len(p.Children) == 0 && msg != nil {
 		body := msg[p.BodyStart:p.BodyEnd]
 		fmt.Fprintf(b, ", %q", body[:min(len(body), 60)])
 	}
@@ -139,7 +150,7 @@ func TestIndexerWrites(t *testing.T) {
 				if _, err := io.Copy(struct{ io.Writer }{x}, r); err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff(want, x.Close()); diff != "" {
+				if diff := diffIndex(want, x.Close()); diff != "" {
 					t.Errorf("written in pieces (-whole +pieces):\n%s", diff)
 				}
 			}
@@ -151,7 +162,7 @@ func TestIndexerWrites(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := diffIndex(want, got); diff != "" {
 				t.Errorf("after AppendBinary and Decode (-want +got):\n%s", diff)
 			}
 			e, err := DecodeEnvelope(b)

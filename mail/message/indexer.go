@@ -206,7 +206,9 @@ func (x *Indexer) line(b []byte, n int64, end int) {
 	}
 	for x.inHeader {
 		if kind := x.headerLine(b); kind != lineBody {
-			x.headerTraits(b)
+			if x.head.pos != afterMbox {
+				x.headerTraits(x.tail8bit || has8Bit(b))
+			}
 			x.countLine(n, end)
 			if kind == lineEmpty {
 				x.endHeader()
@@ -224,8 +226,8 @@ func (x *Indexer) line(b []byte, n int64, end int) {
 
 // headerTraits looks at a line of a header. Fields of a message inside the
 // message are body to whoever transports it.
-func (x *Indexer) headerTraits(b []byte) {
-	if !x.tail8bit && !has8Bit(b) || x.head.pos == afterMbox {
+func (x *Indexer) headerTraits(high bool) {
+	if !high {
 		return
 	}
 	f := x.top()

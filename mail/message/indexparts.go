@@ -114,6 +114,9 @@ func (x *Indexer) endHeader() {
 		p.BodyStart, f.firstLine = x.lineStart, x.lines
 	}
 	x.inHeader = false
+	if !x.head.none {
+		x.headerTraits(has8Bit(x.head.mbox))
+	}
 	x.endField()
 	if x.head.fields == 0 && len(x.stack) == 1 {
 		x.ix.Traits |= NoHeader

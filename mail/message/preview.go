@@ -1,6 +1,8 @@
 package message
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -37,6 +39,9 @@ func (v *previewer) start(p *Part) {
 	case p.IsMultipart():
 		limit = preambleSource
 	case p.Type == "text" && p.Subtype == "html":
+		if v.hasPlain() { // the usual case: the same text again
+			return
+		}
 		limit = htmlSource
 	case p.Type == "text":
 		limit = plainSource
@@ -45,6 +50,13 @@ func (v *previewer) start(p *Part) {
 		v.parts = append(v.parts, &previewPart{part: p, limit: limit})
 		v.sink = v.parts[len(v.parts)-1]
 	}
+}
+
+// hasPlain reports whether a text/plain part had words.
+func (v *previewer) hasPlain() bool {
+	return slices.ContainsFunc(v.parts, func(s *previewPart) bool {
+		return s.part.Subtype == "plain" && len(bytes.TrimSpace(s.raw)) > 0
+	})
 }
 
 // stop says that the body ends.
