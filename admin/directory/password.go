@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -171,6 +172,8 @@ type hasher struct {
 	queue chan struct{} // one slot for each that waits or computes
 	dummy *credential   // compared with for unknown logins
 
+	computed atomic.Int64 // how often a hash was really made
+
 	mu       sync.Mutex
 	verified map[uint32]verified
 }
@@ -209,6 +212,7 @@ func (h *hasher) compute(ctx context.Context, c *credential, prepared string) ([
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	h.computed.Add(1)
 	return argon2.IDKey([]byte(prepared), c.salt, c.cost.Time, c.cost.MemoryKiB, 1, hashSize), nil
 }
 
