@@ -267,8 +267,6 @@ func decodeEntry(b []byte) (*entry, error) {
 	return t, d.end()
 }
 
-// Keys. idOf takes the ID out of an item key or of what begins with one.
-
 // subKey is the key of a job or owed report of an item.
 func subKey(itemKey string, n uint64) string {
 	return string(binary.BigEndian.AppendUint32(append([]byte(itemKey), 0), uint32(n)))
