@@ -14,9 +14,9 @@ const (
 
 // Line is one line of a dialogue.
 type Line struct {
-	Time time.Time
-	From bool // from the peer
-	Text string
+	Time   time.Time
+	Client bool // said by the client
+	Text   string
 }
 
 // transcript keeps the last lines.
@@ -28,12 +28,12 @@ type transcript struct {
 
 // Record adds a line to the transcript. Credentials and message data must not
 // be given to it.
-func (c *Conn) Record(fromPeer bool, text string) {
+func (c *Conn) Record(client bool, text string) {
 	if len(text) > maxLineText {
 		text = text[:maxLineText] + "…"
 	}
 	text = strings.ToValidUTF8(text, "\uFFFD")
-	l := Line{Time: time.Now(), From: fromPeer, Text: text}
+	l := Line{Time: time.Now(), Client: client, Text: text}
 	t := &c.lines
 	t.mu.Lock()
 	defer t.mu.Unlock()
