@@ -49,6 +49,12 @@ type mx struct {
 	messages []string // "from to,to tls: body"
 }
 
+func (m *mx) received() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.messages)
+}
+
 func (m *mx) serve(conn net.Conn) {
 	defer conn.Close()
 	m.mu.Lock()
@@ -251,8 +257,8 @@ func newWorld(t *testing.T, zone string, mxs map[string]*mx) *world {
 func (w *world) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	w.mu.Lock()
 	w.dialed = append(w.dialed, addr)
-	w.mu.Unlock()
 	m := w.mxs[addr]
+	w.mu.Unlock()
 	if m == nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: errors.New("connection refused")}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/mail"
@@ -157,6 +158,9 @@ func (q *Queue) describe(o owedReport, it *item) dsn.Report {
 		r.Ret = mail.RetHeaders
 	}
 	for _, p := range o.report.recipients {
+		if !isReply(p.reply) { // the words are ours
+			p.mx = ""
+		}
 		r.Recipients = append(r.Recipients, dsn.Recipient{
 			Path:           p.Path,
 			ORcpt:          p.ORcpt,
@@ -169,4 +173,11 @@ func (q *Queue) describe(o owedReport, it *item) dsn.Report {
 		})
 	}
 	return r
+}
+
+// isReply reports whether a text begins with a reply code, as no text of ours
+// does.
+func isReply(s string) bool {
+	code, _, _ := strings.Cut(s, " ")
+	return len(code) == 3 && strings.Trim(code, "0123456789") == ""
 }
