@@ -1,0 +1,307 @@
+package imapserver
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+
+	"github.com/mailstead/mailstead/imap/imapwire"
+	"github.com/mailstead/mailstead/mailbox"
+)
+
+// roleName is a special use and its attribute.
+type roleName struct {
+	role mailbox.Role
+	attr imap.MailboxAttr
+}
+
+// roles are those of RFC 6154 section 2 and RFC 8457.
+var roles = [...]roleName{
+	{mailbox.RoleAll, imap.MailboxAttrAll},
+	{mailbox.RoleArchive, imap.MailboxAttrArchive},
+	{mailbox.RoleDrafts, imap.MailboxAttrDrafts},
+	{mailbox.RoleFlagged, imap.MailboxAttrFlagged},
+	{mailbox.RoleImportant, imap.MailboxAttrImportant},
+	{mailbox.RoleJunk, imap.MailboxAttrJunk},
+	{mailbox.RoleSent, imap.MailboxAttrSent},
+	{mailbox.RoleTrash, imap.MailboxAttrTrash},
+}
+
+// maxPatterns bounds the patterns of one LIST.
+const maxPatterns = 20
+
+// listRequest is a LIST with its options (RFC 9051 section 6.3.9).
+type listRequest struct {
+	patterns []pattern
+	root     bool // LIST "" "": only the separator is asked for
+
+	subscribed, recursive, specialUse                  bool // selection
+	returnSubscribed, returnChildren, returnSpecialUse bool
+	status                                             *imap.StatusOptions
+	mailboxID                                          bool // of status
+	extended                                           bool // some option was given
+	lsub                                               bool
+}
+
+// listEntry is a name that LIST may show.
+type listEntry struct {
+	box        mailbox.Mailbox // Name always; the rest if exists
+	exists     bool
+	subscribed bool
+	children   bool
+	// below: the name does not fit what was selected, but one below it does
+	// (RECURSIVEMATCH).
+	below bool
+}
+
+// list answers LIST (RFC 9051 section 6.3.9, RFC 5258, RFC 5819, RFC 6154).
+func (s *session) list(ctx context.Context, args *imapwire.Decoder) error {
+	req, err := s.parseList(args)
+	if err != nil {
+		return err
+	}
+	return s.answerList(ctx, req)
+}
+
+// lsub answers LSUB (RFC 3501 section 6.3.9).
+func (s *session) lsub(ctx context.Context, args *imapwire.Decoder) error {
+	reference := args.SP().Mailbox(s.out.UTF8)
+	name := args.SP().ListMailbox(s.out.UTF8)
+	if err := args.End(); err != nil {
+		return err
+	}
+	return s.answerList(ctx, &listRequest{patterns: []pattern{newPattern(reference, name)}, subscribed: true, lsub: true})
+}
+
+func (s *session) parseList(args *imapwire.Decoder) (*listRequest, error) {
+	req := &listRequest{}
+	if args.SP(); args.Peek() == '(' {
+		req.extended = true
+		args.List(func() { req.selection(args) })
+		args.SP()
+	}
+	reference := args.Mailbox(s.out.UTF8)
+	args.SP()
+	add := func() {
+		name := args.ListMailbox(s.out.UTF8)
+		req.root = name == "" && !req.extended
+		req.patterns = append(req.patterns, newPattern(reference, name))
+		if len(req.patterns) > maxPatterns {
+			args.Fail("Too many patterns")
+		}
+	}
+	if args.Peek() == '(' {
+		req.extended = true
+		args.List(add)
+		req.root = false
+	} else {
+		add()
+	}
+	if args.TrySP() {
+		req.extended = true
+		if args.Name() != "RETURN" {
+			args.Fail("Expected RETURN")
+		}
+		args.SP().List(func() { req.returns(args) })
+	}
+	if req.recursive && !req.subscribed {
+		args.Fail("RECURSIVEMATCH needs SUBSCRIBED") // RFC 9051 section 6.3.9.1
+	}
+	return req, args.End()
+}
+
+func (r *listRequest) selection(args *imapwire.Decoder) {
+	switch args.Name() {
+	case "SUBSCRIBED":
+		r.subscribed, r.returnSubscribed = true, true
+	case "RECURSIVEMATCH":
+		r.recursive = true
+	case "SPECIAL-USE":
+		r.specialUse, r.returnSpecialUse = true, true
+	case "REMOTE": // there are none
+	default:
+		args.Fail("Unknown selection option")
+	}
+}
+
+func (r *listRequest) returns(args *imapwire.Decoder) {
+	switch args.Name() {
+	case "SUBSCRIBED":
+		r.returnSubscribed = true
+	case "CHILDREN":
+		r.returnChildren = true
+	case "SPECIAL-USE":
+		r.returnSpecialUse = true
+	case "STATUS":
+		args.SP()
+		items := parseStatusItems(args)
+		r.status, r.mailboxID = &items.StatusOptions, items.mailboxID
+	default:
+		args.Fail("Unknown return option")
+	}
+}
+
+// answerList reads all names in one snapshot, and writes those that fit.
+func (s *session) answerList(ctx context.Context, req *listRequest) error {
+	if req.root {
+		s.out.Raw("* LIST (\\Noselect) \"/\" \"\"\r\n")
+		return s.ok("")
+	}
+	if req.status != nil && req.status.HighestModSeq {
+		s.condStore = true
+	}
+	err := s.account.View(ctx, func(v *mailbox.View) error {
+		entries, err := listEntries(v)
+		if err != nil {
+			return err
+		}
+		for i := range entries {
+			e := &entries[i]
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if !req.wants(entries, e) {
+				continue
+			}
+			s.writeList(e, req)
+			if req.status != nil && e.exists {
+				if err := s.writeStatus(v, &e.box, statusItems{*req.status, req.mailboxID}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.ok("")
+}
+
+// listEntries returns all mailboxes, and the names that are only subscribed
+// to, sorted: INBOX first, and what is below a name right behind it.
+func listEntries(v *mailbox.View) ([]listEntry, error) {
+	boxes, err := v.Mailboxes()
+	if err != nil {
+		return nil, err
+	}
+	subscribed, err := v.Subscriptions()
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[string]int, len(boxes))
+	entries := make([]listEntry, 0, len(boxes))
+	for _, b := range boxes {
+		known[b.Name] = len(entries)
+		entries = append(entries, listEntry{box: b, exists: true, subscribed: b.Subscribed})
+	}
+	for _, name := range subscribed {
+		if _, ok := known[name]; !ok {
+			known[name] = len(entries)
+			entries = append(entries, listEntry{box: mailbox.Mailbox{Name: name}, subscribed: true})
+		}
+	}
+	for _, e := range entries {
+		if !e.exists {
+			continue
+		}
+		if i := strings.LastIndexByte(e.box.Name, '/'); i > 0 {
+			if parent, ok := known[e.box.Name[:i]]; ok {
+				entries[parent].children = true
+			}
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b listEntry) int { return strings.Compare(sortKey(a.box.Name), sortKey(b.box.Name)) })
+	return entries, nil
+}
+
+// sortKey puts "/" before all other octets and INBOX before all other names.
+func sortKey(name string) string {
+	key := strings.ReplaceAll(name, "/", "\x00")
+	if name == "INBOX" || strings.HasPrefix(name, "INBOX/") {
+		return "\x00" + key
+	}
+	return key
+}
+
+// wants reports whether e is to be shown.
+func (r *listRequest) wants(all []listEntry, e *listEntry) bool {
+	if !slices.ContainsFunc(r.patterns, func(p pattern) bool { return p.matches(e.box.Name) }) {
+		return false
+	}
+	if r.selects(e) {
+		return true
+	}
+	if !r.recursive && !(r.lsub && e.exists) {
+		return false
+	}
+	// RFC 9051 section 6.3.9.2 for RECURSIVEMATCH; RFC 3501 section 6.3.9 for
+	// LSUB with "%": the name stands for subscribed ones below it.
+	prefix := e.box.Name + "/"
+	e.below = slices.ContainsFunc(all, func(o listEntry) bool {
+		return strings.HasPrefix(o.box.Name, prefix) && r.selects(&o) && (r.recursive || !r.matchesAny(o.box.Name))
+	})
+	return e.below
+}
+
+func (r *listRequest) matchesAny(name string) bool {
+	return slices.ContainsFunc(r.patterns, func(p pattern) bool { return p.matches(name) })
+}
+
+// selects reports whether e fits the selection options.
+func (r *listRequest) selects(e *listEntry) bool {
+	switch {
+	case r.subscribed && !e.subscribed:
+		return false
+	case !r.subscribed && !e.exists:
+		return false
+	case r.specialUse && attrOf(e.box.Role) == "":
+		return false
+	}
+	return true
+}
+
+func attrOf(r mailbox.Role) imap.MailboxAttr {
+	i := slices.IndexFunc(roles[:], func(n roleName) bool { return n.role == r })
+	if i < 0 {
+		return ""
+	}
+	return roles[i].attr
+}
+
+// writeList writes one LIST or LSUB response (RFC 9051 section 7.3.1).
+func (s *session) writeList(e *listEntry, r *listRequest) {
+	var attrs []imap.Flag
+	add := func(a imap.MailboxAttr) { attrs = append(attrs, imap.Flag(a)) }
+	switch {
+	case r.lsub:
+		if e.below || !e.exists {
+			add(imap.MailboxAttrNoSelect)
+		}
+	case !e.exists:
+		add(imap.MailboxAttrNonExistent)
+	case e.children:
+		add(imap.MailboxAttrHasChildren)
+	default:
+		add(imap.MailboxAttrHasNoChildren)
+	}
+	if r.returnSubscribed && e.subscribed {
+		add(imap.MailboxAttrSubscribed)
+	}
+	// Special uses are shown to clients that do not ask, too, for they may
+	// know only RFC 6154 section 2's plain LIST.
+	if a := attrOf(e.box.Role); a != "" && !r.lsub {
+		add(a)
+	}
+	word := "LIST"
+	if r.lsub {
+		word = "LSUB"
+	}
+	s.out.Raw("* ").Raw(word).SP().Flags(attrs).Raw(" \"/\" ").Mailbox(e.box.Name)
+	if e.below && !r.lsub {
+		s.out.Raw(" (\"CHILDINFO\" (\"SUBSCRIBED\"))")
+	}
+	s.out.CRLF()
+}

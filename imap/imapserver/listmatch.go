@@ -1,0 +1,88 @@
+package imapserver
+
+import "strings"
+
+// Bounds of a pattern. A name has at most 1,000 octets, so a longer pattern
+// cannot match; wildcards multiply the work of matching.
+const (
+	maxPattern   = 1200
+	maxWildcards = 100
+)
+
+// pattern is a LIST pattern: "*" matches anything, "%" anything without "/".
+type pattern struct {
+	text  string // without wildcards that follow each other
+	empty bool   // matches nothing
+}
+
+// newPattern prepares the pattern that reference and name make together.
+func newPattern(reference, name string) pattern {
+	text := reference + name
+	// INBOX is written in any case (RFC 9051 section 5.1).
+	if len(text) >= 5 && strings.EqualFold(text[:5], "INBOX") && (len(text) == 5 || strings.IndexByte("/%*", text[5]) >= 0) {
+		text = "INBOX" + text[5:]
+	}
+	var b strings.Builder
+	wildcards := 0
+	for i := 0; i < len(text); i++ {
+		if text[i] != '%' && text[i] != '*' {
+			b.WriteByte(text[i])
+			continue
+		}
+		any := false // "*" takes in all wildcards beside it
+		for ; i < len(text) && (text[i] == '%' || text[i] == '*'); i++ {
+			any = any || text[i] == '*'
+		}
+		i--
+		wildcards++
+		if any {
+			b.WriteByte('*')
+		} else {
+			b.WriteByte('%')
+		}
+	}
+	return pattern{text: b.String(), empty: wildcards > maxWildcards || b.Len() > maxPattern}
+}
+
+// matches reports whether the whole of name matches. It follows all ways
+// through the pattern at once, in time proportional to the product of the
+// lengths, whatever the wildcards.
+func (p pattern) matches(name string) bool {
+	if p.empty {
+		return false
+	}
+	// now[i]: what was read of name matches text[:i].
+	now, next := make([]bool, len(p.text)+1), make([]bool, len(p.text)+1)
+	now[0] = true
+	p.skipWildcards(now)
+	for k := range len(name) {
+		any := false
+		for i := range p.text {
+			if !now[i] {
+				continue
+			}
+			switch c := p.text[i]; {
+			case c == '*', c == '%' && name[k] != '/':
+				next[i], any = true, true
+			case c == name[k] && c != '%':
+				next[i+1], any = true, true
+			}
+		}
+		if !any {
+			return false
+		}
+		p.skipWildcards(next)
+		now, next = next, now
+		clear(next)
+	}
+	return now[len(p.text)]
+}
+
+// skipWildcards adds the places after wildcards that match nothing.
+func (p pattern) skipWildcards(at []bool) {
+	for i := range p.text {
+		if at[i] && (p.text[i] == '*' || p.text[i] == '%') {
+			at[i+1] = true
+		}
+	}
+}
