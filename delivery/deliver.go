@@ -105,7 +105,10 @@ func (m *MDA) plan(ctx context.Context, msg *Mail) (*plan, error) {
 	var full error
 	room := false
 	for _, rcpt := range msg.Envelope.Recipients {
-		if msg.Submitted && !m.local(rcpt.Path) {
+		if !m.local(rcpt.Path) {
+			if !msg.Submitted {
+				return nil, m.CheckRecipient(ctx, rcpt.Path, 0) // never an open relay, whoever calls
+			}
 			p.remote = append(p.remote, rcpt)
 			room = true
 			continue

@@ -1,0 +1,288 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailstead/mailstead/delivery"
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/mailbox"
+	"github.com/mailstead/mailstead/mailbox/store"
+	"github.com/mailstead/mailstead/mailbox/store/memstore"
+)
+
+var ctx = context.Background()
+
+// addresses is a Directory: address → account number or targets.
+type addresses map[string]any
+
+func (a addresses) IsLocal(d mail.Domain) bool { return d == "example.org" || d == "alias.example" }
+
+func (a addresses) Resolve(_ context.Context, p mail.Path) (uint32, []mail.Path, error) {
+	switch v := a[p.Key()].(type) {
+	case int:
+		return uint32(v), nil, nil
+	case []string:
+		var to []mail.Path
+		for _, s := range v {
+			to = append(to, path(s))
+		}
+		return 0, to, nil
+	}
+	return 0, nil, mail.Errorf(mail.StatusNoSuchMailbox, "no such user")
+}
+
+func path(s string) mail.Path {
+	p, err := mail.ParseAddress(s)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+var people = addresses{
+	"ana@example.org": 1, "bo@example.org": 2, "full@example.org": 3,
+	"team@example.org":  []string{"ana@example.org", "bo@example.org", "gone@example.org"},
+	"all@example.org":   []string{"team@example.org", "ana@example.org", "out@elsewhere.example"},
+	"fwd@example.org":   []string{"me@elsewhere.example"},
+	"loop@example.org":  []string{"pool@example.org"},
+	"pool@example.org":  []string{"loop@example.org"},
+	"self@example.org":  []string{"self@example.org", "ana@example.org"},
+	"empty@example.org": []string{"gone@example.org"},
+	"postmaster@":       1,
+}
+
+// world is an MDA on a store in memory; queued keeps what went to the queue.
+type world struct {
+	*delivery.MDA
+	boxes  *mailbox.Boxes
+	queued []mail.Envelope
+	fails  bool // Enqueue fails
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{}
+	s := memstore.New(func(rw store.RW, a store.Accepted) error {
+		if a.To.Owner == store.Queue {
+			return nil
+		}
+		return mailbox.Apply(rw, a)
+	})
+	w.boxes = mailbox.Open(s, mailbox.Options{})
+	w.MDA = delivery.New(delivery.Options{Directory: people, Boxes: w.boxes, Enqueue: func(_ trace.ID, env mail.Envelope, _ time.Time) (store.Recipient, error) {
+		if w.fails {
+			return store.Recipient{}, errors.New("no")
+		}
+		w.queued = append(w.queued, env)
+		return store.Recipient{Owner: store.Queue}, nil
+	}})
+	if err := w.boxes.Account(3).SetQuota(ctx, 10, 0); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+const text = "Subject: x\r\n\r\nbody\r\n"
+
+func mailTo(to ...string) delivery.Mail {
+	ix, err := message.Parse(strings.NewReader(text))
+	if err != nil {
+		panic(err)
+	}
+	m := delivery.Mail{ID: "0123456789abcdef", Index: ix, Body: strings.NewReader(text), Size: int64(len(text)), Received: time.Now()}
+	m.Envelope.ReversePath = path("sender@elsewhere.example")
+	for _, s := range to {
+		m.Envelope.Recipients = append(m.Envelope.Recipients, mail.Recipient{Path: path(s), Notify: mail.NotifyDelay})
+	}
+	return m
+}
+
+// inbox returns the messages of an account's mailbox with a role.
+func (w *world) inbox(t *testing.T, id mailbox.AccountID, role mailbox.Role) []string {
+	t.Helper()
+	var refs []mailbox.BodyRef
+	err := w.boxes.Account(id).View(ctx, func(v *mailbox.View) error {
+		m, err := v.MailboxByRole(role)
+		if errors.Is(err, mailbox.ErrNotFound) {
+			return nil
+		}
+		for msg, err := range v.Messages(m.ID, nil, 1) {
+			if err != nil {
+				return err
+			}
+			ref, err := msg.Body()
+			if err != nil {
+				return err
+			}
+			ix, err := msg.Index()
+			if err != nil || ix.Size != ref.Size {
+				t.Errorf("index of %d octets for a body of %d, %v", ix.Size, ref.Size, err)
+			}
+			refs = append(refs, ref)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, r := range refs {
+		b, err := w.boxes.OpenBody(ctx, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(s))
+	}
+	return texts
+}
+
+func TestCheckRecipient(t *testing.T) {
+	w := newWorld(t)
+	for _, tt := range []struct {
+		to     string
+		size   int64
+		status string
+	}{
+		{"ana@example.org", 0, "2.0.0"},
+		{"team@example.org", 0, "2.0.0"},
+		{"gone@example.org", 0, "5.1.1"},
+		{"empty@example.org", 0, "5.1.1"},
+		{"x@elsewhere.example", 0, "5.7.1"},
+		{"fwd@example.org", 0, "2.0.0"},
+		{"loop@example.org", 0, "5.4.6"},
+		{"full@example.org", 10, "2.0.0"},
+		{"full@example.org", 11, "4.2.2"},
+	} {
+		if got := mail.StatusOf(w.CheckRecipient(ctx, path(tt.to), tt.size)).String(); got != tt.status {
+			t.Errorf("%s with %d octets: %s, want %s", tt.to, tt.size, got, tt.status)
+		}
+	}
+	if err := w.CheckRecipient(ctx, mail.Path{Local: "Postmaster"}, 0); err != nil {
+		t.Errorf("Postmaster without domain: %v", err)
+	}
+}
+
+func TestDeliverToMany(t *testing.T) {
+	w := newWorld(t)
+	if err := w.Deliver(ctx, mailTo("all@example.org", "ana@example.org", "team@example.org")); err != nil {
+		t.Fatal(err)
+	}
+	for id, to := range map[mailbox.AccountID]string{1: "all@example.org", 2: "all@example.org"} {
+		want := []string{"Return-Path: <sender@elsewhere.example>\r\nDelivered-To: " + to + "\r\n" + text}
+		if got := w.inbox(t, id, mailbox.RoleInbox); !slices.Equal(got, want) {
+			t.Errorf("account %d has %q, want %q", id, got, want)
+		}
+	}
+	if len(w.queued) != 1 || len(w.queued[0].Recipients) != 1 || w.queued[0].Recipients[0] !=
+		(mail.Recipient{Path: path("out@elsewhere.example"), Notify: mail.NotifyDelay, ORcpt: "rfc822;all@example.org"}) {
+		t.Errorf("queued %+v", w.queued)
+	}
+}
+
+func TestForwardLeavesItsMark(t *testing.T) {
+	w := newWorld(t)
+	if err := w.Deliver(ctx, mailTo("self@example.org")); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.inbox(t, 1, mailbox.RoleInbox); len(got) != 1 || strings.Count(got[0], "Delivered-To") != 1 {
+		t.Errorf("ana has %q", got)
+	}
+	if err := w.Deliver(ctx, mailTo("fwd@example.org")); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.queued) != 1 || w.queued[0].ReversePath != path("sender@elsewhere.example") {
+		t.Errorf("queued %+v", w.queued)
+	}
+}
+
+func TestJunk(t *testing.T) {
+	w := newWorld(t)
+	m := mailTo("ana@example.org")
+	m.Junk = true
+	if err := w.Deliver(ctx, m); err != nil {
+		t.Fatal(err)
+	}
+	if in, junk := w.inbox(t, 1, mailbox.RoleInbox), w.inbox(t, 1, mailbox.RoleJunk); len(in) != 0 || len(junk) != 1 {
+		t.Errorf("INBOX %q, Junk %q", in, junk)
+	}
+}
+
+func TestSubmitted(t *testing.T) {
+	w := newWorld(t)
+	m := mailTo("bo@example.org", "x@elsewhere.example", "y@third.example")
+	if err := w.Deliver(ctx, m); mail.StatusOf(err).String() != "4.3.0" && mail.StatusOf(err).String() != "5.7.1" {
+		t.Errorf("a stranger's mail for elsewhere: %v", err)
+	}
+	if got := w.inbox(t, 2, mailbox.RoleInbox); len(got) != 0 {
+		t.Errorf("a part was delivered: %q", got)
+	}
+	m = mailTo("bo@example.org", "x@elsewhere.example", "y@third.example")
+	m.Submitted = true
+	if err := w.Deliver(ctx, m); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.inbox(t, 2, mailbox.RoleInbox)) != 1 || len(w.queued) != 1 || len(w.queued[0].Recipients) != 2 {
+		t.Errorf("queued %+v", w.queued)
+	}
+}
+
+// TestAllOrNone: what fails, fails for everybody, and so that it is tried
+// again.
+func TestAllOrNone(t *testing.T) {
+	w := newWorld(t)
+	w.fails = true
+	if err := w.Deliver(ctx, mailTo("ana@example.org", "fwd@example.org")); mail.StatusOf(err).String() != "4.3.0" {
+		t.Errorf("the queue fails: %v", err)
+	}
+	if err := w.Deliver(ctx, mailTo("ana@example.org", "gone@example.org")); mail.StatusOf(err).String() != "4.3.0" {
+		t.Errorf("a recipient who went: %v", err)
+	}
+	m := mailTo("ana@example.org")
+	m.Body = strings.NewReader(text[:5])
+	if err := w.Deliver(ctx, m); !mail.StatusOf(err).Temporary() {
+		t.Errorf("a body that is cut off: %v", err)
+	}
+	if got := w.inbox(t, 1, mailbox.RoleInbox); len(got) != 0 {
+		t.Errorf("a part was delivered: %q", got)
+	}
+}
+
+func TestFullAccountDoesNotHoldUpOthers(t *testing.T) {
+	w := newWorld(t)
+	if err := w.Deliver(ctx, mailTo("full@example.org")); mail.StatusOf(err).String() != "4.2.2" {
+		t.Errorf("alone: %v", err)
+	}
+	if err := w.Deliver(ctx, mailTo("full@example.org", "ana@example.org")); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.inbox(t, 1, mailbox.RoleInbox)) != 1 || len(w.inbox(t, 3, mailbox.RoleInbox)) != 1 {
+		t.Error("the message is not in both")
+	}
+}
+
+func TestExpansionIsBounded(t *testing.T) {
+	var many []string
+	for i := range 5000 {
+		many = append(many, fmt.Sprintf("p%d@elsewhere.example", i))
+	}
+	people["many@example.org"] = many
+	defer delete(people, "many@example.org")
+	w := newWorld(t)
+	route, err := w.Route(ctx, path("many@example.org"))
+	if err != nil || len(route.Remote) >= 5000 {
+		t.Errorf("%d addresses, %v", len(route.Remote), err)
+	}
+}
