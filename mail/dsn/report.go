@@ -2,6 +2,7 @@ package dsn
 
 import (
 	"io"
+	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/mail"
@@ -14,11 +15,12 @@ const (
 	Failed    Action = "failed"
 	Delayed   Action = "delayed"
 	Delivered Action = "delivered"
-	Relayed   Action = "relayed"
-	Expanded  Action = "expanded"
+	Relayed   Action = "relayed"  // to a server that makes no reports
+	Expanded  Action = "expanded" // to the members of a list
 )
 
 // Report is one notification: some recipients of one message, to its sender.
+// It is sent from the null reverse-path.
 type Report struct {
 	Hostname  mail.Domain // our name: Reporting-MTA and the domain of Message-ID
 	From      mail.Path   // author; zero: MAILER-DAEMON@Hostname
@@ -45,37 +47,27 @@ type Recipient struct {
 	Action         Action
 	Status         mail.Status
 	RemoteMTA      string // name of the host that said Diagnostic; empty: it was us
-	Diagnostic     string // the SMTP reply, or in our own words
+	Diagnostic     string // the SMTP reply, or our own words
 	LastAttempt    time.Time
 	WillRetryUntil time.Time // of Delayed
 }
 
-// MaxReturn is how large a message may be to be returned whole; of a larger
-// one only the header is returned.
-const MaxReturn = 256 << 10
+// Bounds of what is returned of a message. A larger one is not returned whole,
+// of a larger header the last fields are left out.
+const (
+	MaxReturn       = 256 << 10
+	maxReturnHeader = 32 << 10
+)
 
-// Build makes the notification, header and body, with CRLF line ends.
-func Build(r Report) ([]byte, error) { return nil, nil }
+// maxText bounds remote text in a report, so that a word of it fits a line.
+const maxText = 900
 
-// Received is what [Parse] understood of a notification.
-type Received struct {
-	EnvID        string
-	ReportingMTA string
-	Arrival      time.Time
-	Recipients   []ReceivedRecipient
-	MessageID    string // of the returned message, without brackets
+func (r *Report) has(a Action) bool {
+	return slices.ContainsFunc(r.Recipients, func(rcpt Recipient) bool { return rcpt.Action == a })
 }
 
-// ReceivedRecipient is one recipient of a [Received] notification.
-type ReceivedRecipient struct {
-	Final, Original string // addresses without addr-type
-	Action          Action
-	Status          mail.Status
-	RemoteMTA       string
-	Diagnostic      string
-	LastAttempt     time.Time
-	WillRetryUntil  time.Time
+// returnsAll reports whether the whole message is asked for: RET concerns
+// failures alone (RFC 3461 section 4.3).
+func (r *Report) returnsAll() bool {
+	return r.Ret == mail.RetFull && r.has(Failed) && r.OriginalSize <= MaxReturn
 }
-
-// Parse reads a notification.
-func Parse(body io.ReaderAt, size int64) (*Received, error) { return nil, nil }
