@@ -1,0 +1,333 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/delivery"
+	"github.com/mailstead/mailstead/imap/imapserver"
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/dns"
+	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/mail/wire"
+	"github.com/mailstead/mailstead/mailbox"
+	"github.com/mailstead/mailstead/mailbox/store"
+	"github.com/mailstead/mailstead/smtp/dkim"
+	"github.com/mailstead/mailstead/smtp/inbound"
+	"github.com/mailstead/mailstead/smtp/outbound"
+	"github.com/mailstead/mailstead/smtp/queue"
+	"github.com/mailstead/mailstead/smtp/smtpserver"
+	"github.com/mailstead/mailstead/smtp/submission"
+)
+
+// nodeConfig is what a node is made from; `serve` takes it from the
+// configuration file, `try` makes its own.
+type nodeConfig struct {
+	Hostname mail.Domain
+	DataDir  string
+	Certs    certs.Options
+	Resolver dns.Resolver
+	Dial     func(ctx context.Context, network, addr string) (net.Conn, error)
+	Self     []netip.Addr // our own addresses, for the loop check
+	Proxies  []netip.Prefix
+	Relay    *outbound.Relay // nil: as the settings say
+	Retry    *queue.Options  // nil: as the settings say
+	// NoLimits and PlainAuth are for load tests on loopback.
+	NoLimits, PlainAuth bool
+	Log                 *slog.Logger
+}
+
+// listeners are the ports of a node; those that are nil are not served.
+type listeners struct {
+	smtp, submission, submissions, imap, imaps, http, https net.Listener
+}
+
+func (ls *listeners) close() {
+	for _, l := range []net.Listener{ls.smtp, ls.submission, ls.submissions, ls.imap, ls.imaps, ls.http, ls.https} {
+		if l != nil {
+			l.Close()
+		}
+	}
+}
+
+// node is everything behind the ports of one server.
+type node struct {
+	cfg       nodeConfig
+	directory *directory.Directory
+	traces    *trace.Log
+	engine    *store.Engine
+	boxes     *mailbox.Boxes
+	queue     *queue.Queue
+	transport *outbound.Transport
+	mda       *delivery.MDA
+	certs     *certs.Manager
+	keys      keyCache
+	limiter   *wire.Limiter
+}
+
+// openNode opens the data and puts the parts together, the lowest first. Only
+// one process can have the data open.
+func openNode(cfg nodeConfig) (n *node, err error) {
+	n = &node{cfg: cfg}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.close())
+		}
+	}()
+	for _, dir := range []string{cfg.DataDir, n.path("spool"), n.path("run")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	if n.directory, err = directory.Open(n.path("system.db"), directory.Options{NoThrottle: cfg.NoLimits, Logger: cfg.Log}); err != nil {
+		return nil, err
+	}
+	d := n.directory
+	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Keep: d.Duration(directory.TraceKeep), Logger: cfg.Log}); err != nil {
+		return nil, err
+	}
+	if n.engine, err = store.Open(n.path("store"), store.Options{Apply: apply, Zstd: d.Bool(directory.StoreCompress), Logger: cfg.Log}); err != nil {
+		return nil, err
+	}
+	n.boxes = mailbox.Open(n.engine, mailbox.Options{KeepExpunged: d.Duration(directory.MailboxKeepExpunged), Logger: cfg.Log})
+	n.mda = delivery.New(delivery.Options{Directory: d, Boxes: n.boxes, Enqueue: queue.Entry, Trace: n.traces, Logger: cfg.Log})
+	n.transport = n.newTransport()
+	n.queue = queue.New(n.engine, n.transport, n.queueOptions())
+	n.limiter = wire.NewLimiter(n.limits())
+	cfg.Certs.Dir, cfg.Certs.Hostname, cfg.Certs.Logger = n.path("certs"), cfg.Hostname, cfg.Log
+	if n.certs, err = certs.New(cfg.Certs); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *node) path(name string) string { return filepath.Join(n.cfg.DataDir, name) }
+
+// close closes what openNode has opened, the highest first. It runs after the
+// last service has returned.
+func (n *node) close() error {
+	var errs []error
+	if n.transport != nil {
+		errs = append(errs, n.transport.Close())
+	}
+	if n.engine != nil {
+		errs = append(errs, n.engine.Close())
+	}
+	if n.traces != nil {
+		errs = append(errs, n.traces.Close())
+	}
+	if n.directory != nil {
+		errs = append(errs, n.directory.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// apply turns an accepted record into rows: of the queue, or of an account.
+func apply(rw store.RW, a store.Accepted) error {
+	if a.To.Owner == store.Queue {
+		return queue.Apply(rw, a)
+	}
+	return mailbox.Apply(rw, a)
+}
+
+// limits are what clients may cost.
+func (n *node) limits() wire.Limits {
+	if n.cfg.NoLimits {
+		return wire.NoLimits()
+	}
+	d := n.directory
+	return wire.Limits{
+		Total:   int(d.Int(directory.LimitConnections)),
+		PerAddr: int(d.Int(directory.LimitConnectionsAddress)),
+		PerNet:  int(d.Int(directory.LimitConnectionsNet)),
+	}
+}
+
+func (n *node) newTransport() *outbound.Transport {
+	relay := n.cfg.Relay
+	if relay == nil {
+		relay = relaySetting(n.directory)
+	}
+	return outbound.New(outbound.Options{
+		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Dial: n.cfg.Dial, Self: n.cfg.Self, RelayTo: relay, Logger: n.cfg.Log,
+	})
+}
+
+// relaySetting reads the smarthost from the settings.
+func relaySetting(d *directory.Directory) *outbound.Relay {
+	host := d.Text(directory.RelayHost)
+	if host == "" {
+		return nil
+	}
+	r := &outbound.Relay{Addr: host, Login: d.Text(directory.RelayLogin), Password: d.Text(directory.RelayPassword)}
+	r.TLS = map[string]outbound.RelayTLS{
+		"required": outbound.Required, "implicit": outbound.Implicit, "opportunistic": outbound.Opportunistic,
+	}[d.Text(directory.RelayTLS)]
+	return r
+}
+
+func (n *node) queueOptions() queue.Options {
+	d := n.directory
+	o := queue.Options{
+		Schedule: d.Schedule(), Expire: d.Duration(directory.QueueExpire), DelayNotice: d.Duration(directory.QueueDelayNotice),
+		Parallel: int(d.Int(directory.QueueParallel)), PerDomain: int(d.Int(directory.QueuePerDomain)),
+	}
+	if n.cfg.Retry != nil {
+		o = *n.cfg.Retry
+	}
+	o.Hostname, o.Postmaster = n.cfg.Hostname, d.Address(directory.Postmaster)
+	o.Local = &localDelivery{node: n}
+	o.Trace, o.Logger = n.traces, n.cfg.Log
+	return o
+}
+
+// inbound is the service of port 25.
+func (n *node) inbound() *inbound.Service {
+	return inbound.New(inbound.Options{
+		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, TempDir: n.path("spool"),
+		LenientDMARC: n.directory.Bool(directory.InboundLenientDMARC), Logger: n.cfg.Log,
+	})
+}
+
+// submission is the service of ports 587 and 465.
+func (n *node) submission() *submission.Service {
+	return submission.New(submission.Options{
+		Hostname: n.cfg.Hostname, Senders: n.directory, Domains: n.directory, Deliver: n.mda, Keys: n.dkimKeys, Quota: n.sendingQuota,
+		Trace: n.traces, TempDir: n.path("spool"), Logger: n.cfg.Log,
+	})
+}
+
+func (n *node) sendingQuota(uint32) submission.Quota {
+	if n.cfg.NoLimits {
+		return submission.Quota{}
+	}
+	return submission.Quota{RecipientsPerDay: int(n.directory.Int(directory.SubmissionRecipientsPerDay))}
+}
+
+func (n *node) smtpServer(h smtpserver.Handler) smtpserver.Server {
+	d := n.directory
+	return smtpserver.Server{
+		Handler: h, Hostname: n.cfg.Hostname, MaxSize: d.Int(directory.MessageMaxSize), MaxRecipients: int(d.Int(directory.MessageMaxRecipients)),
+		PlainAuth: n.cfg.PlainAuth, Limits: n.limits(), Limiter: n.limiter, Proxies: n.cfg.Proxies, Logger: n.cfg.Log,
+	}
+}
+
+// service is one that runs until ctx is done.
+type service func(ctx context.Context) error
+
+// services are all that a node runs on its ports, and behind them.
+func (n *node) services(ls *listeners) []service {
+	mx := n.smtpServer(n.inbound())
+	mx.TLS = n.certs.NoTickets()
+	msa := n.smtpServer(n.submission())
+	msa.TLS, msa.Auth = n.certs.TLSConfig(), n.directory
+	msas := msa
+	msas.Implicit = true
+	imap := imapserver.Server{
+		Boxes: n.boxes, Auth: n.directory, TLS: n.certs.TLSConfig(), PlainAuth: n.cfg.PlainAuth, Limits: n.limits(), Limiter: n.limiter,
+		Proxies: n.cfg.Proxies, AppendLimit: n.directory.Int(directory.MessageMaxSize), SpoolDir: n.path("spool"), Hostname: n.cfg.Hostname, Logger: n.cfg.Log,
+	}
+	imaps := imap
+	imaps.Implicit = true
+	all := []service{n.queue.Run, n.certs.Run}
+	for _, s := range []struct {
+		l     net.Listener
+		serve func(context.Context, net.Listener) error
+	}{
+		{ls.smtp, mx.Serve}, {ls.submission, msa.Serve}, {ls.submissions, msas.Serve}, {ls.imap, imap.Serve}, {ls.imaps, imaps.Serve},
+		{ls.http, n.serveHTTP}, {ls.https, n.serveHTTPS},
+	} {
+		if s.l != nil {
+			all = append(all, func(ctx context.Context) error { return s.serve(ctx, s.l) })
+		}
+	}
+	return all
+}
+
+// run serves until ctx is done.
+func (n *node) run(ctx context.Context, ls *listeners) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, s := range n.services(ls) {
+		g.Go(func() error { return s(ctx) })
+	}
+	return g.Wait()
+}
+
+// serveHTTP answers HTTP-01 challenges; there are no pages yet.
+func (n *node) serveHTTP(ctx context.Context, l net.Listener) error {
+	return n.serveWeb(ctx, l, n.certs.HTTPHandler(http.NotFoundHandler()))
+}
+
+// serveHTTPS is where TLS-ALPN-01 challenges are answered.
+func (n *node) serveHTTPS(ctx context.Context, l net.Listener) error {
+	return n.serveWeb(ctx, tlsListener(l, n.certs), http.NotFoundHandler())
+}
+
+// webGrace is how long requests under way may take at the stop.
+const webGrace = 3 * time.Second
+
+func (n *node) serveWeb(ctx context.Context, l net.Listener, h http.Handler) error {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(n.cfg.Log.Handler(), slog.LevelDebug)}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.Background(), webGrace)
+		defer cancel()
+		stopped <- srv.Shutdown(grace)
+	})
+	err := srv.Serve(l)
+	if !stop() {
+		<-stopped
+		return nil
+	}
+	return err
+}
+
+// keyCache keeps DKIM keys ready: taking an RSA key apart costs more than a
+// signature.
+type keyCache struct {
+	mu   sync.Mutex
+	keys map[string]dkim.Key
+}
+
+// dkimKeys returns the keys that mail of a domain is signed with.
+func (n *node) dkimKeys(name mail.Domain) []dkim.Key {
+	d, err := n.directory.Domain(name)
+	if err != nil {
+		return nil
+	}
+	n.keys.mu.Lock()
+	defer n.keys.mu.Unlock()
+	if n.keys.keys == nil {
+		n.keys.keys = map[string]dkim.Key{}
+	}
+	var keys []dkim.Key
+	for _, k := range d.Keys {
+		id := fmt.Sprint(name, " ", k.Selector, " ", k.Created.UnixNano())
+		key, ok := n.keys.keys[id]
+		if !ok {
+			signer, err := k.Signer()
+			if err != nil {
+				n.cfg.Log.Error("DKIM key", "domain", name, "selector", k.Selector, "err", err)
+				continue
+			}
+			key = dkim.Key{Domain: name, Selector: k.Selector, Signer: signer}
+			n.keys.keys[id] = key
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}

@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/dns"
+	"github.com/mailstead/mailstead/mail/dns/dnstest"
+	"github.com/mailstead/mailstead/mailbox"
+	"github.com/mailstead/mailstead/smtp/dkim"
+	"github.com/mailstead/mailstead/smtp/outbound"
+	"github.com/mailstead/mailstead/smtp/queue"
+)
+
+// tryCmd is `mailstead try`: everything on loopback.
+type tryCmd struct {
+	Dir        string `help:"Keep the data in this folder and use it again; without it a temporary folder is used and removed." type:"path"`
+	PortOffset int    `help:"Added to each standard port: 25 becomes 10025." default:"10000"`
+	JSON       bool   `name:"json" help:"Print one line of JSON when everything is ready, and nothing else on standard output."`
+	Resolver   string `help:"Ask this DNS server (127.0.0.1:PORT) instead of the simulated one." placeholder:"ADDR"`
+	RelayTo    string `help:"Hand all outgoing mail to this server (127.0.0.1:PORT)." placeholder:"ADDR"`
+	NoLimits   bool   `help:"Lift the limits per client address, for load tests."`
+	PlainAuth  bool   `help:"Allow logins without TLS, for load tests."`
+	Verbose    bool   `short:"v" help:"Log to standard error."`
+	Pprof      string `help:"Serve profiles on this loopback address." placeholder:"ADDR" hidden:""`
+}
+
+// tryInfo is what --json prints. The field names are a contract.
+type tryInfo struct {
+	Hostname    string       `json:"hostname"`
+	Data        string       `json:"data"`
+	Accounts    []tryAccount `json:"accounts"`
+	SMTP        string       `json:"smtp"`
+	Submission  string       `json:"submission"`
+	Submissions string       `json:"submissions"`
+	IMAP        string       `json:"imap"`
+	IMAPS       string       `json:"imaps"`
+	CA          string       `json:"ca"`
+	PID         int          `json:"pid"`
+}
+
+type tryAccount struct {
+	Address  string `json:"address"`
+	Password string `json:"password"`
+}
+
+const (
+	tryDomain   = "example.test"
+	tryHostname = "mail.example.test"
+)
+
+// trySchedule lets a person see within minutes what takes days out there:
+// retries, a delay notice, and a bounce.
+var trySchedule = queue.Options{
+	Schedule:    []time.Duration{10 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute},
+	DelayNotice: time.Minute,
+	Expire:      4 * time.Minute,
+}
+
+// Run starts everything and stays until ctx is done.
+func (c *tryCmd) Run(ctx context.Context, s streams) error {
+	out, logOut := s.out, s.err
+	if err := c.check(); err != nil {
+		return err
+	}
+	dir, temporary, err := c.dataDir()
+	if err != nil {
+		return err
+	}
+	if temporary {
+		defer os.RemoveAll(dir)
+	}
+	log := slog.New(slog.DiscardHandler)
+	if c.Verbose {
+		log = slog.New(slog.NewTextHandler(logOut, nil))
+	}
+	cfg := nodeConfig{Hostname: tryHostname, DataDir: dir, Log: log, NoLimits: c.NoLimits, PlainAuth: c.PlainAuth, Retry: &trySchedule,
+		Certs: certs.Options{Mode: certs.SelfSigned}}
+	if c.RelayTo != "" {
+		cfg.Relay = &outbound.Relay{Addr: c.RelayTo}
+	}
+	world, err := newTryWorld(c, &cfg)
+	if err != nil {
+		return err
+	}
+	n, err := openNode(cfg)
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	accounts, err := ensureTryAccounts(ctx, n, dir)
+	if err != nil {
+		return err
+	}
+	ls, err := c.listen()
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	if err := world.start(ctx, g, n, ls); err != nil {
+		return err
+	}
+	g.Go(func() error { return n.run(ctx, ls) })
+	c.announce(out, c.info(dir, n.certs.CAFile(), accounts))
+	return g.Wait()
+}
+
+// check looks at the flags before anything is made.
+func (c *tryCmd) check() error {
+	if c.PortOffset < 0 || c.PortOffset > 65535-4190 {
+		return usageError(fmt.Sprintf("--port-offset %d: give a number from 0 to %d", c.PortOffset, 65535-4190))
+	}
+	for flag, v := range map[string]string{"--resolver": c.Resolver, "--relay-to": c.RelayTo} {
+		if v == "" {
+			continue
+		}
+		if ap, err := netip.ParseAddrPort(v); err != nil || !ap.Addr().IsLoopback() {
+			return usageError(fmt.Sprintf("%s %s: give an address on loopback with its port, such as 127.0.0.1:5353", flag, v))
+		}
+	}
+	return nil
+}
+
+func (c *tryCmd) dataDir() (dir string, temporary bool, err error) {
+	if c.Dir != "" {
+		return c.Dir, false, os.MkdirAll(c.Dir, 0o700)
+	}
+	dir, err = os.MkdirTemp("", "mailstead-try-")
+	return dir, true, err
+}
+
+func (c *tryCmd) addr(standard int) string { return "127.0.0.1:" + strconv.Itoa(c.PortOffset+standard) }
+
+// listen opens all ports, so that a port in use is told before anything runs.
+func (c *tryCmd) listen() (*listeners, error) {
+	ls := &listeners{}
+	for _, p := range []struct {
+		to   *net.Listener
+		port int
+	}{{&ls.smtp, 25}, {&ls.submission, 587}, {&ls.submissions, 465}, {&ls.imap, 143}, {&ls.imaps, 993}} {
+		l, err := net.Listen("tcp", c.addr(p.port))
+		if err != nil {
+			ls.close()
+			return nil, fmt.Errorf("%w; is another `mailstead try` running? --port-offset N uses other ports", err)
+		}
+		*p.to = l
+	}
+	return ls, nil
+}
+
+func (c *tryCmd) info(dir, ca string, accounts []tryAccount) tryInfo {
+	return tryInfo{
+		Hostname: tryHostname, Data: dir, Accounts: accounts, CA: ca, PID: os.Getpid(),
+		SMTP: c.addr(25), Submission: c.addr(587), Submissions: c.addr(465), IMAP: c.addr(143), IMAPS: c.addr(993),
+	}
+}
+
+// announce tells how to connect.
+func (c *tryCmd) announce(out io.Writer, i tryInfo) {
+	if c.JSON {
+		line, _ := json.Marshal(i)
+		fmt.Fprintf(out, "%s\n", line)
+		return
+	}
+	fmt.Fprintf(out, `Mailstead is running on this computer only. Nothing leaves it.
+
+  Accounts
+`)
+	for _, a := range i.Accounts {
+		fmt.Fprintf(out, "    %-24s password  %s\n", a.Address, a.Password)
+	}
+	_, smtps, _ := net.SplitHostPort(i.Submissions)
+	_, smtp, _ := net.SplitHostPort(i.Submission)
+	_, imaps, _ := net.SplitHostPort(i.IMAPS)
+	_, imap, _ := net.SplitHostPort(i.IMAP)
+	fmt.Fprintf(out, `
+  Your mail program
+    server                   127.0.0.1
+    IMAP                     port %s with TLS, or %s with STARTTLS
+    SMTP                     port %s with TLS, or %s with STARTTLS
+    user name                the whole address
+    certificate              %s
+
+  People out there to write to (simulated)
+    anyone@bigmail.test      accepts, and answers with what SPF and DKIM looked like
+    anyone@slow.test         makes you wait a moment (greylisting), then accepts
+    anyone@strict.test       refuses: you get a bounce
+    anyone@down.test         never answers: a delay notice, then a bounce
+
+  See what happened
+    mailstead queue list --data %s
+    mailstead trace find alice@%s --data %[6]s
+
+  Data is in %[6]s
+  Ctrl-C ends it.
+`, imaps, imap, smtps, smtp, i.CA, i.Data, tryDomain)
+}
+
+// ensureTryAccounts makes the domain and its two accounts, or finds them and
+// their passwords again in a folder that was used before.
+func ensureTryAccounts(ctx context.Context, n *node, dir string) ([]tryAccount, error) {
+	file := filepath.Join(dir, "try.json")
+	var accounts []tryAccount
+	if b, err := os.ReadFile(file); err == nil {
+		if err := json.Unmarshal(b, &accounts); err != nil {
+			return nil, fmt.Errorf("%s is not readable: %w; remove the folder to begin anew", file, err)
+		}
+		return accounts, nil
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	for _, name := range []string{"alice", "bob"} {
+		accounts = append(accounts, tryAccount{Address: name + "@" + tryDomain, Password: rand.Text()[:16]})
+	}
+	if err := makeTryAccounts(ctx, n, accounts); err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(accounts)
+	if err != nil {
+		return nil, err
+	}
+	return accounts, os.WriteFile(file, b, 0o600)
+}
+
+// makeTryAccounts makes the domain with its keys, and the accounts.
+func makeTryAccounts(ctx context.Context, n *node, accounts []tryAccount) error {
+	keys, err := newDKIMKeys()
+	if err != nil {
+		return err
+	}
+	if _, err := n.directory.AddDomain(ctx, "try", directory.NewDomain{Name: tryDomain, Keys: keys}); err != nil && !errors.Is(err, directory.ErrExists) {
+		return err
+	}
+	for _, a := range accounts {
+		address, err := mail.ParseAddress(a.Address)
+		if err != nil {
+			return err
+		}
+		acct, err := n.directory.AddAccount(ctx, "try", directory.NewAccount{Address: address, Password: a.Password})
+		if err != nil {
+			return err
+		}
+		if err := n.boxes.CreateAccount(ctx, mailbox.AccountID(acct.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tryWorld is the simulated Internet around the server.
+type tryWorld struct {
+	zones   *dnstest.Zones
+	remotes *remotes
+}
+
+// newTryWorld sets the node's DNS and network to the simulated world, or to
+// what the flags say.
+func newTryWorld(c *tryCmd, cfg *nodeConfig) (*tryWorld, error) {
+	signer, err := dkim.GenerateKey(dkim.Ed25519)
+	if err != nil {
+		return nil, err
+	}
+	key := dkim.Key{Domain: remoteBig, Selector: "big", Signer: signer}
+	w := &tryWorld{zones: dnstest.New(remoteZones(key))}
+	w.remotes = &remotes{key: key, now: time.Now, log: cfg.Log}
+	cfg.Resolver = w.zones
+	if c.Resolver != "" {
+		server := netip.MustParseAddrPort(c.Resolver)
+		cfg.Resolver = dns.NewClient(dns.Options{Servers: []netip.AddrPort{server}, Logger: cfg.Log})
+	} else if c.RelayTo == "" {
+		cfg.Dial = w.remotes.dial
+	}
+	w.remotes.resolver = cfg.Resolver
+	return w, nil
+}
+
+// start publishes our own records and starts the remotes.
+func (w *tryWorld) start(ctx context.Context, g *errgroup.Group, n *node, ls *listeners) error {
+	w.remotes.home = ls.smtp.Addr().String()
+	w.remotes.tls = n.certs.TLSConfig()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s. 300 IN A 127.0.0.1\n1.0.0.127.in-addr.arpa. 300 IN PTR %[1]s.\n", tryHostname)
+	for _, d := range n.directory.Domains() {
+		fmt.Fprintf(&b, "%s. 300 IN MX 10 %s.\n%[1]s. 300 IN TXT \"v=spf1 ip4:127.0.0.1 -all\"\n_dmarc.%[1]s. 300 IN TXT \"v=DMARC1; p=reject\"\n", d.Name, tryHostname)
+		for _, k := range n.dkimKeys(mail.Domain(d.Name)) {
+			fmt.Fprintf(&b, "%s. 300 IN TXT %s\n", dkim.RecordName(k), quoteTXT(dkim.Record(k)))
+		}
+	}
+	if err := w.zones.Add(b.String()); err != nil {
+		return err
+	}
+	return w.remotes.start(ctx, g)
+}
+
+// quoteTXT writes a text as character-strings of at most 255 octets
+// (RFC 1035 section 3.3.14).
+func quoteTXT(s string) string {
+	var parts []string
+	for len(s) > 200 {
+		parts, s = append(parts, strconv.Quote(s[:200])), s[200:]
+	}
+	return strings.Join(append(parts, strconv.Quote(s)), " ")
+}
