@@ -17,7 +17,7 @@ const (
 
 // Index is what one pass over a message learned of it. Offsets count octets
 // from the start of the message. Strings are as they stand in the header,
-// unfolded, with encoded words left alone: use [DecodeText] to show them.
+// unfolded, with encoded words left alone: use [DecodeHeaderText] to show them.
 type Index struct {
 	Size     int64
 	Envelope Envelope
