@@ -82,7 +82,7 @@ func startTry(t *testing.T, args ...string) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args = append([]string{"try", "--json", "--port-offset", fmt.Sprint(freeOffset(t))}, args...)
+	args = append([]string{"try", "--json", "-v", "--port-offset", fmt.Sprint(freeOffset(t))}, args...)
 	i := &instance{cmd: exec.Command(file, args...), exited: make(chan error, 1), log: &logBuffer{}}
 	i.cmd.Stderr = i.log
 	stdout, err := i.cmd.StdoutPipe()

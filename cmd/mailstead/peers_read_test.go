@@ -80,7 +80,7 @@ assert m.append("INBOX", "(\\Flagged custom)", imaplib.Time2Internaldate(0), b"S
 typ, n = m.select("INBOX")
 assert typ == "OK" and int(n[0]) == 1, n
 typ, data = m.fetch("1", "(FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY[])")
-assert b"custom" in data[0][0] and b"01-Jan-1970" in data[0][0], data
+assert b"custom" in data[0][0] and b" 1-Jan-1970" in data[0][0], data
 assert data[0][1] == b"Subject: py\r\n\r\nhi\r\n", data
 assert m.store("1", "+FLAGS", "\\Deleted")[0] == "OK"
 assert m.uid("COPY", "1", '"Work/D&AOk-j&AOA-"')[0] == "OK"
@@ -146,9 +146,9 @@ func TestIdlePush(t *testing.T) {
 
 // mbsyncConfig syncs all of bob both ways.
 func mbsyncConfig(i *instance, who tryAccount, dir string) string {
-	host, port, _ := net.SplitHostPort(i.IMAPS)
+	_, port, _ := net.SplitHostPort(i.IMAPS)
 	return fmt.Sprintf(`IMAPAccount try
-Host %s
+Host localhost
 Port %s
 User %s
 Pass %s
@@ -170,7 +170,7 @@ Patterns *
 Create Both
 Expunge Both
 SyncState %s/state/
-`, host, port, who.Address, who.Password, i.CA, dir, dir, dir)
+`, port, who.Address, who.Password, i.CA, dir, dir, dir)
 }
 
 // TestMbsync syncs 2,000 messages both ways. The first run is killed again
@@ -194,7 +194,7 @@ func TestMbsync(t *testing.T) {
 		}
 	}
 	config := filepath.Join(dir, "mbsyncrc")
-	if err := os.WriteFile(config, []byte(strings.ReplaceAll(mbsyncConfig(i, alice, dir), "Host "+i.Hostname, "Host 127.0.0.1")), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(mbsyncConfig(i, alice, dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	killed := 0
@@ -241,7 +241,7 @@ func TestOfflineimap(t *testing.T) {
 	i.fill(t, alice, "INBOX", 20)
 	i.fill(t, alice, "Archive", 5)
 	dir := t.TempDir()
-	host, port, _ := net.SplitHostPort(i.IMAPS)
+	_, port, _ := net.SplitHostPort(i.IMAPS)
 	config := filepath.Join(dir, "rc")
 	text := fmt.Sprintf(`[general]
 accounts = try
@@ -254,13 +254,13 @@ type = Maildir
 localfolders = %[1]s/mail
 [Repository remote]
 type = IMAP
-remotehost = %[2]s
-remoteport = %[3]s
-remoteuser = %[4]s
-remotepass = %[5]s
+remotehost = localhost
+remoteport = %[2]s
+remoteuser = %[3]s
+remotepass = %[4]s
 ssl = yes
-sslcacertfile = %[6]s
-`, dir, host, port, alice.Address, alice.Password, i.CA)
+sslcacertfile = %[5]s
+`, dir, port, alice.Address, alice.Password, i.CA)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,8 @@ func TestSwaks(t *testing.T) {
 		ok   bool
 		want string // in what swaks prints
 	}{
-		{"25 takes mail for us", []string{"--server", i.SMTP, "--from", "stranger@bigmail.test", "--to", bob.Address}, true, "250 2.0.0"},
+		{"25 takes mail for us", []string{"--server", i.SMTP, "--from", "stranger@slow.test", "--to", bob.Address}, true, "250 2.0.0"},
+		{"25 refuses forgeries", []string{"--server", i.SMTP, "--from", "stranger@bigmail.test", "--to", bob.Address}, false, "550 5.7.1"},
 		{"25 with STARTTLS", []string{"--server", i.SMTP, "-tls", "--from", "stranger@slow.test", "--to", bob.Address}, true, "250 2.0.0"},
 		{"25 does not relay", []string{"--server", i.SMTP, "--from", alice.Address, "--to", "x@elsewhere.test"}, false, "550 5.7.1"},
 		{"25 knows its users", []string{"--server", i.SMTP, "--from", "stranger@slow.test", "--to", "nobody@example.test"}, false, "550 5.1.1"},

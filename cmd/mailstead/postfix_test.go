@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -234,4 +235,23 @@ func firstField(m string) string {
 			return m[:end]
 		}
 	}
+}
+
+// dkimRecords asks the command line for the DNS records of a domain's keys.
+func (i *instance) dkimRecords(t *testing.T, domain string) map[string]string {
+	t.Helper()
+	file, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records []struct{ Name, Value string }
+	out := output(t, "", file, "dkim", "show", domain, "--data", i.Data, "-o", "json")
+	if err := json.Unmarshal([]byte(out), &records); err != nil || len(records) == 0 {
+		t.Fatalf("dkim show: %v\n%s", err, out)
+	}
+	found := map[string]string{}
+	for _, r := range records {
+		found[r.Name] = r.Value
+	}
+	return found
 }
