@@ -14,27 +14,28 @@ var (
 	ErrInUse    = errors.New("directory: in use")
 )
 
-// problem is an error whose text is made for an operator.
-type problem struct {
-	kind error
-	text string
+// Problem is an error whose text is made for an operator. Kind is one of the
+// errors above.
+type Problem struct {
+	Kind error
+	Text string
 }
 
-func (p *problem) Error() string { return p.text }
-func (p *problem) Unwrap() error { return p.kind }
+func (p *Problem) Error() string { return p.Text }
+func (p *Problem) Unwrap() error { return p.Kind }
 
 func notFound(format string, args ...any) error {
-	return &problem{ErrNotFound, fmt.Sprintf(format, args...)}
+	return &Problem{ErrNotFound, fmt.Sprintf(format, args...)}
 }
 
 func exists(format string, args ...any) error {
-	return &problem{ErrExists, fmt.Sprintf(format, args...)}
+	return &Problem{ErrExists, fmt.Sprintf(format, args...)}
 }
 
 func invalid(format string, args ...any) error {
-	return &problem{ErrInvalid, fmt.Sprintf(format, args...)}
+	return &Problem{ErrInvalid, fmt.Sprintf(format, args...)}
 }
 
 func inUse(format string, args ...any) error {
-	return &problem{ErrInUse, fmt.Sprintf(format, args...)}
+	return &Problem{ErrInUse, fmt.Sprintf(format, args...)}
 }

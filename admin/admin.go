@@ -1,0 +1,184 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/dns"
+	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/mailbox"
+	"github.com/mailstead/mailstead/mailbox/store"
+	"github.com/mailstead/mailstead/smtp/queue"
+)
+
+// ErrUnavailable means that only a running server can tell.
+var ErrUnavailable = errors.New("admin: needs a running server")
+
+// Mailboxes are the mailboxes of accounts; *mailbox.Boxes.
+type Mailboxes interface {
+	CreateAccount(ctx context.Context, id mailbox.AccountID) error
+	DropAccount(ctx context.Context, id mailbox.AccountID) error
+	Account(id mailbox.AccountID) *mailbox.Account
+}
+
+// Queue is the outbound queue; *queue.Queue.
+type Queue interface {
+	List(ctx context.Context, f queue.Filter) ([]queue.Item, error)
+	Show(ctx context.Context, id queue.ID) (queue.Item, error)
+	Stats(ctx context.Context) (queue.Stats, error)
+	Retry(ctx context.Context, ids ...queue.ID) error
+	Hold(ctx context.Context, ids ...queue.ID) error
+	Release(ctx context.Context, ids ...queue.ID) error
+	Cancel(ctx context.Context, ids ...queue.ID) error
+}
+
+// Traces are the stories of messages; *trace.Log.
+type Traces interface {
+	Flush(ctx context.Context) error
+	Find(ctx context.Context, q trace.Query) ([]trace.Summary, error)
+	Show(ctx context.Context, id trace.ID) (trace.Trace, error)
+}
+
+// Certificates are those that the server shows; *certs.Manager.
+type Certificates interface {
+	Status() []certs.Status
+}
+
+// Options are what an Admin works with. Directory, Mailboxes, Queue and Traces
+// are needed.
+type Options struct {
+	Directory *directory.Directory
+	Mailboxes Mailboxes
+	Queue     Queue
+	Traces    Traces
+
+	Hostname     mail.Domain  // for DNS records; "" if it is not known
+	Resolver     dns.Resolver // for checks; nil: there are none
+	Certificates Certificates // nil: no server is running
+	Now          func() time.Time
+}
+
+// Admin does what an operator asks for. Its methods may be called
+// concurrently.
+type Admin struct {
+	opts  Options
+	close func() error
+}
+
+var _ Operator = (*Admin)(nil)
+
+// New makes an Admin for the parts of a running server, which stay open when
+// it is closed.
+func New(o Options) *Admin {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Admin{opts: o, close: func() error { return nil }}
+}
+
+// Open opens the data of a server that is not running, or makes it.
+// Directory, Mailboxes, Queue and Traces of o are set by Open.
+func Open(data string, o Options) (*Admin, error) {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, fmt.Errorf("open data: %w", err)
+	}
+	var closers []func() error
+	closeAll := func() error {
+		var errs []error
+		for i := len(closers) - 1; i >= 0; i-- {
+			errs = append(errs, closers[i]())
+		}
+		return errors.Join(errs...)
+	}
+	fail := func(err error) (*Admin, error) { return nil, errors.Join(err, closeAll()) }
+
+	// system.db comes first: it keeps a second process out.
+	dir, err := directory.Open(filepath.Join(data, "system.db"), directory.Options{Now: o.Now})
+	if err != nil {
+		return fail(err)
+	}
+	closers = append(closers, dir.Close)
+	traces, err := trace.Open(filepath.Join(data, "trace.db"), trace.Options{Keep: dir.Duration(directory.TraceKeep), Now: o.Now})
+	if err != nil {
+		return fail(err)
+	}
+	closers = append(closers, traces.Close)
+	eng, err := store.Open(filepath.Join(data, "store"), store.Options{Apply: apply, Zstd: dir.Bool(directory.StoreCompress)})
+	if err != nil {
+		return fail(err)
+	}
+	closers = append(closers, eng.Close)
+	o.Directory, o.Traces = dir, traces
+	o.Mailboxes = mailbox.Open(eng, mailbox.Options{Now: o.Now})
+	o.Queue = queue.New(eng, nil, queue.Options{Expire: dir.Duration(directory.QueueExpire), Now: o.Now})
+	a := New(o)
+	a.close = closeAll
+	return a, nil
+}
+
+// apply files what is still in the log of the store.
+func apply(rw store.RW, a store.Accepted) error {
+	if a.To.Owner == store.Queue {
+		return queue.Apply(rw, a)
+	}
+	return mailbox.Apply(rw, a)
+}
+
+// Close closes what Open has opened.
+func (a *Admin) Close() error { return a.close() }
+
+type actorKey struct{}
+
+// WithActor says who makes the changes of a context.
+func WithActor(ctx context.Context, actor string) context.Context {
+	return context.WithValue(ctx, actorKey{}, actor)
+}
+
+// Actor returns who makes changes.
+func Actor(ctx context.Context) string {
+	if actor, ok := ctx.Value(actorKey{}).(string); ok && actor != "" {
+		return actor
+	}
+	return "system"
+}
+
+func invalid(format string, args ...any) error {
+	return &directory.Problem{Kind: directory.ErrInvalid, Text: fmt.Sprintf(format, args...)}
+}
+
+// parseDomain reads a domain that somebody has typed.
+func parseDomain(s string) (mail.Domain, error) {
+	d, err := mail.ParseDomain(s)
+	if err != nil || d.IsLiteral() {
+		return "", invalid("%q is not a domain name; write it as in example.org", s)
+	}
+	return d, nil
+}
+
+// parseAddress reads an address that somebody has typed.
+func parseAddress(s string) (mail.Path, error) {
+	p, err := mail.ParseAddress(s)
+	if err != nil {
+		return mail.Path{}, invalid("%q is not an address; write it as in ana@example.org", s)
+	}
+	return p, nil
+}
+
+func parseAddresses(list []string) ([]mail.Path, error) {
+	paths := make([]mail.Path, 0, len(list))
+	for _, s := range list {
+		p, err := parseAddress(s)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, p)
+	}
+	return paths, nil
+}

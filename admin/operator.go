@@ -1,0 +1,262 @@
+package admin
+
+import (
+	"context"
+	"time"
+
+	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/mail/trace"
+)
+
+// Operator is everything that the command line can ask for.
+type Operator interface {
+	Domains(ctx context.Context) ([]Domain, error)
+	Domain(ctx context.Context, name string) (Domain, error)
+	// AddDomain adds a domain and makes its DKIM keys.
+	AddDomain(ctx context.Context, n NewDomain) (Domain, error)
+	SetDomain(ctx context.Context, name string, ch DomainChange) (Domain, error)
+	// RemoveDomain removes a domain; with force also its accounts and their
+	// mail.
+	RemoveDomain(ctx context.Context, name string, force bool) error
+	// CheckDomain compares what the DNS has with what it should have.
+	CheckDomain(ctx context.Context, name string) ([]Check, error)
+
+	// Accounts returns the accounts of a domain; "" is all.
+	Accounts(ctx context.Context, domain string) ([]Account, error)
+	// Account also says what the account uses.
+	Account(ctx context.Context, address string) (Account, error)
+	// AddAccount adds an account with its mailboxes.
+	AddAccount(ctx context.Context, n NewAccount) (Account, error)
+	SetAccount(ctx context.Context, address string, ch AccountChange) (Account, error)
+	SetPassword(ctx context.Context, address, password string) error
+	// RemoveAccount removes an account with all its mail.
+	RemoveAccount(ctx context.Context, address string) error
+
+	Aliases(ctx context.Context, domain string) ([]Alias, error)
+	// AddAlias makes an alias, or adds targets to one.
+	AddAlias(ctx context.Context, address string, targets []string) (Alias, error)
+	// RemoveAlias takes targets out of an alias; none named: the whole alias.
+	RemoveAlias(ctx context.Context, address string, targets []string) error
+
+	Queue(ctx context.Context, f QueueFilter) ([]QueueItem, error)
+	QueueItem(ctx context.Context, id string) (QueueItem, error)
+	QueueStats(ctx context.Context) (QueueStats, error)
+	ChangeQueue(ctx context.Context, do QueueAction, ids []string) error
+
+	FindTraces(ctx context.Context, q TraceQuery) ([]TraceSummary, error)
+	Trace(ctx context.Context, id string) (Trace, error)
+
+	Settings(ctx context.Context) ([]directory.Setting, error)
+	Setting(ctx context.Context, name string) (directory.Setting, error)
+	SetSetting(ctx context.Context, name, value string) (directory.Setting, error)
+	ResetSetting(ctx context.Context, name string) (directory.Setting, error)
+	ExportSettings(ctx context.Context) ([]byte, error)
+	ImportSettings(ctx context.Context, file []byte) ([]directory.SettingChange, error)
+
+	// Certificates says how certificates stand; only a running server knows.
+	Certificates(ctx context.Context) ([]certs.Status, error)
+	// Audit returns the newest changes, newest first; 100 if limit is 0.
+	Audit(ctx context.Context, limit int) ([]directory.AuditEntry, error)
+
+	Close() error
+}
+
+// Domain is a domain as an operator sees it.
+type Domain struct {
+	Name      string    `json:"name"` // A-labels
+	AliasOf   string    `json:"alias_of,omitempty"`
+	CatchAll  string    `json:"catch_all,omitempty"`
+	Separator string    `json:"separator"`
+	Disabled  bool      `json:"disabled,omitempty"`
+	Created   time.Time `json:"created"`
+	Accounts  int       `json:"accounts"`
+	Aliases   int       `json:"aliases"`
+	Keys      []DKIMKey `json:"dkim"`
+	Records   []Record  `json:"records,omitempty"` // only of one domain, not in lists
+}
+
+// DKIMKey is the public side of a signing key.
+type DKIMKey struct {
+	Selector  string    `json:"selector"`
+	Algorithm string    `json:"algorithm"`
+	Created   time.Time `json:"created"`
+	Name      string    `json:"name"`   // of the DNS record
+	Record    string    `json:"record"` // its text
+}
+
+// Record is a DNS record to publish.
+type Record struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	Value string `json:"value"` // "" where only the operator knows it
+	Why   string `json:"why"`
+}
+
+// Finding is the result of a check.
+type Finding string
+
+const (
+	OK      Finding = "ok"
+	Missing Finding = "missing"
+	Wrong   Finding = "wrong"
+	Unknown Finding = "unknown" // could not be found out now
+)
+
+// Check is a record beside what the DNS has.
+type Check struct {
+	Record
+	Finding Finding  `json:"finding"`
+	Found   []string `json:"found,omitempty"`
+	Text    string   `json:"text"` // what it means, and what to do
+}
+
+// NewDomain is a domain to add; only Name must be there.
+type NewDomain struct {
+	Name      string `json:"name"`
+	AliasOf   string `json:"alias_of,omitempty"`
+	CatchAll  string `json:"catch_all,omitempty"`
+	Separator string `json:"separator,omitempty"`
+}
+
+// DomainChange says what changes: what is not nil.
+type DomainChange struct {
+	CatchAll  *string `json:"catch_all,omitempty"` // "": none any more
+	Separator *string `json:"separator,omitempty"`
+	Disabled  *bool   `json:"disabled,omitempty"`
+}
+
+// Account is an account as an operator sees it.
+type Account struct {
+	ID            uint32    `json:"id"`
+	Address       string    `json:"address"`
+	Name          string    `json:"name,omitempty"`
+	Suspended     bool      `json:"suspended,omitempty"`
+	QuotaBytes    int64     `json:"quota_bytes"` // 0: no limit
+	QuotaMessages int64     `json:"quota_messages"`
+	Created       time.Time `json:"created"`
+	Aliases       []string  `json:"aliases,omitempty"` // that lead to it directly
+	Usage         *Usage    `json:"usage,omitempty"`   // only of one account, not in lists
+}
+
+// Usage is what an account uses.
+type Usage struct {
+	Bytes    int64 `json:"bytes"`
+	Messages int64 `json:"messages"`
+}
+
+// NewAccount is an account to add; only Address must be there. Without quotas
+// those of the settings are used.
+type NewAccount struct {
+	Address       string `json:"address"`
+	Name          string `json:"name,omitempty"`
+	Password      string `json:"password,omitempty"`
+	QuotaBytes    *int64 `json:"quota_bytes,omitempty"`
+	QuotaMessages *int64 `json:"quota_messages,omitempty"`
+}
+
+// AccountChange says what changes: what is not nil.
+type AccountChange struct {
+	Name          *string `json:"name,omitempty"`
+	Suspended     *bool   `json:"suspended,omitempty"`
+	QuotaBytes    *int64  `json:"quota_bytes,omitempty"`
+	QuotaMessages *int64  `json:"quota_messages,omitempty"`
+}
+
+// Alias is an address that leads to others.
+type Alias struct {
+	Address string    `json:"address"`
+	Targets []string  `json:"targets"`
+	Created time.Time `json:"created"`
+}
+
+// QueueFilter narrows a list of the queue; empty fields do not.
+type QueueFilter struct {
+	Address string // of sender or recipient; "@example.org" is a whole domain
+	State   string // "waiting", "trying", "retry", "held"
+	Cause   string
+	After   string // continue behind this ID
+	Limit   int    // 100 if 0
+}
+
+// QueueItem is a message in the queue.
+type QueueItem struct {
+	ID         string           `json:"id"`
+	From       string           `json:"from"` // "" is the null reverse-path
+	Created    time.Time        `json:"created"`
+	Expires    time.Time        `json:"expires"`
+	Size       int64            `json:"size"`
+	Recipients []QueueRecipient `json:"recipients"`
+}
+
+// QueueRecipient is a recipient that is not done.
+type QueueRecipient struct {
+	Address  string    `json:"address"`
+	State    string    `json:"state"`
+	Attempts int       `json:"attempts"`
+	Next     time.Time `json:"next,omitzero"`
+	Last     time.Time `json:"last,omitzero"`
+	Status   string    `json:"status,omitempty"`
+	Reply    string    `json:"reply,omitempty"`
+	MX       string    `json:"mx,omitempty"`
+	Cause    string    `json:"cause,omitempty"`
+}
+
+// QueueStats is an overview of the queue.
+type QueueStats struct {
+	Messages   int            `json:"messages"`
+	Recipients int            `json:"recipients"`
+	States     map[string]int `json:"states"`
+	Oldest     time.Time      `json:"oldest,omitzero"`
+	Causes     []QueueCause   `json:"causes"`
+}
+
+// QueueCause is a group of recipients that wait for one reason.
+type QueueCause struct {
+	Cause    string    `json:"cause"`
+	State    string    `json:"state"`
+	Reply    string    `json:"reply,omitempty"`
+	Messages int       `json:"messages"`
+	Oldest   time.Time `json:"oldest,omitzero"`
+}
+
+// QueueAction is what ChangeQueue does.
+type QueueAction string
+
+const (
+	RetryNow QueueAction = "retry"   // make the next attempt now
+	Hold     QueueAction = "hold"    // do not try until Release
+	Release  QueueAction = "release" // go on
+	Cancel   QueueAction = "cancel"  // remove without a report
+)
+
+// TraceQuery narrows FindTraces; empty fields do not.
+type TraceQuery struct {
+	ID, MessageID, Address, IP, Subject, Outcome string
+
+	After, Before time.Time
+	Limit         int // 100 if 0
+}
+
+// TraceSummary is what a trace is found by.
+type TraceSummary struct {
+	ID         string    `json:"id"`
+	Start      time.Time `json:"start"`
+	Last       time.Time `json:"last"`
+	Direction  string    `json:"direction,omitempty"`
+	From       string    `json:"from"`
+	To         []string  `json:"to,omitempty"`
+	MessageID  string    `json:"message_id,omitempty"`
+	RemoteIP   string    `json:"remote_ip,omitempty"`
+	RemoteName string    `json:"remote_name,omitempty"`
+	Login      string    `json:"login,omitempty"`
+	Size       int64     `json:"size,omitempty"`
+	Outcome    string    `json:"outcome,omitempty"`
+	Status     string    `json:"status,omitempty"`
+}
+
+// Trace is the whole story of a message.
+type Trace struct {
+	TraceSummary
+	Events []trace.Event `json:"events"`
+}
