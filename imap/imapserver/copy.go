@@ -16,7 +16,10 @@ func (s *session) copyMessages(ctx context.Context, args *imapwire.Decoder) erro
 	if err != nil {
 		return err
 	}
-	return s.okCode(copyUID(res), "Messages are copied")
+	if c := copyUID(res); c != "" {
+		return s.okCode(c, "Messages are copied")
+	}
+	return s.ok("")
 }
 
 // move answers MOVE and UID MOVE (RFC 9051 section 6.4.8). COPYUID comes

@@ -10,11 +10,14 @@ import (
 	"github.com/mailstead/mailstead/mailbox"
 )
 
-// systemFlags in the order in which they are written.
-var systemFlags = [...]struct {
+// systemFlag is a flag with a backslash.
+type systemFlag struct {
 	bit  mailbox.Flags
 	name imap.Flag
-}{
+}
+
+// systemFlags in the order in which they are written.
+var systemFlags = [...]systemFlag{
 	{mailbox.Answered, imap.FlagAnswered},
 	{mailbox.Flagged, imap.FlagFlagged},
 	{mailbox.Deleted, imap.FlagDeleted},
@@ -33,12 +36,7 @@ func splitFlags(flags []imap.Flag) (mailbox.Flags, []string, error) {
 			keywords = append(keywords, string(f))
 			continue
 		}
-		i := slices.IndexFunc(systemFlags[:], func(s struct {
-			bit  mailbox.Flags
-			name imap.Flag
-		}) bool {
-			return strings.EqualFold(string(s.name), string(f))
-		})
+		i := slices.IndexFunc(systemFlags[:], func(s systemFlag) bool { return strings.EqualFold(string(s.name), string(f)) })
 		switch {
 		case i >= 0:
 			bits |= systemFlags[i].bit

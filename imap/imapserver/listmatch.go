@@ -18,10 +18,6 @@ type pattern struct {
 // newPattern prepares the pattern that reference and name make together.
 func newPattern(reference, name string) pattern {
 	text := reference + name
-	// INBOX is written in any case (RFC 9051 section 5.1).
-	if len(text) >= 5 && strings.EqualFold(text[:5], "INBOX") && (len(text) == 5 || strings.IndexByte("/%*", text[5]) >= 0) {
-		text = "INBOX" + text[5:]
-	}
 	var b strings.Builder
 	wildcards := 0
 	for i := 0; i < len(text); i++ {
@@ -51,20 +47,25 @@ func (p pattern) matches(name string) bool {
 	if p.empty {
 		return false
 	}
+	// INBOX is written in any case (RFC 9051 section 5.1).
+	anyCase := 0
+	if name == "INBOX" || strings.HasPrefix(name, "INBOX/") {
+		anyCase = len("INBOX")
+	}
 	// now[i]: what was read of name matches text[:i].
 	now, next := make([]bool, len(p.text)+1), make([]bool, len(p.text)+1)
 	now[0] = true
 	p.skipWildcards(now)
 	for k := range len(name) {
 		any := false
-		for i := range p.text {
+		for i := range len(p.text) {
 			if !now[i] {
 				continue
 			}
 			switch c := p.text[i]; {
 			case c == '*', c == '%' && name[k] != '/':
 				next[i], any = true, true
-			case c == name[k] && c != '%':
+			case c == name[k] && c != '%', k < anyCase && c|0x20 == name[k]|0x20:
 				next[i+1], any = true, true
 			}
 		}
@@ -80,7 +81,7 @@ func (p pattern) matches(name string) bool {
 
 // skipWildcards adds the places after wildcards that match nothing.
 func (p pattern) skipWildcards(at []bool) {
-	for i := range p.text {
+	for i := range len(p.text) {
 		if at[i] && (p.text[i] == '*' || p.text[i] == '%') {
 			at[i+1] = true
 		}

@@ -250,22 +250,22 @@ func (s *session) run(ctx context.Context) error {
 	s.cmd.tag, s.cmd.name, s.cmd.expunge = tag, name, c.expunge
 	switch {
 	case !ok:
-		return &imapwire.SyntaxError{Text: "Unknown command"}
+		return bad("Unknown command")
 	case c.in&s.state == 0:
-		return errState(s.state)
+		return errState(s.state, c.in)
 	}
 	return c.run(s, ctx, d)
 }
 
-func errState(now state) error {
-	text := "Command is not allowed now"
-	switch now {
-	case notAuthenticated:
-		text = "Log in first"
-	case authenticated:
-		text = "Select a mailbox first"
+// errState says what is missing for a command.
+func errState(now, in state) error {
+	switch {
+	case now == notAuthenticated:
+		return bad("Log in first")
+	case now == authenticated && in&selected != 0:
+		return bad("Select a mailbox first")
 	}
-	return &imapwire.SyntaxError{Text: text}
+	return bad("Command is not allowed now")
 }
 
 // continueLiteral asks the client for a literal.
