@@ -3,6 +3,7 @@ package api
 import (
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -78,7 +79,7 @@ func (s *server) addDomain(c echo.Context) error {
 }
 
 func (s *server) domain(c echo.Context) error {
-	d, err := s.op.Domain(c.Request().Context(), c.Param("name"))
+	d, err := s.op.Domain(c.Request().Context(), param(c, "name"))
 	return answer(c, http.StatusOK, d, err)
 }
 
@@ -87,16 +88,16 @@ func (s *server) setDomain(c echo.Context) error {
 	if err := decode(c, &ch); err != nil {
 		return err
 	}
-	d, err := s.op.SetDomain(c.Request().Context(), c.Param("name"), ch)
+	d, err := s.op.SetDomain(c.Request().Context(), param(c, "name"), ch)
 	return answer(c, http.StatusOK, d, err)
 }
 
 func (s *server) removeDomain(c echo.Context) error {
-	return done(c, s.op.RemoveDomain(c.Request().Context(), c.Param("name"), c.QueryParam("force") == "true"))
+	return done(c, s.op.RemoveDomain(c.Request().Context(), param(c, "name"), c.QueryParam("force") == "true"))
 }
 
 func (s *server) checkDomain(c echo.Context) error {
-	checks, err := s.op.CheckDomain(c.Request().Context(), c.Param("name"))
+	checks, err := s.op.CheckDomain(c.Request().Context(), param(c, "name"))
 	return answer(c, http.StatusOK, checks, err)
 }
 
@@ -115,7 +116,7 @@ func (s *server) addAccount(c echo.Context) error {
 }
 
 func (s *server) account(c echo.Context) error {
-	a, err := s.op.Account(c.Request().Context(), c.Param("address"))
+	a, err := s.op.Account(c.Request().Context(), param(c, "address"))
 	return answer(c, http.StatusOK, a, err)
 }
 
@@ -124,12 +125,12 @@ func (s *server) setAccount(c echo.Context) error {
 	if err := decode(c, &ch); err != nil {
 		return err
 	}
-	a, err := s.op.SetAccount(c.Request().Context(), c.Param("address"), ch)
+	a, err := s.op.SetAccount(c.Request().Context(), param(c, "address"), ch)
 	return answer(c, http.StatusOK, a, err)
 }
 
 func (s *server) removeAccount(c echo.Context) error {
-	return done(c, s.op.RemoveAccount(c.Request().Context(), c.Param("address")))
+	return done(c, s.op.RemoveAccount(c.Request().Context(), param(c, "address")))
 }
 
 func (s *server) setPassword(c echo.Context) error {
@@ -137,7 +138,7 @@ func (s *server) setPassword(c echo.Context) error {
 	if err := decode(c, &b); err != nil {
 		return err
 	}
-	return done(c, s.op.SetPassword(c.Request().Context(), c.Param("address"), b.Password))
+	return done(c, s.op.SetPassword(c.Request().Context(), param(c, "address"), b.Password))
 }
 
 func (s *server) aliases(c echo.Context) error {
@@ -155,7 +156,7 @@ func (s *server) addAlias(c echo.Context) error {
 }
 
 func (s *server) removeAlias(c echo.Context) error {
-	return done(c, s.op.RemoveAlias(c.Request().Context(), c.Param("address"), c.QueryParams()["target"]))
+	return done(c, s.op.RemoveAlias(c.Request().Context(), param(c, "address"), c.QueryParams()["target"]))
 }
 
 func (s *server) queue(c echo.Context) error {
@@ -174,7 +175,7 @@ func (s *server) queueStats(c echo.Context) error {
 }
 
 func (s *server) queueItem(c echo.Context) error {
-	it, err := s.op.QueueItem(c.Request().Context(), c.Param("id"))
+	it, err := s.op.QueueItem(c.Request().Context(), param(c, "id"))
 	return answer(c, http.StatusOK, it, err)
 }
 
@@ -204,7 +205,7 @@ func (s *server) findTraces(c echo.Context) error {
 }
 
 func (s *server) trace(c echo.Context) error {
-	t, err := s.op.Trace(c.Request().Context(), c.Param("id"))
+	t, err := s.op.Trace(c.Request().Context(), param(c, "id"))
 	return answer(c, http.StatusOK, t, err)
 }
 
@@ -214,7 +215,7 @@ func (s *server) settings(c echo.Context) error {
 }
 
 func (s *server) setting(c echo.Context) error {
-	st, err := s.op.Setting(c.Request().Context(), c.Param("name"))
+	st, err := s.op.Setting(c.Request().Context(), param(c, "name"))
 	return answer(c, http.StatusOK, st, err)
 }
 
@@ -223,12 +224,12 @@ func (s *server) setSetting(c echo.Context) error {
 	if err := decode(c, &b); err != nil {
 		return err
 	}
-	st, err := s.op.SetSetting(c.Request().Context(), c.Param("name"), b.Value)
+	st, err := s.op.SetSetting(c.Request().Context(), param(c, "name"), b.Value)
 	return answer(c, http.StatusOK, st, err)
 }
 
 func (s *server) resetSetting(c echo.Context) error {
-	st, err := s.op.ResetSetting(c.Request().Context(), c.Param("name"))
+	st, err := s.op.ResetSetting(c.Request().Context(), param(c, "name"))
 	return answer(c, http.StatusOK, st, err)
 }
 
@@ -261,6 +262,19 @@ func (s *server) audit(c echo.Context) error {
 	}
 	list, err := s.op.Audit(c.Request().Context(), limit)
 	return answer(c, http.StatusOK, list, err)
+}
+
+// param returns a part of the path as the client meant it. echo leaves it
+// escaped when an escape made a difference, as that of a slash.
+func param(c echo.Context, name string) string {
+	v := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return v
+	}
+	if plain, err := url.PathUnescape(v); err == nil {
+		return plain
+	}
+	return v
 }
 
 // number reads a number from the query, 0 if it is not there.

@@ -89,7 +89,10 @@ func Handler(op admin.Operator, log *slog.Logger) http.Handler {
 			return errors.New("a bug of the server; its log has more")
 		}}),
 		middleware.BodyLimit(maxBody),
-		middleware.ContextTimeout(requestTimeout),
+		middleware.ContextTimeoutWithConfig(middleware.ContextTimeoutConfig{
+			Timeout:      requestTimeout,
+			ErrorHandler: func(err error, _ echo.Context) error { return err },
+		}),
 		identify,
 	)
 	(&server{op: op}).routes(e.Group("/api/v1"))

@@ -1,0 +1,371 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/dns/dnstest"
+	"github.com/mailstead/mailstead/mail/sasl"
+	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/mailbox"
+	"github.com/mailstead/mailstead/smtp/queue"
+)
+
+func open(t *testing.T, data string, o Options) *Admin {
+	t.Helper()
+	a, err := Open(data, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a
+}
+
+// must returns v of a call that must not fail.
+func must[T any](t *testing.T) func(v T, err error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func TestDomainsAndAccounts(t *testing.T) {
+	ctx := WithActor(t.Context(), "tester")
+	data := t.TempDir()
+	a := open(t, data, Options{Hostname: "mail.example.org"})
+	d := must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "Exämple.org"}))
+	if d.Name != "xn--exmple-cua.org" || d.Separator != "+" || len(d.Keys) != 2 {
+		t.Errorf("domain = %+v", d)
+	}
+	if _, err := a.AddDomain(ctx, NewDomain{Name: "other.org", AliasOf: "exämple.org"}); err != nil {
+		t.Fatal(err)
+	}
+	must[directory.Setting](t)(a.SetSetting(ctx, "account.quota", "1 MiB"))
+	ana := must[Account](t)(a.AddAccount(ctx, NewAccount{Address: "Ana@exämple.org", Password: "correct horse"}))
+	messages := int64(5)
+	bo := must[Account](t)(a.AddAccount(ctx, NewAccount{Address: "bo@exämple.org", Name: "Bo", QuotaMessages: &messages}))
+	if ana.QuotaBytes != 1<<20 || bo.QuotaMessages != 5 || ana.ID == bo.ID {
+		t.Errorf("accounts = %+v, %+v", ana, bo)
+	}
+	must[Alias](t)(a.AddAlias(ctx, "info@exämple.org", []string{"ana@exämple.org", "x@elsewhere.example"}))
+	got := must[Account](t)(a.Account(ctx, "ana@EXÄMPLE.org"))
+	if !slices.Equal(got.Aliases, []string{"info@xn--exmple-cua.org"}) || got.Usage == nil || got.Usage.Bytes != 0 {
+		t.Errorf("ana = %+v", got)
+	}
+	if got := quota(t, a, ana.ID); got != (mailbox.Usage{LimitBytes: 1 << 20}) {
+		t.Errorf("quota of ana = %+v", got)
+	}
+	zero := int64(0)
+	must[Account](t)(a.SetAccount(ctx, "ana@exämple.org", AccountChange{QuotaBytes: &zero}))
+	if got := quota(t, a, ana.ID); got != (mailbox.Usage{}) {
+		t.Errorf("quota of ana = %+v", got)
+	}
+	if err := a.SetPassword(ctx, "bo@exämple.org", "battery staple"); err != nil {
+		t.Fatal(err)
+	}
+	if id, err := login(a, "bo@exämple.org", "battery staple"); err != nil || id.Account != bo.ID {
+		t.Errorf("bo logs in: %v, %v", id, err)
+	}
+	all := must[[]Domain](t)(a.Domains(ctx))
+	if len(all) != 2 || all[1].Accounts != 2 || all[1].Aliases != 1 || all[0].AliasOf != "xn--exmple-cua.org" || all[1].Records != nil {
+		t.Errorf("domains = %+v", all)
+	}
+	if list := must[[]Account](t)(a.Accounts(ctx, "other.org")); len(list) != 0 {
+		t.Errorf("accounts of other.org: %v", list)
+	}
+	if list := must[[]Alias](t)(a.Aliases(ctx, "")); len(list) != 1 || len(list[0].Targets) != 2 {
+		t.Errorf("aliases: %v", list)
+	}
+	if entries := must[[]directory.AuditEntry](t)(a.Audit(ctx, 1)); entries[0].Actor != "tester" {
+		t.Errorf("audit = %+v", entries)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if list := must[[]Account](t)(open(t, data, Options{}).Accounts(ctx, "")); len(list) != 2 {
+		t.Errorf("accounts after reopening: %v", list)
+	}
+}
+
+func quota(t *testing.T, a *Admin, id uint32) (u mailbox.Usage) {
+	t.Helper()
+	err := a.opts.Mailboxes.Account(mailbox.AccountID(id)).View(t.Context(), func(v *mailbox.View) error {
+		u = v.Usage()
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func login(a *Admin, who, password string) (sasl.Identity, error) {
+	return a.opts.Directory.Authenticator(mailAddr, "test").Password(context.Background(), who, password)
+}
+
+var mailAddr = netip.MustParseAddr("192.0.2.1")
+
+func TestRemove(t *testing.T) {
+	ctx := t.Context()
+	a := open(t, t.TempDir(), Options{})
+	must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "example.org"}))
+	var ids []uint32
+	for _, who := range []string{"ana", "bo", "cy"} {
+		ids = append(ids, must[Account](t)(a.AddAccount(ctx, NewAccount{Address: who + "@example.org"})).ID)
+	}
+	must[Alias](t)(a.AddAlias(ctx, "info@example.org", []string{"ana@example.org", "bo@example.org"}))
+	if err := a.RemoveAlias(ctx, "info@example.org", []string{"ana@example.org"}); err != nil {
+		t.Error(err)
+	}
+	if err := a.RemoveAccount(ctx, "ana@example.org"); err != nil {
+		t.Error(err)
+	}
+	if err := a.RemoveDomain(ctx, "example.org", false); !errors.Is(err, directory.ErrInUse) {
+		t.Errorf("with accounts: %v", err)
+	}
+	if err := a.RemoveDomain(ctx, "example.org", true); err != nil {
+		t.Error(err)
+	}
+	for _, id := range ids {
+		err := a.opts.Mailboxes.Account(mailbox.AccountID(id)).View(ctx, func(v *mailbox.View) error {
+			boxes, err := v.Mailboxes()
+			if len(boxes) > 0 {
+				t.Errorf("account %d still has mailboxes", id)
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, mailbox.ErrNoAccount) {
+			t.Error(err)
+		}
+	}
+}
+
+// brokenBoxes cannot make mailboxes.
+type brokenBoxes struct{ Mailboxes }
+
+func (brokenBoxes) CreateAccount(context.Context, mailbox.AccountID) error {
+	return errors.New("disk is full")
+}
+
+func TestAccountWithoutMailboxesIsNone(t *testing.T) {
+	a := open(t, t.TempDir(), Options{})
+	must[Domain](t)(a.AddDomain(t.Context(), NewDomain{Name: "example.org"}))
+	a.opts.Mailboxes = brokenBoxes{a.opts.Mailboxes}
+	if _, err := a.AddAccount(t.Context(), NewAccount{Address: "ana@example.org"}); err == nil || !strings.Contains(err.Error(), "disk is full") {
+		t.Errorf("error = %v", err)
+	}
+	if list := must[[]Account](t)(a.Accounts(t.Context(), "")); len(list) != 0 {
+		t.Errorf("accounts: %v", list)
+	}
+}
+
+func TestTyped(t *testing.T) {
+	ctx := t.Context()
+	a := open(t, t.TempDir(), Options{})
+	second := func(_ any, err error) error { return err }
+	for name, err := range map[string]error{
+		"domain":        second(a.AddDomain(ctx, NewDomain{Name: "a b"})),
+		"literal":       second(a.Domain(ctx, "[192.0.2.1]")),
+		"alias of":      second(a.AddDomain(ctx, NewDomain{Name: "a.org", AliasOf: "-"})),
+		"catch-all":     second(a.AddDomain(ctx, NewDomain{Name: "a.org", CatchAll: "x"})),
+		"address":       second(a.AddAccount(ctx, NewAccount{Address: "ana"})),
+		"alias":         second(a.AddAlias(ctx, "x", nil)),
+		"target":        second(a.AddAlias(ctx, "x@a.org", []string{"y"})),
+		"alias removed": a.RemoveAlias(ctx, "x@a.org", []string{""}),
+		"state":         second(a.Queue(ctx, QueueFilter{State: "lost"})),
+		"action":        a.ChangeQueue(ctx, "explode", []string{"x"}),
+		"no IDs":        a.ChangeQueue(ctx, Hold, nil),
+	} {
+		if !errors.Is(err, directory.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, err := range map[string]error{
+		"queue":  a.ChangeQueue(ctx, Hold, []string{"x"}),
+		"item":   second(a.QueueItem(ctx, "x")),
+		"trace":  second(a.Trace(ctx, "x")),
+		"domain": second(a.Domain(ctx, "a.org")),
+	} {
+		if !errors.Is(err, directory.ErrNotFound) || strings.Contains(err.Error(), "queue: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, err := range map[string]error{"certificates": second(a.Certificates(ctx)), "check": second(a.CheckDomain(ctx, "a.org"))} {
+		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "mailstead serve") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestQueueAndTraces(t *testing.T) {
+	ctx := t.Context()
+	a := open(t, t.TempDir(), Options{})
+	q := a.opts.Queue.(*queue.Queue)
+	env := mail.Envelope{ReversePath: mail.Path{Local: "ana", Domain: "example.org"}, Recipients: []mail.Recipient{{Path: mail.Path{Local: "bo", Domain: "far.example"}}}}
+	body := "Subject: x\r\n\r\ny\r\n"
+	now := time.Now()
+	var ids []string
+	for range 2 {
+		id := trace.NewID(now, constant{})
+		now = now.Add(time.Second)
+		if err := q.Enqueue(ctx, id, env, nil, strings.NewReader(body), int64(len(body))); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, string(id))
+	}
+	if err := a.ChangeQueue(ctx, Hold, ids[:1]); err != nil {
+		t.Fatal(err)
+	}
+	held := must[[]QueueItem](t)(a.Queue(ctx, QueueFilter{State: "held", Address: "@FAR.example"}))
+	if len(held) != 1 || held[0].ID != ids[0] || held[0].From != "ana@example.org" || held[0].Recipients[0].Address != "bo@far.example" {
+		t.Errorf("held = %+v", held)
+	}
+	if st := must[QueueStats](t)(a.QueueStats(ctx)); st.Messages != 2 || st.States["held"] != 1 || st.States["waiting"] != 1 {
+		t.Errorf("stats = %+v", st)
+	}
+	for _, do := range []QueueAction{Release, RetryNow, Cancel} {
+		if err := a.ChangeQueue(ctx, do, ids); err != nil {
+			t.Errorf("%s: %v", do, err)
+		}
+	}
+	if list := must[[]QueueItem](t)(a.Queue(ctx, QueueFilter{})); len(list) != 0 {
+		t.Errorf("after cancel: %v", list)
+	}
+
+	log := a.opts.Traces.(*trace.Log)
+	log.Append(trace.Summary{ID: trace.ID(ids[0]), ReversePath: env.ReversePath, Recipients: []mail.Path{{Local: "bo", Domain: "far.example"}}, Outcome: "delivered"},
+		trace.Event{Kind: trace.Done, Text: "done"})
+	found := must[[]TraceSummary](t)(a.FindTraces(ctx, TraceQuery{Address: "BO@far.example"}))
+	if len(found) != 1 || found[0].From != "ana@example.org" || !slices.Equal(found[0].To, []string{"bo@far.example"}) {
+		t.Errorf("found = %+v", found)
+	}
+	if story := must[Trace](t)(a.Trace(ctx, ids[0])); story.Outcome != "delivered" || len(story.Events) != 1 {
+		t.Errorf("story = %+v", story)
+	}
+}
+
+// constant is a source of random numbers that are not.
+type constant struct{}
+
+func (constant) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// TestCheckDomain publishes exactly what the advice says, and then less.
+func TestCheckDomain(t *testing.T) {
+	ctx := t.Context()
+	const host = "mail.example.org. 300 IN A 192.0.2.1\n"
+	zones := dnstest.New(host)
+	a := open(t, t.TempDir(), Options{Hostname: "mail.example.org", Resolver: zones})
+	d := must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "example.org"}))
+	findings := func() string {
+		t.Helper()
+		var s []string
+		for _, c := range must[[]Check](t)(a.CheckDomain(ctx, "example.org")) {
+			s = append(s, string(c.Finding))
+			if c.Text == "" {
+				t.Errorf("%s %s: %s without words", c.Name, c.Type, c.Finding)
+			}
+		}
+		return strings.Join(s, " ")
+	}
+	if got := findings(); got != "ok missing missing missing missing missing missing" {
+		t.Errorf("with nothing published: %s", got)
+	}
+	publish := func(change func(r *Record)) {
+		t.Helper()
+		zone := host
+		for _, r := range d.Records {
+			change(&r)
+			switch {
+			case r.Type == "MX":
+				zone += fmt.Sprintf("%s. 300 IN MX %s.\n", r.Name, r.Value)
+			case r.Type == "TXT" && r.Value != "":
+				zone += fmt.Sprintf("%s. 300 IN TXT", r.Name)
+				for part := range slices.Chunk([]byte(r.Value), 200) {
+					zone += fmt.Sprintf(" %q", part)
+				}
+				zone += "\n"
+			}
+		}
+		a.opts.Resolver = dnstest.New(zone)
+	}
+	publish(func(*Record) {})
+	if got := findings(); got != "ok ok ok ok ok ok ok" {
+		t.Errorf("with all published: %s", got)
+	}
+	publish(func(r *Record) {
+		switch {
+		case r.Type == "MX":
+			r.Value = "5 elsewhere.example"
+		case strings.HasPrefix(r.Value, "v=spf1"):
+			r.Value = "v=spf1 include:elsewhere.example mx ~all"
+		case strings.HasPrefix(r.Value, "v=DKIM1; k=rsa"):
+			r.Value = "v=DKIM1; k=rsa; p=AAAA"
+		case strings.HasPrefix(r.Value, "v=DMARC1"):
+			r.Value = "v=DMARC1"
+		}
+	})
+	if got := findings(); got != "ok wrong ok ok wrong ok wrong" {
+		t.Errorf("with other records: %s", got)
+	}
+	publish(func(r *Record) { r.Value = strings.ReplaceAll(r.Value, "p=", "p= ") })
+	if got := findings(); got != "ok ok ok ok ok ok ok" {
+		t.Errorf("with spaces: %s", got)
+	}
+}
+
+func TestJudgePolicy(t *testing.T) {
+	for _, tt := range []struct {
+		found []string
+		want  Finding
+	}{
+		{nil, Missing},
+		{[]string{"google-site-verification=x"}, Missing},
+		{[]string{"v=spf1 mx -all", "v=spf1 include:x -all"}, Wrong},
+		{[]string{"V=SPF1 a -all", "other"}, OK},
+		{[]string{"v=spf10 a"}, Missing},
+	} {
+		c := Check{Record: Record{Type: "TXT", Value: "v=spf1 mx -all"}, Found: tt.found}
+		c.judge()
+		if c.Finding != tt.want {
+			t.Errorf("%q: %s, want %s", tt.found, c.Finding, tt.want)
+		}
+	}
+}
+
+func TestOpenFails(t *testing.T) {
+	data := t.TempDir()
+	a := open(t, data, Options{})
+	if _, err := Open(data, Options{}); !errors.Is(err, directory.ErrInUse) {
+		t.Errorf("opened twice: %v", err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(filepath.Join(data, "system.db"), Options{}); err == nil {
+		t.Error("opened a file")
+	}
+}
+
+func TestActor(t *testing.T) {
+	if got := Actor(context.Background()); got != "system" {
+		t.Errorf("nobody is %q", got)
+	}
+	if got := Actor(WithActor(context.Background(), "ops")); got != "ops" {
+		t.Errorf("ops is %q", got)
+	}
+}
