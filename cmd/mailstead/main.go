@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/mailstead/mailstead/admin/config"
 )
 
 // Exit statuses (a contract).
@@ -29,6 +31,8 @@ func (e usageError) Error() string { return string(e) }
 // cli is the command line.
 type cli struct {
 	Try     tryCmd     `cmd:"" help:"Run everything on this computer only: no root, no network, no DNS."`
+	Serve   serveCmd   `cmd:"" help:"Run the server in the foreground."`
+	Config  configCmd  `cmd:"" help:"Explain or check the configuration file."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -43,7 +47,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c cli
 	exit := -1
-	parser, err := kong.New(&c, kong.Name("mailstead"), kong.Description("A complete mail server."), kong.UsageOnError(),
+	parser, err := kong.New(&c, kong.Name("mailstead"), kong.Description("A complete mail server."), kong.UsageOnError(), kong.Vars{"config": config.Path},
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exit = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(streams{stdout, stderr}))
 	if err != nil {

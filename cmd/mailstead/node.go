@@ -50,14 +50,23 @@ type nodeConfig struct {
 	Log                 *slog.Logger
 }
 
-// listeners are the ports of a node; those that are nil are not served.
-type listeners struct {
-	smtp, submission, submissions, imap, imaps, http, https net.Listener
-}
+// Names of services, as in the configuration file and in systemd's units.
+const (
+	portSMTP        = "smtp"
+	portSubmission  = "submission"
+	portSubmissions = "submissions"
+	portIMAP        = "imap"
+	portIMAPS       = "imaps"
+	portHTTP        = "http"
+	portHTTPS       = "https"
+)
 
-func (ls *listeners) close() {
-	for _, l := range []net.Listener{ls.smtp, ls.submission, ls.submissions, ls.imap, ls.imaps, ls.http, ls.https} {
-		if l != nil {
+// listeners are the open ports of a node by service.
+type listeners map[string][]net.Listener
+
+func (ls listeners) close() {
+	for _, list := range ls {
+		for _, l := range list {
 			l.Close()
 		}
 	}
@@ -229,7 +238,7 @@ func (n *node) smtpServer(h smtpserver.Handler) smtpserver.Server {
 type service func(ctx context.Context) error
 
 // services are all that a node runs on its ports, and behind them.
-func (n *node) services(ls *listeners) []service {
+func (n *node) services(ls listeners) []service {
 	mx := n.smtpServer(n.inbound())
 	mx.TLS = n.certs.NoTickets()
 	msa := n.smtpServer(n.submission())
@@ -243,22 +252,19 @@ func (n *node) services(ls *listeners) []service {
 	imaps := imap
 	imaps.Implicit = true
 	all := []service{n.queue.Run, n.certs.Run}
-	for _, s := range []struct {
-		l     net.Listener
-		serve func(context.Context, net.Listener) error
-	}{
-		{ls.smtp, mx.Serve}, {ls.submission, msa.Serve}, {ls.submissions, msas.Serve}, {ls.imap, imap.Serve}, {ls.imaps, imaps.Serve},
-		{ls.http, n.serveHTTP}, {ls.https, n.serveHTTPS},
+	for name, serve := range map[string]func(context.Context, net.Listener) error{
+		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,
+		portHTTP: n.serveHTTP, portHTTPS: n.serveHTTPS,
 	} {
-		if s.l != nil {
-			all = append(all, func(ctx context.Context) error { return s.serve(ctx, s.l) })
+		for _, l := range ls[name] {
+			all = append(all, func(ctx context.Context) error { return serve(ctx, l) })
 		}
 	}
 	return all
 }
 
 // run serves until ctx is done.
-func (n *node) run(ctx context.Context, ls *listeners) error {
+func (n *node) run(ctx context.Context, ls listeners) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, s := range n.services(ls) {
 		g.Go(func() error { return s(ctx) })

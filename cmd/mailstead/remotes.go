@@ -35,7 +35,7 @@ const (
 )
 
 // greylistFor is how long slow.test keeps a sender waiting.
-const greylistFor = 10 * time.Second
+const greylistFor = 3 * time.Second
 
 var remoteAddrs = map[string]netip.Addr{
 	remoteBig:    netip.MustParseAddr("127.0.81.1"),

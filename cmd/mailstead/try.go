@@ -66,12 +66,12 @@ const (
 	tryHostname = "mail.example.test"
 )
 
-// trySchedule lets a person see within minutes what takes days out there:
+// trySchedule lets a person see within a minute what takes days out there:
 // retries, a delay notice, and a bounce.
 var trySchedule = queue.Options{
-	Schedule:    []time.Duration{10 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute},
-	DelayNotice: time.Minute,
-	Expire:      4 * time.Minute,
+	Schedule:    []time.Duration{4 * time.Second, 8 * time.Second, 15 * time.Second},
+	DelayNotice: 10 * time.Second,
+	Expire:      45 * time.Second,
 }
 
 // Run starts everything and stays until ctx is done.
@@ -149,18 +149,15 @@ func (c *tryCmd) dataDir() (dir string, temporary bool, err error) {
 func (c *tryCmd) addr(standard int) string { return "127.0.0.1:" + strconv.Itoa(c.PortOffset+standard) }
 
 // listen opens all ports, so that a port in use is told before anything runs.
-func (c *tryCmd) listen() (*listeners, error) {
-	ls := &listeners{}
-	for _, p := range []struct {
-		to   *net.Listener
-		port int
-	}{{&ls.smtp, 25}, {&ls.submission, 587}, {&ls.submissions, 465}, {&ls.imap, 143}, {&ls.imaps, 993}} {
-		l, err := net.Listen("tcp", c.addr(p.port))
+func (c *tryCmd) listen() (listeners, error) {
+	ls := listeners{}
+	for name, port := range map[string]int{portSMTP: 25, portSubmission: 587, portSubmissions: 465, portIMAP: 143, portIMAPS: 993} {
+		l, err := net.Listen("tcp", c.addr(port))
 		if err != nil {
 			ls.close()
 			return nil, fmt.Errorf("%w; is another `mailstead try` running? --port-offset N uses other ports", err)
 		}
-		*p.to = l
+		ls[name] = append(ls[name], l)
 	}
 	return ls, nil
 }
@@ -292,8 +289,8 @@ func newTryWorld(c *tryCmd, cfg *nodeConfig) (*tryWorld, error) {
 }
 
 // start publishes our own records and starts the remotes.
-func (w *tryWorld) start(ctx context.Context, g *errgroup.Group, n *node, ls *listeners) error {
-	w.remotes.home = ls.smtp.Addr().String()
+func (w *tryWorld) start(ctx context.Context, g *errgroup.Group, n *node, ls listeners) error {
+	w.remotes.home = ls[portSMTP][0].Addr().String()
 	w.remotes.tls = n.certs.TLSConfig()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s. 300 IN A 127.0.0.1\n1.0.0.127.in-addr.arpa. 300 IN PTR %[1]s.\n", tryHostname)

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strconv"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/config"
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/dns"
+)
+
+// serveCmd is `mailstead serve`: the real server, in the foreground.
+type serveCmd struct {
+	Config string `help:"Configuration file." type:"path" default:"${config}"`
+	Data   string `help:"Data folder, in place of the one in the configuration file." type:"path"`
+}
+
+// Run serves until ctx is done.
+func (c *serveCmd) Run(ctx context.Context, s streams) error {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	if c.Data != "" {
+		cfg.Data = c.Data
+	}
+	log := newLogger(cfg.Log, s.err)
+	ls, err := openListeners(cfg.Listen)
+	if err != nil {
+		return err
+	}
+	defer ls.close()
+	nc, err := nodeConfigFrom(cfg, ls, log)
+	if err != nil {
+		return err
+	}
+	n, err := openNode(nc)
+	if err != nil {
+		return err
+	}
+	log.Info("serving", "hostname", nc.Hostname, "data", nc.DataDir)
+	daemon.SdNotify(false, daemon.SdNotifyReady)
+	stop := context.AfterFunc(ctx, func() { daemon.SdNotify(false, daemon.SdNotifyStopping) })
+	defer stop()
+	err = n.run(ctx, ls)
+	return errors.Join(err, n.close())
+}
+
+// newLogger writes what the configuration asks for.
+func newLogger(c config.Log, w io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}[c.Level]}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// nodeConfigFrom turns the file into what a node is made from.
+func nodeConfigFrom(c config.Config, ls listeners, log *slog.Logger) (nodeConfig, error) {
+	hostname, err := mail.ParseDomain(c.Hostname)
+	if err != nil {
+		return nodeConfig{}, err
+	}
+	servers, err := c.Resolvers()
+	if err != nil {
+		return nodeConfig{}, err
+	}
+	proxies, err := c.ProxyNets()
+	if err != nil {
+		return nodeConfig{}, err
+	}
+	trustAD := c.DNS.TrustAD
+	if len(servers) == 0 {
+		var system bool
+		if servers, system, err = dns.SystemServers(); err != nil {
+			return nodeConfig{}, fmt.Errorf("name servers of this system: %w; name some in [dns] servers", err)
+		}
+		trustAD = trustAD || system
+	}
+	return nodeConfig{
+		Hostname: hostname, DataDir: c.Data, Log: log, Proxies: proxies,
+		Resolver: dns.NewClient(dns.Options{Servers: servers, TrustAD: trustAD, Logger: log}),
+		Certs: certs.Options{
+			Mode: certs.Mode(c.TLS.Mode), CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,
+			ACME: certs.ACMEOptions{CA: c.TLS.CA, CARoot: c.TLS.CARoot, Email: c.TLS.Email, Agree: c.TLS.Agree, HTTPPort: ls.port(portHTTP), TLSPort: ls.port(portHTTPS)},
+		},
+	}, nil
+}
+
+// port is the first port of a service, 0 if it has none.
+func (ls listeners) port(service string) int {
+	for _, l := range ls[service] {
+		if a, ok := l.Addr().(*net.TCPAddr); ok {
+			return a.Port
+		}
+	}
+	return 0
+}
+
+// openListeners takes the ports that systemd has opened for us, by the name of
+// their service, and opens the others.
+func openListeners(c config.Listen) (listeners, error) {
+	given, err := activation.ListenersWithNames()
+	if err != nil {
+		return nil, fmt.Errorf("sockets of systemd: %w", err)
+	}
+	ls := listeners(given)
+	if ls == nil {
+		ls = listeners{}
+	}
+	for name, addrs := range map[string][]string{
+		portSMTP: c.SMTP, portSubmission: c.Submission, portSubmissions: c.Submissions, portIMAP: c.IMAP, portIMAPS: c.IMAPS, portHTTP: c.HTTP, portHTTPS: c.HTTPS,
+	} {
+		if len(ls[name]) > 0 {
+			continue
+		}
+		for _, addr := range addrs {
+			l, err := net.Listen("tcp", addr)
+			if err != nil {
+				ls.close()
+				return nil, fmt.Errorf("[listen] %s: %w%s", name, err, privileged(addr))
+			}
+			ls[name] = append(ls[name], l)
+		}
+	}
+	return ls, nil
+}
+
+// privileged says what to do when a low port was refused.
+func privileged(addr string) string {
+	_, port, _ := net.SplitHostPort(addr)
+	if n, err := strconv.Atoi(port); err == nil && n < 1024 {
+		return "; ports below 1024 need root, the capability CAP_NET_BIND_SERVICE, or systemd's sockets"
+	}
+	return ""
+}
+
+// configCmd is `mailstead config`.
+type configCmd struct {
+	Describe describeCmd `cmd:"" help:"Print a configuration file with every field explained."`
+	Check    checkCmd    `cmd:"" help:"Read the configuration file and say what is wrong with it."`
+}
+
+type describeCmd struct{}
+
+func (describeCmd) Run(s streams) error {
+	_, err := io.WriteString(s.out, config.Describe())
+	return err
+}
+
+type checkCmd struct {
+	Config string `help:"Configuration file." type:"path" default:"${config}"`
+}
+
+func (c checkCmd) Run(s streams) error {
+	if _, err := config.Load(c.Config); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(s.out, c.Config, "is fine")
+	return err
+}
