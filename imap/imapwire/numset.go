@@ -5,7 +5,8 @@ import (
 )
 
 // SeqSet takes a set of sequence numbers, or "$" (see [imap.SearchRes]). "*"
-// is 0; ranges stay as they were written.
+// is 0, and comes last in a range; ranges
+// are otherwise as they were written.
 func (d *Decoder) SeqSet() imap.NumSet {
 	if d.Try('$') {
 		return imap.SearchRes()
@@ -33,6 +34,9 @@ func (d *Decoder) ranges(add func(first, last uint32)) {
 		last := first
 		if d.Try(':') {
 			last = d.setNumber()
+		}
+		if first == 0 { // "*:4" is "4:*"
+			first, last = last, first
 		}
 		if d.err != nil {
 			return

@@ -142,11 +142,12 @@ func (d *Decoder) Number() uint32 {
 func (d *Decoder) Number64() uint64 {
 	n := uint64(0)
 	for _, c := range []byte(d.take(isDigit, "a number")) {
-		if n > (1<<63-1-9)/10 {
+		digit := uint64(c - '0')
+		if n > (1<<63-1-digit)/10 {
 			d.Fail("Number is too large")
 			return 0
 		}
-		n = n*10 + uint64(c-'0')
+		n = n*10 + digit
 	}
 	return n
 }
