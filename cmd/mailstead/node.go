@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/api"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/delivery"
@@ -83,6 +85,7 @@ type node struct {
 	transport *outbound.Transport
 	mda       *delivery.MDA
 	certs     *certs.Manager
+	admin     *admin.Admin
 	keys      keyCache
 	limiter   *wire.Limiter
 }
@@ -120,6 +123,9 @@ func openNode(cfg nodeConfig) (n *node, err error) {
 	if n.certs, err = certs.New(cfg.Certs); err != nil {
 		return nil, err
 	}
+	n.admin = admin.New(admin.Options{
+		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Resolver: cfg.Resolver, Certificates: n.certs,
+	})
 	return n, nil
 }
 
@@ -251,7 +257,7 @@ func (n *node) services(ls listeners) []service {
 	}
 	imaps := imap
 	imaps.Implicit = true
-	all := []service{n.queue.Run, n.certs.Run}
+	all := []service{n.queue.Run, n.certs.Run, n.serveAdmin}
 	for name, serve := range map[string]func(context.Context, net.Listener) error{
 		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,
 		portHTTP: n.serveHTTP, portHTTPS: n.serveHTTPS,
@@ -270,6 +276,18 @@ func (n *node) run(ctx context.Context, ls listeners) error {
 		g.Go(func() error { return s(ctx) })
 	}
 	return g.Wait()
+}
+
+// adminSocket is where the command line finds a running server.
+func adminSocket(data string) string { return filepath.Join(data, "run", "admin.sock") }
+
+// serveAdmin answers the command line.
+func (n *node) serveAdmin(ctx context.Context) error {
+	l, err := api.Listen(adminSocket(n.cfg.DataDir))
+	if err != nil {
+		return err
+	}
+	return api.Serve(ctx, l, n.admin, n.cfg.Log)
 }
 
 // serveHTTP answers HTTP-01 challenges; there are no pages yet.

@@ -16,8 +16,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/certs"
-	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
 	"github.com/mailstead/mailstead/mailbox"
@@ -99,18 +99,10 @@ func newTestNode(t *testing.T, w *internet, domain mail.Domain, addr string) *te
 
 func (n *testNode) addUser() {
 	ctx := context.Background()
-	keys, err := newDKIMKeys()
-	if err != nil {
+	if _, err := n.admin.AddDomain(ctx, admin.NewDomain{Name: string(n.domain)}); err != nil {
 		n.t.Fatal(err)
 	}
-	if _, err := n.directory.AddDomain(ctx, "test", directory.NewDomain{Name: n.domain, Keys: keys}); err != nil {
-		n.t.Fatal(err)
-	}
-	a, err := n.directory.AddAccount(ctx, "test", directory.NewAccount{Address: n.user, Password: password})
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	if err := n.boxes.CreateAccount(ctx, mailbox.AccountID(a.ID)); err != nil {
+	if _, err := n.admin.AddAccount(ctx, admin.NewAccount{Address: n.user.String(), Password: password}); err != nil {
 		n.t.Fatal(err)
 	}
 }

@@ -18,12 +18,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
-	"github.com/mailstead/mailstead/mailbox"
 	"github.com/mailstead/mailstead/smtp/dkim"
 	"github.com/mailstead/mailstead/smtp/outbound"
 	"github.com/mailstead/mailstead/smtp/queue"
@@ -238,23 +238,11 @@ func ensureTryAccounts(ctx context.Context, n *node, dir string) ([]tryAccount, 
 
 // makeTryAccounts makes the domain with its keys, and the accounts.
 func makeTryAccounts(ctx context.Context, n *node, accounts []tryAccount) error {
-	keys, err := newDKIMKeys()
-	if err != nil {
-		return err
-	}
-	if _, err := n.directory.AddDomain(ctx, "try", directory.NewDomain{Name: tryDomain, Keys: keys}); err != nil && !errors.Is(err, directory.ErrExists) {
+	if _, err := n.admin.AddDomain(ctx, admin.NewDomain{Name: tryDomain}); err != nil && !errors.Is(err, directory.ErrExists) {
 		return err
 	}
 	for _, a := range accounts {
-		address, err := mail.ParseAddress(a.Address)
-		if err != nil {
-			return err
-		}
-		acct, err := n.directory.AddAccount(ctx, "try", directory.NewAccount{Address: address, Password: a.Password})
-		if err != nil {
-			return err
-		}
-		if err := n.boxes.CreateAccount(ctx, mailbox.AccountID(acct.ID)); err != nil {
+		if _, err := n.admin.AddAccount(ctx, admin.NewAccount{Address: a.Address, Password: a.Password}); err != nil {
 			return err
 		}
 	}

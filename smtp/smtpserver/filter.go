@@ -242,7 +242,7 @@ func (f *filter) replyLine(line []byte) error {
 		f.learn(code)
 		return f.answer(f.extensions())
 	}
-	if r, ok := own[f.last]; ok && last && code == 250 {
+	if r, ok := own[f.last]; ok && last && code == r.Code {
 		if err := f.answer(r); err != nil {
 			return err
 		}
@@ -268,6 +268,7 @@ var own = map[string]smtp.Reply{
 	"MAIL": {Code: 250, Status: mail.Status{Class: 2, Subject: 1, Detail: 0}, Text: "ok"},
 	"RCPT": {Code: 250, Status: mail.Status{Class: 2, Subject: 1, Detail: 5}, Text: "ok"},
 	"RSET": {Code: 250, Status: mail.StatusOK, Text: "ok"},
+	"AUTH": {Code: 235, Status: mail.Status{Class: 2, Subject: 7, Detail: 0}, Text: "welcome"},
 }
 
 // learn follows the state of go-smtp's session by its replies.
