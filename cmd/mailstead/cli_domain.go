@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/mail"
+)
+
+type domainCmd struct {
+	target `embed:""`
+
+	Add    domainAddCmd    `cmd:"" help:"Add a domain, make its DKIM keys, and print the records to publish."`
+	List   domainListCmd   `cmd:"" help:"List all domains."`
+	Show   domainShowCmd   `cmd:"" help:"Show a domain and the records to publish."`
+	Set    domainSetCmd    `cmd:"" help:"Change a domain."`
+	Remove domainRemoveCmd `cmd:"" help:"Remove a domain."`
+	Check  domainCheckCmd  `cmd:"" help:"Compare the DNS with what it should have."`
+}
+
+type domainAddCmd struct {
+	Name      string `arg:"" help:"The domain, as in example.org."`
+	AliasOf   string `help:"Addresses of the new domain mean those of this one." placeholder:"DOMAIN"`
+	CatchAll  string `help:"Gets mail for addresses that do not exist." placeholder:"ADDRESS"`
+	Separator string `help:"Separates subaddresses: + by default, \"off\" for none." placeholder:"CHAR"`
+}
+
+func (c *domainAddCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+		d, err := op.AddDomain(ctx, admin.NewDomain{Name: c.Name, AliasOf: c.AliasOf, CatchAll: c.CatchAll, Separator: c.Separator})
+		if err != nil {
+			return err
+		}
+		return out.show(d, func(w io.Writer) { describeDomain(w, d) })
+	})
+}
+
+type domainListCmd struct{}
+
+func (c *domainListCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+		list, err := op.Domains(ctx)
+		if err != nil {
+			return err
+		}
+		return out.show(list, func(w io.Writer) {
+			rows := [][]string{{"DOMAIN", "ACCOUNTS", "ALIASES", "ALIAS OF", "CATCH-ALL", "DISABLED"}}
+			for _, d := range list {
+				rows = append(rows, []string{display(d.Name), strconv.Itoa(d.Accounts), strconv.Itoa(d.Aliases), orDash(display(d.AliasOf)), orDash(d.CatchAll), yesNo(d.Disabled)})
+			}
+			table(w, rows...)
+		})
+	})
+}
+
+// display is a domain for people.
+func display(name string) string { return mail.Domain(name).Unicode() }
+
+type domainShowCmd struct {
+	Name string `arg:""`
+}
+
+func (c *domainShowCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+		d, err := op.Domain(ctx, c.Name)
+		if err != nil {
+			return err
+		}
+		return out.show(d, func(w io.Writer) { describeDomain(w, d) })
+	})
+}
+
+func describeDomain(w io.Writer, d admin.Domain) {
+	rows := [][]string{{"domain", display(d.Name)}, {"accounts", strconv.Itoa(d.Accounts)}, {"aliases", strconv.Itoa(d.Aliases)}, {"separator", d.Separator}}
+	if d.AliasOf != "" {
+		rows = append(rows, []string{"alias of", display(d.AliasOf)})
+	}
+	if d.CatchAll != "" {
+		rows = append(rows, []string{"catch-all", d.CatchAll})
+	}
+	if d.Disabled {
+		rows = append(rows, []string{"disabled", "it takes no mail, and nobody can log in"})
+	}
+	table(w, rows...)
+	fmt.Fprintln(w, "\nPublish these records in the DNS (`mailstead domain check` compares):")
+	for _, r := range d.Records {
+		value := r.Value
+		switch {
+		case value == "":
+			value = "(you know it)"
+		case r.Type == "TXT":
+			value = quoteTXT(value)
+		}
+		fmt.Fprintf(w, "\n  ; %s\n  %s. IN %s %s\n", r.Why, r.Name, r.Type, value)
+	}
+}
+
+type domainSetCmd struct {
+	Name      string  `arg:""`
+	CatchAll  *string `help:"Gets mail for addresses that do not exist; an empty value: nobody." placeholder:"ADDRESS"`
+	Separator *string `help:"Separates subaddresses; \"off\" for none." placeholder:"CHAR"`
+	Disabled  *bool   `help:"Take no mail, and let nobody log in." negatable:""`
+}
+
+func (c *domainSetCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
+	if c.CatchAll == nil && c.Separator == nil && c.Disabled == nil {
+		return usageError("say what to change: --catch-all, --separator, --disabled or --no-disabled")
+	}
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+		d, err := op.SetDomain(ctx, c.Name, admin.DomainChange{CatchAll: c.CatchAll, Separator: c.Separator, Disabled: c.Disabled})
+		if err != nil {
+			return err
+		}
+		return out.show(d, func(w io.Writer) { describeDomain(w, d) })
+	})
+}
+
+type domainRemoveCmd struct {
+	Name  string `arg:""`
+	Force bool   `help:"Remove its accounts, too, with all their mail."`
+	Yes   bool   `help:"Do not ask."`
+}
+
+func (c *domainRemoveCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+		if c.Force {
+			if err := confirm(c.Yes, c.Name, "all accounts of the domain with all their mail", out.notes); err != nil {
+				return err
+			}
+		}
+		if err := op.RemoveDomain(ctx, c.Name, c.Force); err != nil {
+			return err
+		}
+		return out.done("removed %s", c.Name)
+	})
+}
+
+type domainCheckCmd struct {
+	Name string `arg:""`
+}
+
+// errFindings makes the exit status 1 when a check found something.
+var errFindings = fmt.Errorf("the DNS is not as it should be")
+
+func (c *domainCheckCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+		checks, err := op.CheckDomain(ctx, c.Name)
+		if err != nil {
+			return err
+		}
+		if err := out.show(checks, func(w io.Writer) { describeChecks(w, checks) }); err != nil {
+			return err
+		}
+		for _, ch := range checks {
+			if ch.Finding == admin.Missing || ch.Finding == admin.Wrong {
+				return errFindings
+			}
+		}
+		return nil
+	})
+}
+
+func describeChecks(w io.Writer, checks []admin.Check) {
+	rows := [][]string{{"", "NAME", "TYPE", "MEANS"}}
+	for _, c := range checks {
+		rows = append(rows, []string{strings.ToUpper(string(c.Finding)), c.Name, c.Type, c.Text})
+	}
+	table(w, rows...)
+	for _, c := range checks {
+		if c.Finding == admin.OK {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s %s: %s\n", c.Name, c.Type, c.Why)
+		if c.Value != "" {
+			fmt.Fprintf(w, "  should be  %s\n", c.Value)
+		}
+		for _, f := range c.Found {
+			fmt.Fprintf(w, "  is         %s\n", clean(f))
+		}
+	}
+}
+
+type dkimCmd struct {
+	target `embed:""`
+
+	Show dkimShowCmd `cmd:"" help:"Show the keys of a domain and their records."`
+}
+
+type dkimShowCmd struct {
+	Domain string `arg:""`
+}
+
+func (c *dkimShowCmd) Run(ctx context.Context, s streams, g *dkimCmd) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+		d, err := op.Domain(ctx, c.Domain)
+		if err != nil {
+			return err
+		}
+		return out.show(d.Keys, func(w io.Writer) {
+			for _, k := range d.Keys {
+				fmt.Fprintf(w, "; %s, made on %s\n%s. IN TXT %s\n", k.Algorithm, k.Created.Format("2 January 2006"), k.Name, quoteTXT(k.Record))
+			}
+		})
+	})
+}

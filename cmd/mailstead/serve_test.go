@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailstead/mailstead/mail/dns/dnstest"
+)
+
+// pebbleVersion is the CA for tests by the makers of Let's Encrypt.
+const pebbleVersion = "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.1"
+
+// buildPebble builds the CA; go keeps what it has built.
+func buildPebble(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.Command("go", "install", pebbleVersion)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOBIN="+dir, "GOFLAGS=-mod=mod", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		if os.Getenv("MAILSTEAD_PEERS") == "required" {
+			t.Fatalf("pebble: %v\n%s", err, out)
+		}
+		t.Skipf("pebble could not be built: %v", err)
+	}
+	return filepath.Join(dir, "pebble")
+}
+
+// certificateFiles makes a self-signed certificate for loopback.
+func certificateFiles(t *testing.T) (cert, key string) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"}}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, k.Public(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pk, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
+	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: pk}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
+}
+
+// serveDNS answers for zones on a port of loopback.
+func serveDNS(t *testing.T, zones string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pc, err := net.ListenPacket("udp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- dnstest.New(zones).Serve(ctx, pc, l) }()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	return l.Addr().String()
+}
+
+// startProgram runs a program until the test ends.
+func startProgram(t *testing.T, env []string, name string, args ...string) *logBuffer {
+	t.Helper()
+	log := &logBuffer{}
+	cmd := exec.Command(name, args...)
+	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, append(os.Environ(), env...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(os.Interrupt)
+		timer := time.AfterFunc(deadline, func() { cmd.Process.Kill() })
+		cmd.Wait()
+		timer.Stop()
+		if t.Failed() {
+			t.Logf("%s:\n%s", filepath.Base(name), tail(log.String(), 5000))
+		}
+	})
+	return log
+}
+
+// TestServeWithACME runs the real command with a configuration file: it gets a
+// certificate from a CA and serves all ports with it, also to clients that send
+// no server name.
+func TestServeWithACME(t *testing.T) {
+	t.Parallel()
+	file, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pebble := buildPebble(t)
+	resolver := serveDNS(t, "mail.acme.test. 300 IN A 127.0.0.1\nacme.test. 300 IN MX 10 mail.acme.test.\n")
+	ports := map[string]int{}
+	for _, s := range []string{"smtp", "submission", "submissions", "imap", "imaps", "http", "https", "acme", "manage"} {
+		ports[s] = freePort(t)
+	}
+	cert, key := certificateFiles(t)
+	config := filepath.Join(t.TempDir(), "pebble.json")
+	if err := os.WriteFile(config, fmt.Appendf(nil, `{"pebble":{"listenAddress":"127.0.0.1:%d","managementListenAddress":"127.0.0.1:%d","certificate":%q,"privateKey":%q,"httpPort":%d,"tlsPort":%d}}`,
+		ports["acme"], ports["manage"], cert, key, ports["http"], ports["https"]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startProgram(t, []string{"PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0"}, pebble, "-config", config, "-dnsserver", resolver)
+
+	var toml strings.Builder
+	fmt.Fprintf(&toml, "hostname = \"mail.acme.test\"\ndata = %q\n[listen]\n", filepath.Join(t.TempDir(), "data"))
+	for _, s := range []string{"smtp", "submission", "submissions", "imap", "imaps", "http", "https"} {
+		fmt.Fprintf(&toml, "%s = [\"127.0.0.1:%d\"]\n", s, ports[s])
+	}
+	fmt.Fprintf(&toml, "[dns]\nservers = [%q]\n[tls]\nmode = \"acme\"\nemail = \"me@acme.test\"\nagree = true\nca = \"https://127.0.0.1:%d/dir\"\nca_root = %q\n", resolver, ports["acme"], cert)
+	mailstead := filepath.Join(t.TempDir(), "mailstead.toml")
+	if err := os.WriteFile(mailstead, []byte(toml.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startProgram(t, nil, file, "serve", "--config", mailstead)
+
+	eventually(t, "a certificate of the CA", func() bool {
+		return strings.Contains(issuerOf(ports["imaps"], ""), "Pebble") && strings.Contains(issuerOf(ports["submissions"], "mail.acme.test"), "Pebble")
+	})
+	for service, greeting := range map[string]string{"smtp": "220 mail.acme.test", "submission": "220 mail.acme.test", "imap": "* OK"} {
+		c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", ports[service]), deadline)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 200)
+		n, _ := c.Read(b)
+		if !strings.HasPrefix(string(b[:n]), greeting) {
+			t.Errorf("%s greets with %q", service, b[:n])
+		}
+		c.Close()
+	}
+}
+
+// issuerOf returns who signed the certificate of a port.
+func issuerOf(port int, serverName string) string {
+	c, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port), &tls.Config{InsecureSkipVerify: true, ServerName: serverName})
+	if err != nil {
+		return ""
+	}
+	defer c.Close()
+	return c.ConnectionState().PeerCertificates[0].Issuer.CommonName
+}
