@@ -172,9 +172,9 @@ const headerChunk = 8 << 10
 func SplitHeader(r io.Reader) (header []byte, rest io.Reader, err error) {
 	b := make([]byte, 0, headerChunk)
 	for {
-		n, err := io.ReadFull(r, b[len(b):cap(b)])
+		n, err := fill(r, b[len(b):cap(b)])
 		b = b[:len(b)+n]
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
+		if err == io.EOF {
 			end := min(HeaderEnd(b), MaxHeader)
 			return b[:end:end], bytes.NewReader(b[end:]), nil
 		}
@@ -187,6 +187,17 @@ func SplitHeader(r io.Reader) (header []byte, rest io.Reader, err error) {
 		}
 		b = slices.Grow(b, len(b)) // doubling keeps the search linear
 	}
+}
+
+// fill reads until b is full or r ends. Unlike io.ReadFull it tells the end of r
+// from io.ErrUnexpectedEOF, which is what a transfer that was cut off says.
+func fill(r io.Reader, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var k int
+		k, err = r.Read(b[n:])
+		n += k
+	}
+	return n, err
 }
 
 // ReadHeader reads the header from r, with the empty line after it; see

@@ -24,6 +24,9 @@ func authors(header []byte) ([]mail.Path, error) {
 			if a.Host == "" {
 				continue // begin or end of a group
 			}
+			if a.Host == message.MissingHost || a.Mailbox == message.MissingMailbox {
+				return nil, badHeader("the " + f.Name + " field has no complete address")
+			}
 			p, err := mail.ParseAddress(a.Mailbox + "@" + a.Host)
 			if err != nil {
 				p, err = mail.ParseAddress(mail.Path{Local: a.Mailbox}.String() + "@" + a.Host)
