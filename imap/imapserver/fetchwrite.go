@@ -49,12 +49,12 @@ func (p *page) write(ctx context.Context) error {
 	}
 	text := s.out.Take()
 	defer s.out.Give(text)
-	f := &filler{page: p, ctx: ctx, w: s.conn, opened: -1}
+	f := &filler{page: p, ctx: ctx, w: writer{s}, opened: -1}
 	defer f.close()
 	at := 0
 	for i := range p.holes {
 		h := &p.holes[i]
-		if _, err := s.conn.Write(text[at:h.at]); err != nil {
+		if _, err := f.w.Write(text[at:h.at]); err != nil {
 			return err
 		}
 		at = h.at
@@ -62,7 +62,7 @@ func (p *page) write(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err := s.conn.Write(text[at:])
+	_, err := f.w.Write(text[at:])
 	return err
 }
 

@@ -64,5 +64,6 @@ func (s *session) push(ctx context.Context) error {
 	if err := s.out.Flush(); err != nil {
 		return err
 	}
-	return s.conn.Flush()
+	s.broken = s.conn.Flush()
+	return s.broken
 }

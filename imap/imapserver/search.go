@@ -52,6 +52,7 @@ type searchRun struct {
 	count    uint64
 	min, max found
 	high     mailbox.ModSeq
+	scan     *textScan // for all messages; nil: no text was read yet
 }
 
 // add takes a message that fits; they come in the order of UIDs.

@@ -49,7 +49,11 @@ func (r *searchRun) readText(ctx context.Context, c *candidate) (bool, error) {
 		return false, r.unreadable(c, err)
 	}
 	defer body.Close()
-	scan := &textScan{needles: r.req.needles, hits: make([]bool, len(r.req.needles))}
+	if r.scan == nil {
+		r.scan = &textScan{needles: r.req.needles, hits: make([]bool, len(r.req.needles)), buf: make([]byte, scanChunk)}
+	}
+	scan := r.scan
+	clear(scan.hits)
 	if err := scan.message(body, c.index); err != nil {
 		return false, r.unreadable(c, err)
 	}
@@ -69,6 +73,8 @@ func (r *searchRun) unreadable(c *candidate, err error) error {
 type textScan struct {
 	needles []needle
 	hits    []bool
+	buf     []byte // used again for each part
+	window  []byte
 }
 
 // wanted reports whether a needle for a place is still missing.
@@ -140,8 +146,8 @@ func (t *textScan) stream(r io.Reader, in func(needle) bool) error {
 			keep = max(keep, len(n.text)-1)
 		}
 	}
-	var window []byte
-	buf := make([]byte, scanChunk)
+	window, buf := t.window[:0], t.buf
+	defer func() { t.window = window }()
 	rest := 0 // octets of a divided character at the beginning of buf
 	for {
 		n, err := r.Read(buf[rest:])

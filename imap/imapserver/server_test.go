@@ -40,6 +40,7 @@ const (
 type fixture struct {
 	t       testing.TB
 	srv     *Server
+	store   *memstore.Store
 	boxes   *mailbox.Boxes
 	account *mailbox.Account
 	addr    string
@@ -54,22 +55,29 @@ func newFixture(t testing.TB, change ...func(*Server)) *fixture {
 	return newFixtureWith(t, true, change...)
 }
 
-func newFixtureWith(t testing.TB, count bool, change ...func(*Server)) *fixture {
+// newOffline makes a server with one account, but does not start it.
+func newOffline(t testing.TB, change ...func(*Server)) *fixture {
 	t.Helper()
-	before := runtime.NumGoroutine()
 	st := memstore.New(mailbox.Apply)
-	f := &fixture{t: t, boxes: mailbox.Open(st, mailbox.Options{Now: func() time.Time { return testNow }})}
+	f := &fixture{t: t, store: st, boxes: mailbox.Open(st, mailbox.Options{Now: func() time.Time { return testNow }})}
 	f.account = f.boxes.Account(testAccount)
-	if err := f.boxes.CreateAccount(t.Context(), testAccount); err != nil {
+	if err := f.boxes.CreateAccount(context.Background(), testAccount); err != nil {
 		t.Fatal(err)
 	}
 	f.srv = &Server{
 		Boxes: f.boxes, Auth: fakeAuth{}, PlainAuth: true, Hostname: "mail.example.org", Limits: wire.NoLimits(),
-		SpoolDir: t.TempDir(), Now: func() time.Time { return testNow }, Logger: slog.New(slog.NewTextHandler(testLog{t}, nil)),
+		SpoolDir: os.TempDir(), Now: func() time.Time { return testNow }, Logger: slog.New(slog.NewTextHandler(testLog{t}, nil)),
 	}
 	for _, c := range change {
 		c(f.srv)
 	}
+	return f
+}
+
+func newFixtureWith(t testing.TB, count bool, change ...func(*Server)) *fixture {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	f := newOffline(t, change...)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +91,7 @@ func newFixtureWith(t testing.TB, count bool, change ...func(*Server)) *fixture 
 		if err := <-f.done; err != nil {
 			t.Errorf("Serve = %v", err)
 		}
-		if err := st.Close(); err != nil {
+		if err := f.store.Close(); err != nil {
 			t.Error(err)
 		}
 		if count {

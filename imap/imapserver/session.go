@@ -61,8 +61,9 @@ type session struct {
 	cmd      call
 	reply    reply
 	bad      int
-	failures int  // of logins
-	idling   bool // the other goroutine reads: it must not touch out
+	failures int   // of logins
+	idling   bool  // the other goroutine reads: it must not touch out
+	broken   error // of writing: there is nobody to answer any more
 
 	mu       sync.Mutex
 	waiting  bool // in a read: no answer is being written
@@ -88,7 +89,7 @@ type reply struct {
 func newSession(srv *Server, c *wire.Conn, shared *imapwire.Buffers) *session {
 	s := &session{srv: srv, conn: c, state: notAuthenticated}
 	s.log = srv.Logger.With("remote", c.Remote().Addr().String(), "tls", c.TLS() != nil)
-	s.out = imapwire.NewEncoder(c, shared)
+	s.out = imapwire.NewEncoder(writer{s}, shared)
 	s.dec = imapwire.NewDecoder(s, imapwire.Options{BeforeRead: s.beforeRead, Continue: s.continueLiteral, MaxSkip: srv.AppendLimit + maxSkip, Buffers: shared})
 	return s
 }
@@ -136,6 +137,17 @@ func (s *session) release() {
 	s.dec.Release()
 }
 
+// writer writes to the connection and remembers that it has failed.
+type writer struct{ s *session }
+
+func (w writer) Write(p []byte) (int, error) {
+	n, err := w.s.conn.Write(p)
+	if err != nil {
+		w.s.broken = err
+	}
+	return n, err
+}
+
 // beforeRead writes the answers so far before we wait for the client.
 func (s *session) beforeRead() error {
 	if s.idling {
@@ -175,7 +187,7 @@ func (s *session) stop() {
 	s.stopping = true
 	if s.waiting {
 		s.sayStopping()
-		s.conn.Expire(time.Now()) // ends the read
+		s.conn.Close() // ends the read
 	}
 }
 
@@ -213,6 +225,10 @@ func (s *session) bye(code, text string) {
 func (s *session) command(ctx context.Context) {
 	s.cmd, s.reply = call{}, reply{}
 	err := s.run(ctx)
+	if s.broken != nil {
+		s.lost(s.broken)
+		return
+	}
 	if skip := s.dec.Skip(); skip != nil {
 		s.lost(skip)
 		return
