@@ -62,6 +62,9 @@ func (s *session) handOver(ctx context.Context, m *Mail, v Verdict, spool *messa
 	o := &s.service.opts
 	now := o.Now()
 	header := s.service.traceHeader(m, now)
+	if m.Index.NeedsEmptyLine() {
+		header = append(header, "\r\n"...)
+	}
 	m.Index.Prepend(header)
 	return o.Deliverer.Deliver(ctx, delivery.Mail{
 		ID:       m.ID,
