@@ -48,11 +48,7 @@ func tomlValue(def *definition, v string) string {
 	if def.kind == boolean || def.kind == integer {
 		return v
 	}
-	b, err := toml.Marshal(map[string]string{"v": v})
-	if err != nil { // texts have no control characters
-		return strconv.Quote(v)
-	}
-	return strings.TrimSpace(strings.TrimPrefix(string(b), "v = "))
+	return strconv.Quote(v) // one line of valid UTF-8: what Go escapes, TOML reads
 }
 
 // comment breaks a text into lines that begin with "# ".

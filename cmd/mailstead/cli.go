@@ -45,7 +45,7 @@ type target struct {
 }
 
 // operation is one command on an operator.
-type operation func(ctx context.Context, op admin.Operator, out *output) error
+type operation func(ctx context.Context, op admin.Operator, out *printer) error
 
 // run does fn on the running server, or on the data itself if there is none.
 func (t *target) run(ctx context.Context, s streams, fn operation) error {
@@ -54,7 +54,7 @@ func (t *target) run(ctx context.Context, s streams, fn operation) error {
 		return err
 	}
 	ctx = admin.WithActor(ctx, actorName()) // for changes without a server; the client says it itself
-	out := &output{w: s.out, notes: s.err, json: t.Output == "json"}
+	out := &printer{w: s.out, notes: s.err, json: t.Output == "json"}
 	return errors.Join(fn(ctx, op, out), op.Close())
 }
 
@@ -105,16 +105,16 @@ func actorName() string {
 	return fmt.Sprintf("cli:uid %d", os.Getuid())
 }
 
-// output is where a command prints its result: as JSON for programs, or as
+// printer is where a command prints its result: as JSON for programs, or as
 // text for people.
-type output struct {
+type printer struct {
 	w     io.Writer
 	notes io.Writer // what is not part of the result
 	json  bool
 }
 
 // show prints v as JSON, or what text says.
-func (o *output) show(v any, text func(w io.Writer)) error {
+func (o *printer) show(v any, text func(w io.Writer)) error {
 	if o.json {
 		e := json.NewEncoder(o.w)
 		e.SetIndent("", "  ")
@@ -126,7 +126,7 @@ func (o *output) show(v any, text func(w io.Writer)) error {
 }
 
 // done says what was done, to people only.
-func (o *output) done(format string, args ...any) error {
+func (o *printer) done(format string, args ...any) error {
 	if o.json {
 		return nil
 	}

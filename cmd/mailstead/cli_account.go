@@ -120,7 +120,7 @@ func (c *accountAddCmd) Run(ctx context.Context, s streams, g *accountCmd) error
 	if err != nil {
 		return err
 	}
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		a, err := op.AddAccount(ctx, admin.NewAccount{Address: c.Address, Name: c.Name, Password: password, QuotaBytes: bytes, QuotaMessages: c.MaxMessages})
 		if err != nil {
 			return err
@@ -129,7 +129,7 @@ func (c *accountAddCmd) Run(ctx context.Context, s streams, g *accountCmd) error
 	})
 }
 
-func showMade(out *output, a admin.Account, password string, made bool) error {
+func showMade(out *printer, a admin.Account, password string, made bool) error {
 	m := madeAccount{Account: a}
 	if made {
 		m.Password = password
@@ -162,7 +162,7 @@ type accountListCmd struct {
 }
 
 func (c *accountListCmd) Run(ctx context.Context, s streams, g *accountCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		list, err := op.Accounts(ctx, c.Domain)
 		if err != nil {
 			return err
@@ -182,7 +182,7 @@ type accountShowCmd struct {
 }
 
 func (c *accountShowCmd) Run(ctx context.Context, s streams, g *accountCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		a, err := op.Account(ctx, c.Address)
 		if err != nil {
 			return err
@@ -210,7 +210,7 @@ func (c *accountSetCmd) Run(ctx context.Context, s streams, g *accountCmd) error
 
 // change changes an account and shows it.
 func (g *accountCmd) change(ctx context.Context, s streams, address string, ch admin.AccountChange) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		a, err := op.SetAccount(ctx, address, ch)
 		if err != nil {
 			return err
@@ -229,7 +229,7 @@ func (c *accountPasswdCmd) Run(ctx context.Context, s streams, g *accountCmd) er
 	if err != nil {
 		return err
 	}
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		if err := op.SetPassword(ctx, c.Address, password); err != nil {
 			return err
 		}
@@ -265,7 +265,7 @@ type accountRemoveCmd struct {
 }
 
 func (c *accountRemoveCmd) Run(ctx context.Context, s streams, g *accountCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		if err := confirm(c.Yes, c.Address, "the account with all its mail", out.notes); err != nil {
 			return err
 		}
@@ -290,7 +290,7 @@ type aliasAddCmd struct {
 }
 
 func (c *aliasAddCmd) Run(ctx context.Context, s streams, g *aliasCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		a, err := op.AddAlias(ctx, c.Address, c.Targets)
 		if err != nil {
 			return err
@@ -304,7 +304,7 @@ type aliasListCmd struct {
 }
 
 func (c *aliasListCmd) Run(ctx context.Context, s streams, g *aliasCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		list, err := op.Aliases(ctx, c.Domain)
 		if err != nil {
 			return err
@@ -325,7 +325,7 @@ type aliasRemoveCmd struct {
 }
 
 func (c *aliasRemoveCmd) Run(ctx context.Context, s streams, g *aliasCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		if err := op.RemoveAlias(ctx, c.Address, c.Targets); err != nil {
 			return err
 		}

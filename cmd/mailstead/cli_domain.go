@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -30,7 +31,7 @@ type domainAddCmd struct {
 }
 
 func (c *domainAddCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		d, err := op.AddDomain(ctx, admin.NewDomain{Name: c.Name, AliasOf: c.AliasOf, CatchAll: c.CatchAll, Separator: c.Separator})
 		if err != nil {
 			return err
@@ -42,7 +43,7 @@ func (c *domainAddCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
 type domainListCmd struct{}
 
 func (c *domainListCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		list, err := op.Domains(ctx)
 		if err != nil {
 			return err
@@ -65,7 +66,7 @@ type domainShowCmd struct {
 }
 
 func (c *domainShowCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		d, err := op.Domain(ctx, c.Name)
 		if err != nil {
 			return err
@@ -110,7 +111,7 @@ func (c *domainSetCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
 	if c.CatchAll == nil && c.Separator == nil && c.Disabled == nil {
 		return usageError("say what to change: --catch-all, --separator, --disabled or --no-disabled")
 	}
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		d, err := op.SetDomain(ctx, c.Name, admin.DomainChange{CatchAll: c.CatchAll, Separator: c.Separator, Disabled: c.Disabled})
 		if err != nil {
 			return err
@@ -126,7 +127,7 @@ type domainRemoveCmd struct {
 }
 
 func (c *domainRemoveCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		if c.Force {
 			if err := confirm(c.Yes, c.Name, "all accounts of the domain with all their mail", out.notes); err != nil {
 				return err
@@ -144,10 +145,10 @@ type domainCheckCmd struct {
 }
 
 // errFindings makes the exit status 1 when a check found something.
-var errFindings = fmt.Errorf("the DNS is not as it should be")
+var errFindings = errors.New("the DNS is not as it should be")
 
 func (c *domainCheckCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		checks, err := op.CheckDomain(ctx, c.Name)
 		if err != nil {
 			return err
@@ -195,7 +196,7 @@ type dkimShowCmd struct {
 }
 
 func (c *dkimShowCmd) Run(ctx context.Context, s streams, g *dkimCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		d, err := op.Domain(ctx, c.Domain)
 		if err != nil {
 			return err

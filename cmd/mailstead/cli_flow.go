@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/directory"
 )
@@ -42,7 +44,7 @@ type queueListCmd struct {
 }
 
 func (c *queueListCmd) Run(ctx context.Context, s streams, g *queueCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		f := c.filter()
 		f.Limit = c.Limit
 		items, err := op.Queue(ctx, f)
@@ -105,7 +107,7 @@ type queueShowCmd struct {
 }
 
 func (c *queueShowCmd) Run(ctx context.Context, s streams, g *queueCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		it, err := op.QueueItem(ctx, c.ID)
 		if err != nil {
 			return err
@@ -123,7 +125,8 @@ func (c *queueShowCmd) Run(ctx context.Context, s streams, g *queueCmd) error {
 	})
 }
 
-// queueChangeCmd is retry, hold, release and cancel: its name says which.
+// queueChangeCmd is retry, hold, release and cancel: the command's name says
+// which.
 type queueChangeCmd struct {
 	IDs []string `arg:"" name:"id" optional:"" help:"Messages, as list shows them."`
 	All bool     `help:"All messages that the filter lets through, or just all."`
@@ -133,11 +136,12 @@ type queueChangeCmd struct {
 // queuePage is how many messages are changed at a time.
 const queuePage = 1000
 
-func (c *queueChangeCmd) Run(ctx context.Context, s streams, g *queueCmd, do admin.QueueAction) error {
+func (c *queueChangeCmd) Run(ctx context.Context, s streams, g *queueCmd, typed *kong.Context) error {
+	do := admin.QueueAction(typed.Selected().Name)
 	if c.All != (len(c.IDs) == 0) || !c.All && c.queueFilter != (queueFilter{}) {
 		return usageError("name messages, or say --all, with a filter or without")
 	}
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		ids := c.IDs
 		if c.All {
 			var err error
@@ -200,7 +204,7 @@ func (c *traceFindCmd) Run(ctx context.Context, s streams, g *traceCmd) error {
 		}
 		q.After = time.Now().Add(-d)
 	}
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		list, err := op.FindTraces(ctx, q)
 		if err != nil {
 			return err
@@ -235,7 +239,7 @@ type traceShowCmd struct {
 }
 
 func (c *traceShowCmd) Run(ctx context.Context, s streams, g *traceCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		t, err := op.Trace(ctx, c.ID)
 		if err != nil {
 			return err

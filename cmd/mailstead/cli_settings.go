@@ -24,7 +24,7 @@ type settingsCmd struct {
 type settingsListCmd struct{}
 
 func (c *settingsListCmd) Run(ctx context.Context, s streams, g *settingsCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		list, err := op.Settings(ctx)
 		if err != nil {
 			return err
@@ -48,13 +48,13 @@ type settingsGetCmd struct {
 }
 
 func (c *settingsGetCmd) Run(ctx context.Context, s streams, g *settingsCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		st, err := op.Setting(ctx, c.Name)
 		return showSetting(out, st, err)
 	})
 }
 
-func showSetting(out *output, st directory.Setting, err error) error {
+func showSetting(out *printer, st directory.Setting, err error) error {
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (c *settingsSetCmd) Run(ctx context.Context, s streams, g *settingsCmd) err
 			return err
 		}
 	}
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		st, err := op.SetSetting(ctx, c.Name, value)
 		return showSetting(out, st, err)
 	})
@@ -87,7 +87,7 @@ type settingsResetCmd struct {
 }
 
 func (c *settingsResetCmd) Run(ctx context.Context, s streams, g *settingsCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		st, err := op.ResetSetting(ctx, c.Name)
 		return showSetting(out, st, err)
 	})
@@ -96,7 +96,7 @@ func (c *settingsResetCmd) Run(ctx context.Context, s streams, g *settingsCmd) e
 type settingsExportCmd struct{}
 
 func (c *settingsExportCmd) Run(ctx context.Context, s streams, g *settingsCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		if out.json {
 			list, err := op.Settings(ctx)
 			if err != nil {
@@ -122,7 +122,7 @@ func (c *settingsImportCmd) Run(ctx context.Context, s streams, g *settingsCmd) 
 	if err != nil {
 		return err
 	}
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		changed, err := op.ImportSettings(ctx, file)
 		if err != nil {
 			return err
@@ -157,7 +157,7 @@ type certCmd struct {
 type certListCmd struct{}
 
 func (c *certListCmd) Run(ctx context.Context, s streams, g *certCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		list, err := op.Certificates(ctx)
 		if err != nil {
 			return err
@@ -177,7 +177,7 @@ type auditCmd struct {
 }
 
 func (c *auditCmd) Run(ctx context.Context, s streams) error {
-	return c.run(ctx, s, func(ctx context.Context, op admin.Operator, out *output) error {
+	return c.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		list, err := op.Audit(ctx, c.Limit)
 		if err != nil {
 			return err
