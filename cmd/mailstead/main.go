@@ -30,9 +30,10 @@ func (e usageError) Error() string { return string(e) }
 
 // cli is the command line.
 type cli struct {
-	Try     tryCmd     `cmd:"" help:"Run everything on this computer only: no root, no network, no DNS."`
-	Serve   serveCmd   `cmd:"" help:"Run the server in the foreground."`
-	Config  configCmd  `cmd:"" help:"Explain or check the configuration file."`
+	Try    tryCmd    `cmd:"" help:"Run everything on this computer only: no root, no network, no DNS."`
+	Serve  serveCmd  `cmd:"" help:"Run the server in the foreground."`
+	Config configCmd `cmd:"" help:"Explain or check the configuration file."`
+	cliCommands
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
