@@ -93,6 +93,9 @@ type node struct {
 // openNode opens the data and puts the parts together, the lowest first. Only
 // one process can have the data open.
 func openNode(cfg nodeConfig) (n *node, err error) {
+	if cfg.Dial == nil {
+		cfg.Dial = (&net.Dialer{}).DialContext
+	}
 	n = &node{cfg: cfg}
 	defer func() {
 		if err != nil {

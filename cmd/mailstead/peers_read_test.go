@@ -36,6 +36,7 @@ func (i *instance) fill(t *testing.T, who tryAccount, mailbox string, n int) {
 }
 
 func TestCurlIMAPS(t *testing.T) {
+	t.Parallel()
 	curl := need(t, "curl")
 	i := startTry(t)
 	alice := i.Accounts[0]
@@ -92,6 +93,7 @@ print("imaplib ok")
 `
 
 func TestPythonImaplib(t *testing.T) {
+	t.Parallel()
 	python := need(t, "python3")
 	i := startTry(t)
 	host, port, err := net.SplitHostPort(i.IMAPS)
@@ -108,6 +110,7 @@ func TestPythonImaplib(t *testing.T) {
 // IDLE. The goal is under 100 ms; the time is logged, not asserted, because
 // the machine may be busy.
 func TestIdlePush(t *testing.T) {
+	t.Parallel()
 	swaks := need(t, "swaks")
 	i := startTry(t)
 	bob := i.Accounts[1]
@@ -176,6 +179,7 @@ SyncState %s/state/
 // TestMbsync syncs 2,000 messages both ways. The first run is killed again
 // and again; in the end nothing is lost or doubled on either side.
 func TestMbsync(t *testing.T) {
+	t.Parallel()
 	mbsync := need(t, "mbsync")
 	i := startTry(t, "--no-limits")
 	alice := i.Accounts[0]
@@ -235,6 +239,7 @@ func messageID(m string) string {
 }
 
 func TestOfflineimap(t *testing.T) {
+	t.Parallel()
 	offlineimap := need(t, "offlineimap")
 	i := startTry(t, "--no-limits")
 	alice := i.Accounts[0]
@@ -288,6 +293,7 @@ sslcacertfile = %[5]s
 // TestNeomutt opens INBOX, shows the list and reads the first message in a
 // terminal, driven by expect.
 func TestNeomutt(t *testing.T) {
+	t.Parallel()
 	neomutt, expect := need(t, "neomutt"), need(t, "expect")
 	i := startTry(t)
 	alice := i.Accounts[0]

@@ -11,6 +11,7 @@ import (
 
 // TestSwaks sends in every way people configure, and fails to relay.
 func TestSwaks(t *testing.T) {
+	t.Parallel()
 	swaks := need(t, "swaks")
 	i := startTry(t)
 	alice, bob := i.Accounts[0], i.Accounts[1]
@@ -47,6 +48,7 @@ func TestSwaks(t *testing.T) {
 
 // TestMsmtp sends through 465 with the certificate verified.
 func TestMsmtp(t *testing.T) {
+	t.Parallel()
 	msmtp := need(t, "msmtp")
 	i := startTry(t)
 	alice, bob := i.Accounts[0], i.Accounts[1]

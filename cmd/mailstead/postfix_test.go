@@ -164,6 +164,7 @@ assert n == 2 and all(ok)
 // TestPostfix exchanges mail with Postfix both ways and has our signatures
 // verified by python3-dkim and opendkim.
 func TestPostfix(t *testing.T) {
+	t.Parallel()
 	swaks, python, opendkim := need(t, "swaks"), need(t, "python3"), need(t, "opendkim")
 	port := freePort(t)
 	i := startTry(t, "--relay-to", fmt.Sprintf("127.0.0.1:%d", port))

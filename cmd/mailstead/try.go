@@ -269,11 +269,25 @@ func newTryWorld(c *tryCmd, cfg *nodeConfig) (*tryWorld, error) {
 	if c.Resolver != "" {
 		server := netip.MustParseAddrPort(c.Resolver)
 		cfg.Resolver = dns.NewClient(dns.Options{Servers: []netip.AddrPort{server}, Logger: cfg.Log})
-	} else if c.RelayTo == "" {
-		cfg.Dial = w.remotes.dial
+	}
+	cfg.Dial = w.remotes.dial
+	if c.Resolver != "" || c.RelayTo != "" {
+		cfg.Dial = dialLoopback
 	}
 	w.remotes.resolver = cfg.Resolver
 	return w, nil
+}
+
+// dialLoopback connects on this computer and nowhere else.
+func dialLoopback(ctx context.Context, network, addr string) (net.Conn, error) {
+	ap, err := netip.ParseAddrPort(addr)
+	if err == nil && !ap.Addr().IsLoopback() {
+		err = fmt.Errorf("%s is not on this computer; `mailstead try` sends nothing elsewhere", addr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return (&net.Dialer{}).DialContext(ctx, network, addr)
 }
 
 // start publishes our own records and starts the remotes.
