@@ -165,7 +165,7 @@ assert n == 2 and all(ok)
 // verified by python3-dkim and opendkim.
 func TestPostfix(t *testing.T) {
 	t.Parallel()
-	swaks, python, opendkim := need(t, "swaks"), need(t, "python3"), need(t, "opendkim")
+	swaks, python, opendkim := need(t, "swaks"), need(t, "/usr/bin/python3"), need(t, "opendkim")
 	port := freePort(t)
 	i := startTry(t, "--relay-to", fmt.Sprintf("127.0.0.1:%d", port))
 	p := startPostfix(t, port, i.SMTP)
@@ -245,14 +245,14 @@ func (i *instance) dkimRecords(t *testing.T, domain string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var records []struct{ Name, Value string }
+	var records []struct{ Name, Record string }
 	out := output(t, "", file, "dkim", "show", domain, "--data", i.Data, "-o", "json")
 	if err := json.Unmarshal([]byte(out), &records); err != nil || len(records) == 0 {
 		t.Fatalf("dkim show: %v\n%s", err, out)
 	}
 	found := map[string]string{}
 	for _, r := range records {
-		found[r.Name] = r.Value
+		found[r.Name] = r.Record
 	}
 	return found
 }
