@@ -26,7 +26,7 @@ func (a *Admin) Domain(_ context.Context, name string) (Domain, error) {
 	if err != nil {
 		return Domain{}, err
 	}
-	return a.describeWithRecords(d)
+	return a.describeWithRecords(d), nil
 }
 
 func (a *Admin) findDomain(name string) (directory.Domain, error) {
@@ -61,7 +61,7 @@ func (a *Admin) AddDomain(ctx context.Context, n NewDomain) (Domain, error) {
 	if err != nil {
 		return Domain{}, err
 	}
-	return a.describeWithRecords(d)
+	return a.describeWithRecords(d), nil
 }
 
 // makeKeys makes the keys of a new domain: RSA, which everybody can verify,
@@ -102,7 +102,7 @@ func (a *Admin) SetDomain(ctx context.Context, name string, ch DomainChange) (Do
 	if err != nil {
 		return Domain{}, err
 	}
-	return a.describeWithRecords(d)
+	return a.describeWithRecords(d), nil
 }
 
 // RemoveDomain removes a domain, and with force its accounts.
@@ -150,8 +150,8 @@ func (a *Admin) describeDomain(d directory.Domain) Domain {
 	return view
 }
 
-func (a *Admin) describeWithRecords(d directory.Domain) (Domain, error) {
+func (a *Admin) describeWithRecords(d directory.Domain) Domain {
 	view := a.describeDomain(d)
 	view.Records = a.records(view)
-	return view, nil
+	return view
 }

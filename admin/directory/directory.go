@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -151,10 +150,4 @@ func (d *Directory) Backup(w io.Writer) error {
 		_, err := tx.WriteTo(w)
 		return err
 	})
-}
-
-// Exists reports whether there is a system.db at path.
-func Exists(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && info.Size() > 0
 }

@@ -496,7 +496,4 @@ func TestBackup(t *testing.T) {
 	if copied := openAt(t, file); len(copied.Accounts()) != 5 {
 		t.Errorf("accounts in the copy: %v", copied.Accounts())
 	}
-	if !Exists(file) || Exists(file+"x") {
-		t.Error("Exists is wrong")
-	}
 }

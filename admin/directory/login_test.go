@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/xdg-go/scram"
+
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/sasl"
 )
@@ -311,8 +313,63 @@ func TestThrottleIsBounded(t *testing.T) {
 	}
 }
 
-// TestSCRAM runs exchanges of the real mechanism against the directory.
-func TestSCRAM(t *testing.T) {
+// TestMechanisms runs exchanges of the real mechanisms, SCRAM with a client of
+// another project.
+func TestMechanisms(t *testing.T) {
+	d := town(t)
+	if err := d.SetPassword(t.Context(), actor, 1, "caf\u00e9 cr\u00e8me"); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ login, password, want string }{
+		{"ana@example.org", "caf\u00e9 cr\u00e8me", "1"},
+		{"ANA@example.org", "cafe\u0301 cre\u0300me", "1"}, // decomposed, as a Mac types it
+		{"bo@example.org", "correct horse", "2"},
+		{"bo@example.org", "wrong horse", "failed"},
+		{"nobody@example.org", "correct horse", "failed"},
+		{"gone@example.org", "correct horse", "failed"},
+	} {
+		if got := scramLogin(t, d, tt.login, tt.password); got != tt.want {
+			t.Errorf("SCRAM, %s, %q: %s, want %s", tt.login, tt.password, got, tt.want)
+		}
+		s, err := sasl.New("PLAIN", d.Authenticator(abroad, "smtp"), sasl.Options{Plain: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = s.Next(t.Context(), []byte("\x00"+tt.login+"\x00"+tt.password))
+		if got := verdict(s.Identity(), err); got != tt.want {
+			t.Errorf("PLAIN, %s, %q: %s, want %s", tt.login, tt.password, got, tt.want)
+		}
+	}
+}
+
+func scramLogin(t *testing.T, d *Directory, login, password string) string {
+	t.Helper()
+	c, err := scram.SHA256.NewClient(login, password, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sasl.New("SCRAM-SHA-256", d.Authenticator(home, "imap"), sasl.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conv := c.NewConversation()
+	var challenge []byte
+	for range 3 {
+		response, err := conv.Step(string(challenge))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var done bool
+		if challenge, done, err = s.Next(t.Context(), []byte(response)); done || err != nil {
+			return verdict(s.Identity(), err)
+		}
+	}
+	t.Fatal("the exchange has no end")
+	return ""
+}
+
+// TestSCRAMKeys looks at what an exchange is made of.
+func TestSCRAMKeys(t *testing.T) {
 	d := town(t)
 	auth := d.Authenticator(home, "imap")
 	keys, err := auth.SCRAMKeys(t.Context(), "info@example.org")

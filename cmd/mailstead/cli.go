@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -63,7 +62,7 @@ func (t *target) operator(ctx context.Context) (admin.Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := api.Dial(ctx, filepath.Join(data, "run", "admin.sock"), actorName())
+	client, err := api.Dial(ctx, adminSocket(data), actorName())
 	if err == nil {
 		return client, nil
 	}

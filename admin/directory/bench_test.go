@@ -1,0 +1,65 @@
+package directory
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/mailstead/mailstead/mail"
+)
+
+// large is a directory with a thousand accounts.
+func large(b *testing.B) *Directory {
+	d, err := Open(filepath.Join(b.TempDir(), "system.db"), Options{Cost: cheap})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { d.Close() })
+	if _, err := d.AddDomain(b.Context(), actor, NewDomain{Name: "example.org"}); err != nil {
+		b.Fatal(err)
+	}
+	for i := range 1000 {
+		if _, err := d.AddAccount(b.Context(), actor, NewAccount{Address: mail.Path{Local: fmt.Sprint("user", i), Domain: "example.org"}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := d.SetPassword(b.Context(), actor, 500, "correct horse"); err != nil {
+		b.Fatal(err)
+	}
+	return d
+}
+
+// BenchmarkResolve is what each RCPT costs.
+func BenchmarkResolve(b *testing.B) {
+	d := large(b)
+	p := mail.Path{Local: "user500+shop", Domain: "example.org"}
+	b.ReportAllocs()
+	for b.Loop() {
+		if id, _, err := d.Resolve(b.Context(), p); id == 0 || err != nil {
+			b.Fatal(id, err)
+		}
+	}
+}
+
+// BenchmarkLogin is a login with a password that was verified before.
+func BenchmarkLogin(b *testing.B) {
+	d := large(b)
+	auth := d.Authenticator(home, "imap")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := auth.Password(b.Context(), "user499@example.org", "correct horse"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkAddAlias is what one change costs.
+func BenchmarkAddAlias(b *testing.B) {
+	d := large(b)
+	for i := 0; b.Loop(); i++ {
+		p := mail.Path{Local: fmt.Sprint("alias", i), Domain: "example.org"}
+		if _, err := d.AddAlias(b.Context(), actor, p, mail.Path{Local: "user500", Domain: "example.org"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
