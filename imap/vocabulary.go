@@ -6,21 +6,17 @@ import "github.com/emersion/go-imap/v2"
 const (
 	CapQuotaStorage imap.Cap = "QUOTA=RES-STORAGE" // RFC 9208 section 5.1
 	CapQuotaMessage imap.Cap = "QUOTA=RES-MESSAGE" // RFC 9208 section 5.2
-	CapPartial      imap.Cap = "PARTIAL"           // RFC 9394
 )
 
 // Response codes without a name in go-imap. Those with arguments are written
 // as "NAME arguments".
 const (
-	CodeUIDNotSticky   imap.ResponseCode = "UIDNOTSTICKY"   // RFC 9051 section 7.1
 	CodeExpungeIssued  imap.ResponseCode = "EXPUNGEISSUED"  // RFC 5530 section 3
 	CodeUnavailable    imap.ResponseCode = "UNAVAILABLE"    // RFC 5530 section 3
-	CodeNoModSeq       imap.ResponseCode = "NOMODSEQ"       // RFC 7162 section 3.1.2.2
 	CodeClosed         imap.ResponseCode = "CLOSED"         // RFC 7162 section 3.2.11
 	CodeReadOnly       imap.ResponseCode = "READ-ONLY"      // RFC 9051 section 7.1
 	CodeReadWrite      imap.ResponseCode = "READ-WRITE"     // RFC 9051 section 7.1
 	CodeUseAttr        imap.ResponseCode = "USEATTR"        // RFC 6154 section 3
-	CodeNotSaved       imap.ResponseCode = "NOTSAVED"       // RFC 5182 section 2.1
 	CodeBadCharset     imap.ResponseCode = "BADCHARSET"     // RFC 9051 section 7.1
 	CodeCapability     imap.ResponseCode = "CAPABILITY"     // RFC 9051 section 7.1
 	CodeUIDValidity    imap.ResponseCode = "UIDVALIDITY"    // RFC 9051 section 7.1

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
 
+	imapext "github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/imap/imapwire"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mailbox"
@@ -35,8 +35,8 @@ func (s *session) appendMessages(ctx context.Context, args *imapwire.Decoder) er
 	if err != nil {
 		return err
 	}
-	a := &appendRun{s: s, ctx: ctx}
-	defer a.close()
+	a := &appendRun{s: s, ctx: ctx, spool: message.NewSpool(s.srv.SpoolDir)}
+	defer a.spool.Close()
 	for ok := true; ok; ok = !args.AtEnd() {
 		if err := a.read(args); err != nil {
 			return err
@@ -53,7 +53,7 @@ func (s *session) appendMessages(ctx context.Context, args *imapwire.Decoder) er
 		return err
 	}
 	uids := mailbox.NewUIDSet(res.UIDs...)
-	return s.okCode(fmt.Sprintf("APPENDUID %d %s", res.UIDValidity, uidText(uids)), "Message is stored")
+	return s.okCode(fmt.Sprintf("%s %d %s", imapext.CodeAppendUID, res.UIDValidity, uidText(uids)), "Message is stored")
 }
 
 var errTryCreate = no(imap.ResponseCodeTryCreate, "No such mailbox")
@@ -74,17 +74,12 @@ func (s *session) appendTarget(ctx context.Context, name string) (mailbox.ID, er
 
 // appendRun collects the messages of one APPEND.
 type appendRun struct {
-	s      *session
-	ctx    context.Context
-	msgs   []*mailbox.NewMessage
-	spools []*message.Spool
-	total  int64
-}
-
-func (a *appendRun) close() {
-	for _, s := range a.spools {
-		s.Close()
-	}
+	s    *session
+	ctx  context.Context
+	msgs []*mailbox.NewMessage
+	// spool has all of them, one after the other: what is in memory is bounded
+	// for the whole command.
+	spool *message.Spool
 }
 
 // read reads one message with its flags and date.
@@ -106,9 +101,6 @@ func (a *appendRun) read(args *imapwire.Decoder) error {
 	if args.Peek() == '"' {
 		m.InternalDate = args.DateTime()
 		args.SP()
-		if m.InternalDate.Before(time.Unix(0, 0).Add(-100*365*24*time.Hour)) && args.Err() == nil {
-			args.Fail("Date is too long ago")
-		}
 	}
 	utf8 := a.beginUTF8(args)
 	if err := a.take(args, m); err != nil {
@@ -145,25 +137,23 @@ func (a *appendRun) take(args *imapwire.Decoder, m *mailbox.NewMessage) error {
 	switch {
 	case l.Size > limit:
 		return no(imap.ResponseCodeTooBig, "A message can have up to "+strconv.FormatInt(limit, 10)+" octets")
-	case a.total+l.Size > maxAppendTotal*limit, len(a.msgs) == maxAppend:
+	case a.spool.Size()+l.Size > maxAppendTotal*limit, len(a.msgs) == maxAppend:
 		return no(imap.ResponseCodeTooBig, "Too much for one command")
 	case l.Size == 0:
 		return no("", "Message is empty") // RFC 3502 section 3: so a client cancels
 	}
-	a.total += l.Size
-	if err := a.s.srv.Boxes.CheckQuota(a.ctx, a.s.account.ID(), a.total); err != nil {
+	start := a.spool.Size()
+	if err := a.s.srv.Boxes.CheckQuota(a.ctx, a.s.account.ID(), start+l.Size); err != nil {
 		return err
 	}
-	spool := message.NewSpool(a.s.srv.SpoolDir)
-	a.spools = append(a.spools, spool)
 	indexer := message.NewIndexer()
-	n, err := io.Copy(io.MultiWriter(spool, indexer), args.Literal())
+	n, err := io.Copy(io.MultiWriter(a.spool, indexer), args.Literal())
 	if err := args.Err(); err != nil {
 		return err // cut off, or what follows the literal is wrong
 	}
 	if err != nil {
 		return fmt.Errorf("spool message: %w", err)
 	}
-	m.Body, m.Size, m.Index = spool.Reader(), n, indexer.Close()
+	m.Body, m.Size, m.Index = io.NewSectionReader(a.spool, start, n), n, indexer.Close()
 	return nil
 }

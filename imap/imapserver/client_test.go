@@ -1,6 +1,8 @@
 package imapserver
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -95,4 +97,56 @@ func TestGoImapClient(t *testing.T) {
 		t.Errorf("MOVE = %+v", moved)
 	}
 	must("logout", c.Logout().Wait())
+}
+
+// TestMessagesAsTheyCome lets another's client read what our indexer was made
+// for: messages that are broken in all ways. Each answer must be valid grammar.
+func TestMessagesAsTheyCome(t *testing.T) {
+	f := newFixture(t)
+	files, err := filepath.Glob("../../mail/message/testdata/*.eml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no messages", err)
+	}
+	for _, name := range files {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(raw) > 0 {
+			f.put("INBOX", raw, 0)
+		}
+	}
+	c, err := imapclient.DialInsecure(f.addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Login(testLogin, testPassword).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	sel, err := c.Select("INBOX", nil).Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all imap.SeqSet
+	all.AddRange(1, 0)
+	whole := &imap.FetchItemBodySection{Peek: true}
+	header := &imap.FetchItemBodySection{Peek: true, Specifier: imap.PartSpecifierHeader}
+	text := &imap.FetchItemBodySection{Peek: true, Specifier: imap.PartSpecifierText}
+	got, err := c.Fetch(all, &imap.FetchOptions{
+		Envelope: true, RFC822Size: true, BodyStructure: &imap.FetchItemBodyStructure{Extended: true},
+		BodySection: []*imap.FetchItemBodySection{whole, header, text},
+	}).Collect()
+	if err != nil || len(got) != int(sel.NumMessages) {
+		t.Fatalf("%d of %d messages, %v", len(got), sel.NumMessages, err)
+	}
+	for i, m := range got {
+		body := m.FindBodySection(whole)
+		if int64(len(body)) != m.RFC822Size {
+			t.Errorf("%s: %d octets, RFC822.SIZE %d", files[i], len(body), m.RFC822Size)
+		}
+		if both := string(m.FindBodySection(header)) + string(m.FindBodySection(text)); both != string(body) {
+			t.Errorf("%s: header and text are not the message", files[i])
+		}
+	}
 }

@@ -76,5 +76,5 @@ func copyUID(res mailbox.CopyResult) string {
 	if len(res.Source) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("COPYUID %d %s %s", res.UIDValidity, uidText(mailbox.NewUIDSet(res.Source...)), uidText(mailbox.NewUIDSet(res.Dest...)))
+	return fmt.Sprintf("%s %d %s %s", imapext.CodeCopyUID, res.UIDValidity, uidText(mailbox.NewUIDSet(res.Source...)), uidText(mailbox.NewUIDSet(res.Dest...)))
 }

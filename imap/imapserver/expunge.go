@@ -3,6 +3,7 @@ package imapserver
 import (
 	"context"
 
+	imapext "github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/imap/imapwire"
 	"github.com/mailstead/mailstead/mailbox"
 )
@@ -31,7 +32,7 @@ func (s *session) expunge(ctx context.Context, args *imapwire.Decoder) error {
 	if !s.condStore || res.UIDs.Empty() {
 		return s.ok("")
 	}
-	return s.okCode(code("HIGHESTMODSEQ", uint64(res.ModSeq)), "") // RFC 7162 section 3.2.7
+	return s.okCode(code(imapext.CodeHighestModSeq, uint64(res.ModSeq)), "") // RFC 7162 section 3.2.7
 }
 
 // set takes the set of messages a command is about, by UID or by number.

@@ -105,6 +105,8 @@ func (f *filler) fill(h *hole) error {
 	case kindBinary, kindBinarySize:
 		return f.binary(h)
 	}
+	// Deviation: NUL, which is no CHAR8 (RFC 9051 section 9), is sent as it
+	// stands in the message, so that sizes and signatures hold.
 	start, end := h.section.cut(h.start, h.end)
 	if err := f.literal("{", end-start); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	imapext "github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/imap/imapwire"
 	"github.com/mailstead/mailstead/mailbox"
 )
@@ -82,8 +83,8 @@ func (s *session) announceFlags() {
 	}
 	s.out.Raw("* FLAGS ").Flags(flags).CRLF()
 	if s.box.readOnly {
-		s.untagged("PERMANENTFLAGS ()", "No flags can be changed")
+		s.untagged(string(imapext.CodePermanentFlags)+" ()", "No flags can be changed")
 		return
 	}
-	s.out.Raw("* OK [PERMANENTFLAGS ").Flags(append(flags, imap.FlagWildcard)).Raw("] Flags that can be changed\r\n")
+	s.out.Raw("* OK [").Raw(string(imapext.CodePermanentFlags)).SP().Flags(append(flags, imap.FlagWildcard)).Raw("] Flags that can be changed\r\n")
 }

@@ -37,12 +37,12 @@ type listRequest struct {
 	patterns []pattern
 	root     bool // LIST "" "": only the separator is asked for
 
-	subscribed, recursive, specialUse                  bool // selection
-	returnSubscribed, returnChildren, returnSpecialUse bool
-	status                                             *imap.StatusOptions
-	mailboxID                                          bool // of status
-	extended                                           bool // some option was given
-	lsub                                               bool
+	subscribed, recursive, specialUse bool // selection
+	returnSubscribed                  bool // children and special uses are always told
+	status                            *imap.StatusOptions
+	mailboxID                         bool // of status
+	extended                          bool // some option was given
+	lsub                              bool
 }
 
 // listEntry is a name that LIST may show.
@@ -119,7 +119,7 @@ func (r *listRequest) selection(args *imapwire.Decoder) {
 	case "RECURSIVEMATCH":
 		r.recursive = true
 	case "SPECIAL-USE":
-		r.specialUse, r.returnSpecialUse = true, true
+		r.specialUse = true
 	case "REMOTE": // there are none
 	default:
 		args.Fail("Unknown selection option")
@@ -130,10 +130,7 @@ func (r *listRequest) returns(args *imapwire.Decoder) {
 	switch args.Name() {
 	case "SUBSCRIBED":
 		r.returnSubscribed = true
-	case "CHILDREN":
-		r.returnChildren = true
-	case "SPECIAL-USE":
-		r.returnSpecialUse = true
+	case "CHILDREN", "SPECIAL-USE":
 	case "STATUS":
 		args.SP()
 		items := parseStatusItems(args)

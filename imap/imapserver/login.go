@@ -94,7 +94,6 @@ func (s *session) loggedIn(id sasl.Identity, login string, err error) error {
 		return err
 	}
 	s.state = authenticated
-	s.identity = id
 	s.account = s.srv.Boxes.Account(mailbox.AccountID(id.Account))
 	s.conn.Expire(time.Time{})
 	s.conn.SetIdle(autologout)

@@ -38,7 +38,7 @@ func (s *session) create(ctx context.Context, args *imapwire.Decoder) error {
 	if err != nil {
 		return err
 	}
-	return s.okCode("MAILBOXID ("+made.ObjectID+")", "Mailbox is there")
+	return s.okCode(mailboxIDCode(&made), "Mailbox is there")
 }
 
 // roleOf turns the attributes of USE into a role that is free.

@@ -119,6 +119,6 @@ func (s *session) failure(err error) *imap.Error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return no(imapext.CodeUnavailable, "Server is shutting down")
 	}
-	s.log.Error("command failed", "command", s.cmd.name, "login", s.identity.Login, "err", err)
+	s.log.Error("command failed", "command", s.cmd.name, "err", err)
 	return no(imapext.CodeUnavailable, "Internal error; try again later")
 }

@@ -58,6 +58,9 @@ func (s *session) parseSearch(args *imapwire.Decoder) (*searchRequest, error) {
 		name = p.nextName()
 	}
 	if name == "CHARSET" {
+		if p.s.utf8 {
+			args.Fail("CHARSET has no place after UTF8=ACCEPT") // RFC 6855 section 3
+		}
 		p.setCharset(args.SP().AString())
 		args.SP()
 		name = p.nextName()

@@ -105,7 +105,7 @@ func (s *session) describe(info *mailbox.Mailbox, unseen uint32) {
 	s.untagged(code(imapext.CodeUIDValidity, uint64(info.UIDValidity)), "UIDs are valid")
 	s.untagged(code(imapext.CodeUIDNext, uint64(info.UIDNext)), "Predicted next UID")
 	s.untagged(code(imapext.CodeHighestModSeq, uint64(info.HighestModSeq)), "Highest mod-sequence")
-	s.untagged("MAILBOXID ("+info.ObjectID+")", "Identifier of this mailbox")
+	s.untagged(mailboxIDCode(info), "Identifier of this mailbox")
 	if s.rev2 {
 		s.writeList(&listEntry{box: *info, exists: true}, &listRequest{})
 	}
@@ -113,6 +113,11 @@ func (s *session) describe(info *mailbox.Mailbox, unseen uint32) {
 
 // code returns a response code with a number.
 func code[C ~string](name C, n uint64) string { return string(name) + " " + strconv.FormatUint(n, 10) }
+
+// mailboxIDCode is the response code of RFC 8474 section 4.2.
+func mailboxIDCode(m *mailbox.Mailbox) string {
+	return string(imapext.CodeMailboxID) + " (" + m.ObjectID + ")"
+}
 
 // closeBox answers CLOSE (RFC 9051 section 6.4.1). After EXAMINE it removes
 // nothing.

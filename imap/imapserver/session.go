@@ -49,11 +49,10 @@ type session struct {
 	dec  *imapwire.Decoder
 	out  *imapwire.Encoder
 
-	state    state
-	auth     sasl.Authenticator
-	account  *mailbox.Account
-	identity sasl.Identity
-	box      *openBox // in state selected
+	state   state
+	auth    sasl.Authenticator
+	account *mailbox.Account
+	box     *openBox // in state selected
 
 	// Enabled by the client (RFC 9051 section 6.3.1), not to be taken back.
 	rev2, utf8, condStore bool

@@ -6,6 +6,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	imapext "github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/imap/imapwire"
 	"github.com/mailstead/mailstead/mailbox"
 )
@@ -18,7 +19,6 @@ const storeChunk = 10_000
 type storeRequest struct {
 	set            *mailbox.UIDSet
 	unchangedSince mailbox.ModSeq // AnyModSeq: not given
-	conditional    bool
 	change         mailbox.FlagChange
 	silent         bool
 }
@@ -55,7 +55,7 @@ func (s *session) store(ctx context.Context, args *imapwire.Decoder) error {
 	if modified.Empty() {
 		return s.ok("")
 	}
-	return s.okCode("MODIFIED "+s.numbers(modified), "Some messages have changed meanwhile")
+	return s.okCode(string(imapext.CodeModified)+" "+s.numbers(modified), "Some messages have changed meanwhile")
 }
 
 func (s *session) parseStore(args *imapwire.Decoder) (storeRequest, error) {
@@ -70,7 +70,7 @@ func (s *session) parseStore(args *imapwire.Decoder) (storeRequest, error) {
 			if args.Name() != "UNCHANGEDSINCE" {
 				args.Fail("Unknown modifier")
 			}
-			req.unchangedSince, req.conditional = mailbox.ModSeq(args.SP().Number64()), true
+			req.unchangedSince = mailbox.ModSeq(args.SP().Number64())
 		})
 		args.SP()
 		s.condStore = s.condStore || args.Err() == nil

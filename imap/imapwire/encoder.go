@@ -24,9 +24,6 @@ type Encoder struct {
 // NewEncoder returns an encoder that writes to w.
 func NewEncoder(w io.Writer, b *Buffers) *Encoder { return &Encoder{w: w, buffers: b} }
 
-// Reset goes on writing to w; what is buffered stays.
-func (e *Encoder) Reset(w io.Writer) { e.w = w }
-
 // Len returns the octets that wait for Flush.
 func (e *Encoder) Len() int { return len(e.buf) }
 
@@ -75,13 +72,6 @@ func (e *Encoder) room() {
 	if e.buf == nil {
 		e.buf = e.buffers.getBig()
 	}
-}
-
-// Write implements io.Writer; it never fails.
-func (e *Encoder) Write(p []byte) (int, error) {
-	e.room()
-	e.buf = append(e.buf, p...)
-	return len(p), nil
 }
 
 // Raw appends s as it is.
