@@ -324,7 +324,7 @@ func parseSpec(s string) Address {
 }
 
 // simpleSpec reports whether s has nothing to take out.
-func simpleSpec(s string) bool { return strings.IndexAny(s, " \t\r\n(\"") < 0 }
+func simpleSpec(s string) bool { return !strings.ContainsAny(s, " \t\r\n(\"") }
 
 // ParseMsgIDs returns the identifiers in the value of Message-ID, In-Reply-To
 // or References, without their angle brackets. White space inside of them,
@@ -359,7 +359,7 @@ func ParseMsgIDs(value string) []string {
 
 // squeeze drops white space.
 func squeeze(s string) string {
-	if strings.IndexAny(s, " \t\r\n") < 0 {
+	if !strings.ContainsAny(s, " \t\r\n") {
 		return s
 	}
 	return strings.Join(strings.Fields(s), "")
