@@ -11,20 +11,17 @@ import (
 	"github.com/mailstead/mailstead/mail/dns"
 )
 
-// noHostname stands for a host name that is not known.
-const noHostname = "mail.example.org"
-
 // spfVersion begins an SPF record (RFC 7208 section 4.5).
 const spfVersion = "v=spf1"
 
 // records are what the DNS should have for a domain.
 func (a *Admin) records(d Domain) []Record {
-	host := string(a.opts.Hostname)
+	host, guess := string(a.opts.Hostname), ""
 	if host == "" {
-		host = noHostname
+		host, guess = "mail."+d.Name, " (a guess: no configuration file says what this server is called)"
 	}
 	list := []Record{
-		{host, "A", "", "the address of this server; AAAA too, if it has one. The PTR record of each address must be " + host},
+		{host, "A", "", "the address of this server" + guess + "; AAAA too, if it has one. The PTR record of each address must be " + host},
 		{d.Name, "MX", "10 " + host, "where mail for " + d.Name + " goes"},
 		{d.Name, "TXT", spfVersion + " mx -all", "SPF: only this server sends mail of " + d.Name + ". There may be only one such record: if there is one, add mx to it"},
 	}
