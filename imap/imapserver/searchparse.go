@@ -123,7 +123,7 @@ func (p *searchParser) setCharset(name string) {
 }
 
 func (p *searchParser) fail(err error) {
-	if p.err == nil {
+	if p.err == nil && p.args.Err() == nil { // BAD goes before NO
 		p.err = err
 	}
 }
