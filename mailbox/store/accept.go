@@ -39,7 +39,7 @@ func (e *Engine) accept(ctx context.Context, m *Message, owners []*owner) (Ref, 
 	if err := e.own(r); err != nil {
 		return Ref{}, err
 	}
-	if err := e.log.commit(r); err != nil {
+	if err := e.log.commit(ctx, r); err != nil {
 		if n, ok := r.block.big.big(); ok {
 			e.big.abandon(n)
 		}

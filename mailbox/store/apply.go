@@ -30,7 +30,7 @@ func (e *Engine) applyLoop(ctx context.Context) {
 }
 
 func (e *Engine) applyOne(o *owner) {
-	if err := o.drain(); err != nil && e.usable() == nil && !errors.Is(err, ErrSetAside) {
+	if err := o.drain(); err != nil && e.failed.Load() == nil && !errors.Is(err, ErrSetAside) {
 		e.opts.Logger.Error("rows of accepted mail could not be written; they are tried again", "owner", o.id, "err", err)
 	}
 }
@@ -57,6 +57,8 @@ func (e *Engine) applyRound() {
 // applyAll drains every owner; those set aside have their records noted in
 // sys.db instead.
 func (e *Engine) applyAll() error {
+	e.applying.Lock()
+	defer e.applying.Unlock()
 	var all error
 	for _, o := range e.allOwners() {
 		err := o.drain()
@@ -67,6 +69,9 @@ func (e *Engine) applyAll() error {
 			e.opts.Logger.Error("rows of accepted mail could not be written", "owner", o.id, "err", err)
 		}
 		all = errors.Join(all, err)
+		if e.manyOpen() {
+			e.closeIdle()
+		}
 	}
 	return all
 }
@@ -89,9 +94,11 @@ func (e *Engine) checkpoint() error {
 // noteStuck writes the places of records that wait for an owner whose database
 // is set aside into sys.db, so that the low-water mark can move on.
 func (o *owner) noteStuck() error {
-	o.mu.Lock()
+	o.hold() // against Drop
+	defer o.release()
+	o.waiting.Lock()
 	pending := slices.Clone(o.pending)
-	o.mu.Unlock()
+	o.waiting.Unlock()
 	if len(pending) == 0 {
 		return nil
 	}
@@ -102,9 +109,7 @@ func (o *owner) noteStuck() error {
 	if err := o.e.sys.addStuck(o.id, places); err != nil {
 		return err
 	}
-	o.mu.Lock()
-	o.pending = o.pending[len(pending):]
-	o.mu.Unlock()
+	o.applied(len(pending))
 	return nil
 }
 

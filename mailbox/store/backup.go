@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +16,10 @@ import (
 // open it, and recovery closes what lies between the snapshots of the owners
 // and the end of the log. Nothing is given back meanwhile.
 func (e *Engine) Backup(ctx context.Context, to BackupSink) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
 	e.reclaiming.Lock()
 	defer e.reclaiming.Unlock()
 	if err := e.usable(); err != nil {
@@ -25,7 +30,7 @@ func (e *Engine) Backup(ctx context.Context, to BackupSink) error {
 		return fmt.Errorf("backup: %w", err)
 	}
 	for _, o := range e.allOwners() {
-		if err := ctx.Err(); err != nil {
+		if err := e.going(ctx); err != nil {
 			return err
 		}
 		if err := o.backup(to); err != nil {
@@ -65,8 +70,11 @@ func closeAfter(w io.Closer, err error) error {
 // mail in the log is.
 func (o *owner) backup(to BackupSink) error {
 	db, err := o.acquire(false)
-	if err != nil || db == nil {
+	if errors.Is(err, ErrSetAside) {
 		return nil
+	}
+	if err != nil || db == nil {
+		return err
 	}
 	defer o.release()
 	name := "queue.db"
@@ -85,7 +93,7 @@ func (e *Engine) backupLog(ctx context.Context, to BackupSink, end lsn) error {
 		if seg > end.seg() {
 			continue
 		}
-		if err := ctx.Err(); err != nil {
+		if err := e.going(ctx); err != nil {
 			return err
 		}
 		s, err := e.log.acquire(seg)
@@ -122,7 +130,7 @@ func (e *Engine) backupBig(ctx context.Context, to BackupSink) error {
 		return err
 	}
 	for _, name := range names {
-		if err := ctx.Err(); err != nil {
+		if err := e.going(ctx); err != nil {
 			return err
 		}
 		f, err := e.opts.fs.Open(name)

@@ -88,11 +88,11 @@ func (e *Engine) prepareBig(ctx context.Context, r *request, m *Message, start [
 func (b *bigBodies) write(ctx context.Context, n uint32, r *request, m *Message, start []byte) error {
 	dir := filepath.Dir(b.name(n))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return b.e.storageError(err)
+		return b.e.passingError(err)
 	}
 	f, err := b.e.opts.fs.Create(b.name(n))
 	if err != nil {
-		return b.e.storageError(err)
+		return b.e.passingError(err)
 	}
 	defer f.Close()
 	// The owners come first, so that reclaiming finds them in the file too.

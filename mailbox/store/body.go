@@ -12,9 +12,10 @@ import (
 // Open implements Store. A body of the log is read whole and verified; of a
 // large one the header is verified here and the octets by Scrub.
 func (e *Engine) Open(ctx context.Context, r Ref) (Body, error) {
-	if e.closed.Load() {
-		return nil, ErrClosed
+	if err := e.enter(); err != nil {
+		return nil, err
 	}
+	defer e.leave()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

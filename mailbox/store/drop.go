@@ -5,64 +5,116 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 )
 
 // Drop implements Store. Bodies are given back by the next Reclaim. Mail that
 // comes in for the owner afterwards begins it anew.
 func (e *Engine) Drop(ctx context.Context, id Owner) error {
-	if err := e.usable(); err != nil {
-		return err
-	}
 	if id == Queue {
 		return errors.New("store: the outbound queue cannot be dropped")
 	}
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	if err := errors.Join(e.usable(), ctx.Err()); err != nil {
+		return err
+	}
 	o := e.owner(id)
-	end, err := o.shut(e)
-	for errors.Is(err, errInUse) {
+	if err := o.beginDrop(ctx); err != nil {
+		return err
+	}
+	defer o.endDrop()
+	// Once this is durable, no record before end counts for the owner, and the
+	// next start removes the folder if this one does not get to it.
+	end := e.log.position()
+	if err := e.sys.setDropped(id, end-1); err != nil {
+		return err
+	}
+	o.forget(end)
+	if err := e.removeOwner(id, o.dir()); err != nil {
+		o.mu.Lock()
+		o.aside = fmt.Errorf("%w (%w)", ErrSetAside, err) // what comes for it now must not go into what is to be removed
+		o.mu.Unlock()
+		return fmt.Errorf("store: remove owner %d: %w", id, err)
+	}
+	return nil
+}
+
+// beginDrop waits until nobody uses the owner and keeps others out.
+func (o *owner) beginDrop(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.idle.Broadcast()
+	})
+	defer stop()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.users > 0 || o.busy || o.dropping {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		o.waitIdle()
-		end, err = o.shut(e)
+		o.idle.Wait()
 	}
+	if err := o.closeDB(); err != nil {
+		return err
+	}
+	o.dropping = true
+	return nil
+}
+
+func (o *owner) endDrop() {
+	o.mu.Lock()
+	o.dropping = false
+	o.idle.Broadcast()
+	o.mu.Unlock()
+	o.wake()
+}
+
+// forget drops what was known of the owner and accepted for it before end.
+func (o *owner) forget(end lsn) {
+	o.mu.Lock()
+	o.there, o.aside = false, nil
+	o.mu.Unlock()
+	o.waiting.Lock()
+	defer o.waiting.Unlock()
+	o.pending = slices.DeleteFunc(o.pending, func(p pendingRecord) bool { return p.place < end })
+}
+
+// removeOwner removes the folder of an owner that was dropped.
+func (e *Engine) removeOwner(id Owner, dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := e.log.syncDir(filepath.Join(e.dir, "acct")); err != nil {
+		return e.fail(err)
+	}
+	return e.sys.removed(id)
+}
+
+// finishDrops removes the folders that a crash has left.
+func (e *Engine) finishDrops() error {
+	ids, err := e.sys.removing()
 	if err != nil {
 		return err
 	}
-	// Once this is durable, no record up to now counts for the owner.
-	if err := e.sys.setDropped(id, end); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(o.dir()); err != nil {
-		return fmt.Errorf("store: remove owner %d: %w", id, err)
-	}
-	return e.log.syncDir(e.dir + "/acct")
-}
-
-// shut takes an owner out of the table, so that the next use makes a new one.
-func (o *owner) shut(e *Engine) (lsn, error) {
-	e.log.mu.Lock() // no record becomes known meanwhile
-	defer e.log.mu.Unlock()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.users > 0 || o.busy {
-		return 0, errInUse
-	}
-	if o.db != nil {
-		if err := o.db.Close(); err != nil {
-			return 0, err
+	for _, id := range ids {
+		if err := e.removeOwner(id, newOwner(e, id).dir()); err != nil {
+			return fmt.Errorf("remove owner %d: %w", id, err)
 		}
-		o.db = nil
-		e.mu.Lock()
-		e.open--
-		e.mu.Unlock()
 	}
-	o.pending, o.there = nil, false
-	o.aside = nil
-	return e.log.end - 1, nil
+	return nil
 }
 
 // Check verifies the structure of an owner's database, page by page.
 func (e *Engine) Check(ctx context.Context, id Owner) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
 	var problems error
 	err := e.owner(id).view(func(tx Tx) error {
 		b, ok := tx.(*boltTx)
@@ -79,6 +131,10 @@ func (e *Engine) Check(ctx context.Context, id Owner) error {
 
 // Scrub reads every stored octet and reports what fails its checksum.
 func (e *Engine) Scrub(ctx context.Context, report func(problem string)) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
 	e.reclaiming.Lock()
 	defer e.reclaiming.Unlock()
 	segs, err := e.log.segments()
@@ -108,7 +164,7 @@ func (e *Engine) scrubSegment(ctx context.Context, seg uint32, end lsn, report f
 		size = end.off()
 	}
 	for off := int64(0); off < size; {
-		if err := ctx.Err(); err != nil {
+		if err := e.going(ctx); err != nil {
 			return err
 		}
 		h, _, err := readRecord(s, seg, off, size)
@@ -121,7 +177,7 @@ func (e *Engine) scrubSegment(ctx context.Context, seg uint32, end lsn, report f
 		} else if !errors.Is(err, ErrNoBody) {
 			return err
 		}
-		if off = nextRecord(s, seg, off+alignment, size); off < 0 {
+		if off = nextRecord(s, seg, after(h, off), size); off < 0 {
 			return nil
 		}
 	}

@@ -54,9 +54,9 @@ type Options struct {
 	Now    func() time.Time
 	Logger *slog.Logger
 
-	fs         fsys         // tests only
-	beforeSync func(string) // tests only: before and after a commit of a bbolt file
-	noSync     bool         // tests only: the negative control
+	fs       fsys                            // tests only
+	onCommit func(file string) (done func()) // tests only: around a commit of a bbolt file
+	noSync   bool                            // tests only: the negative control
 }
 
 func (o *Options) setDefaults() {
@@ -93,13 +93,15 @@ type Engine struct {
 	big  *bigBodies
 	disk diskGuard
 
-	mu     sync.Mutex // guards owners and open
+	mu     sync.Mutex // guards owners, open and closed
 	owners map[Owner]*owner
 	open   int // databases that are open
-	closed atomic.Bool
+	closed bool
+	inside sync.WaitGroup // calls under way; Close waits for them
 	failed atomic.Pointer[error]
 
-	reclaiming sync.Mutex // held by Reclaim and Backup
+	applying   sync.Mutex // held by applyAll
+	reclaiming sync.Mutex // held by Reclaim, Scrub and Backup
 	kick       chan *owner
 	stop       context.CancelFunc
 	background sync.WaitGroup
@@ -140,6 +142,9 @@ func (e *Engine) prepare() (err error) {
 	}
 	e.big = newBigBodies(e)
 	e.log = newAppendLog(e)
+	if err := e.finishDrops(); err != nil {
+		return err
+	}
 	if err := e.findOwners(); err != nil {
 		return err
 	}
@@ -150,6 +155,9 @@ func (e *Engine) prepare() (err error) {
 func (e *Engine) abandon() {
 	if e.log != nil {
 		e.log.closeFiles()
+	}
+	for _, o := range e.allOwners() {
+		o.close()
 	}
 	if e.sys != nil {
 		e.sys.close()
@@ -231,18 +239,47 @@ func (e *Engine) usable() error {
 	if err := e.failed.Load(); err != nil {
 		return *err
 	}
-	if e.closed.Load() {
+	return nil
+}
+
+// enter begins a call that needs the store open; leave ends it.
+func (e *Engine) enter() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
 		return ErrClosed
 	}
+	e.inside.Add(1)
 	return nil
+}
+
+func (e *Engine) leave() { e.inside.Done() }
+
+// going returns why a long job must end, if so.
+func (e *Engine) going(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return ErrClosed
+	}
+	return ctx.Err()
+}
+
+// passingError sorts an error that leaves nothing half done: a full disk has
+// its own name.
+func (e *Engine) passingError(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		e.disk.forget()
+		return fmt.Errorf("%w (%w)", ErrFull, err)
+	}
+	return err
 }
 
 // storageError sorts a failed change of a file: a full disk passes, everything
 // else ends the store.
 func (e *Engine) storageError(err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		e.disk.forget()
-		return fmt.Errorf("%w (%w)", ErrFull, err)
+	if err = e.passingError(err); errors.Is(err, ErrFull) {
+		return err
 	}
 	return e.fail(err)
 }
@@ -265,9 +302,10 @@ func (e *Engine) Watch(id Owner) (<-chan struct{}, func()) {
 
 // View implements Store.
 func (e *Engine) View(ctx context.Context, id Owner, fn func(Tx) error) error {
-	if e.closed.Load() {
-		return ErrClosed
+	if err := e.enter(); err != nil {
+		return err
 	}
+	defer e.leave()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -276,10 +314,11 @@ func (e *Engine) View(ctx context.Context, id Owner, fn func(Tx) error) error {
 
 // Update implements Store.
 func (e *Engine) Update(ctx context.Context, id Owner, fn func(RW) error) error {
-	if err := e.usable(); err != nil {
+	if err := e.enter(); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
+	defer e.leave()
+	if err := errors.Join(e.usable(), ctx.Err()); err != nil {
 		return err
 	}
 	if err := e.disk.checkRows(); err != nil {
@@ -290,10 +329,11 @@ func (e *Engine) Update(ctx context.Context, id Owner, fn func(RW) error) error 
 
 // Accept implements Store.
 func (e *Engine) Accept(ctx context.Context, m *Message) (Ref, error) {
-	if err := e.usable(); err != nil {
+	if err := e.enter(); err != nil {
 		return Ref{}, err
 	}
-	if err := errors.Join(ctx.Err(), checkMessage(m)); err != nil {
+	defer e.leave()
+	if err := errors.Join(e.usable(), ctx.Err(), checkMessage(m)); err != nil {
 		return Ref{}, err
 	}
 	if err := e.disk.check(max(m.Size, 0)); err != nil {
@@ -348,7 +388,7 @@ func (e *Engine) roomFor(to []Recipient) ([]*owner, error) {
 	owners := make([]*owner, len(to))
 	for i, r := range to {
 		o := e.owner(r.Owner)
-		if o.crowded() {
+		if o.lag() >= maxPending {
 			if err := o.drain(); err != nil && !errors.Is(err, ErrSetAside) {
 				return nil, err
 			}
@@ -358,13 +398,19 @@ func (e *Engine) roomFor(to []Recipient) ([]*owner, error) {
 	return owners, nil
 }
 
-// Close implements Store.
+// Close implements Store. It waits for calls that are under way; long jobs
+// end early, with [ErrClosed].
 func (e *Engine) Close() error {
-	if e.closed.Swap(true) {
+	e.mu.Lock()
+	again := e.closed
+	e.closed = true
+	e.mu.Unlock()
+	if again {
 		return nil
 	}
+	e.inside.Wait()
 	e.stop()
-	e.log.shut()
+	close(e.log.requests)
 	e.background.Wait()
 	err := e.applyAll()
 	if e.failed.Load() == nil {

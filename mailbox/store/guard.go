@@ -3,8 +3,11 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -14,8 +17,13 @@ import (
 // openingMark is the name of a file beside a database while it is being
 // opened. bbolt walks the pages of a file in a goroutine of its own when it
 // opens one, and panics there if they are torn: nobody can recover from that.
-// A mark that is there at start says which database ended the process.
+// A mark that is there before an opening says that the process ended in the
+// last one. It has an octet for each such attempt.
 const openingMark = ".opening"
+
+// maxAttempts is how often opening a database may end the process although
+// its pages look right.
+const maxAttempts = 3
 
 // mmapSize of a database, in address space only: growing beyond it waits for
 // readers.
@@ -23,44 +31,106 @@ const mmapSize = 64 << 20
 
 // open opens the database; o.mu is held.
 func (o *owner) open() error {
-	created := !o.there
-	if created {
-		if err := os.MkdirAll(o.dir(), 0o700); err != nil {
-			return o.e.storageError(err)
+	if !o.there {
+		if err := o.create(); err != nil {
+			return err
 		}
 	}
-	mark := o.file() + openingMark
-	if _, err := os.Stat(mark); err == nil {
-		return o.putAside(errors.New("the process ended while opening it"))
+	broken, err := o.mark()
+	if err != nil {
+		return o.e.passingError(err)
 	}
-	if err := os.WriteFile(mark, nil, 0o600); err != nil {
-		return o.e.storageError(err)
+	if broken != nil {
+		return o.putAside(broken)
 	}
-	db, err := bolt.Open(o.file(), 0o600, &bolt.Options{
-		Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoFreelistSync: true,
-		InitialMmapSize: mmapSize, NoSync: o.e.opts.noSync,
-	})
-	os.Remove(mark)
+	db, err := openBolt(o.file(), o.e.opts.noSync)
+	os.Remove(o.file() + openingMark)
 	if err != nil {
 		if damaged(err) {
 			return o.putAside(err)
 		}
-		return fmt.Errorf("open database of owner %d: %w", o.id, err)
-	}
-	if created {
-		if err := errors.Join(o.e.log.syncDir(o.dir()), o.e.log.syncDir(filepath.Dir(o.dir()))); err != nil {
-			db.Close()
-			return o.e.fail(err)
-		}
+		return o.e.passingError(fmt.Errorf("open database of owner %d: %w", o.id, err))
 	}
 	o.there, o.db = true, db
 	return nil
 }
 
+// create makes an empty database.
+func (o *owner) create() error {
+	if err := os.MkdirAll(o.dir(), 0o700); err != nil {
+		return o.e.passingError(err)
+	}
+	if err := createBolt(o.file(), o.e.opts.noSync); err != nil {
+		return o.e.passingError(err)
+	}
+	if err := errors.Join(o.e.log.syncDir(o.dir()), o.e.log.syncDir(filepath.Dir(o.dir()))); err != nil {
+		return o.e.fail(err)
+	}
+	o.there = true
+	return nil
+}
+
+// createBolt makes an empty database under another name first, so that a crash
+// leaves a whole one or none. The caller syncs the folder.
+func createBolt(name string, noSync bool) error {
+	unfinished := name + ".new"
+	if err := os.Remove(unfinished); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	db, err := openBolt(unfinished, noSync)
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	return os.Rename(unfinished, name)
+}
+
+// errTorn wraps what bbolt says of a torn file by a panic.
+var errTorn = errors.New("torn pages")
+
+func openBolt(name string, noSync bool) (db *bolt.DB, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errTorn, p)
+		}
+	}()
+	return bolt.Open(name, 0o600, &bolt.Options{
+		Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoFreelistSync: true, InitialMmapSize: mmapSize, NoSync: noSync,
+	})
+}
+
+// mark writes the mark of opening. If there is one it looks at the pages: the
+// process may have ended for another reason while the database was opened.
+func (o *owner) mark() (broken, err error) {
+	f, err := os.OpenFile(o.file()+openingMark, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		if broken := checkPages(o.file()); broken != nil {
+			return broken, nil
+		}
+		f, err = os.OpenFile(o.file()+openingMark, os.O_WRONLY|os.O_APPEND, 0o600)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	s, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if s.Size() >= maxAttempts {
+		return errors.New("opening it has ended the process again and again"), nil
+	}
+	_, err = f.Write([]byte{'o'})
+	return nil, err
+}
+
 // damaged reports whether an error of opening says that the file is broken,
 // and not that the system would not open it.
 func damaged(err error) bool {
-	for _, e := range []error{bolt.ErrInvalid, bolt.ErrVersionMismatch, bolt.ErrChecksum} {
+	for _, e := range []error{bolt.ErrInvalid, bolt.ErrVersionMismatch, bolt.ErrChecksum, errTorn, io.ErrUnexpectedEOF} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -68,15 +138,45 @@ func damaged(err error) bool {
 	return strings.Contains(err.Error(), "file size too small")
 }
 
-// isDatabasePanic reports whether a panic comes from bbolt's own checks or
-// from a fault on reading its map, and not from a mistake of a caller.
+// databasePanic is a panic of bbolt that was caught once already.
+type databasePanic struct{ cause any }
+
+// isDatabasePanic reports whether the panic that is being recovered was raised
+// by bbolt, or is a fault on reading its memory map, and not a mistake of
+// whoever works with rows.
 func isDatabasePanic(p any) bool {
-	if fault, ok := p.(interface{ Addr() uintptr }); ok {
+	if _, ok := p.(databasePanic); ok {
+		return true
+	}
+	if fault, ok := p.(interface{ Addr() uintptr }); ok { // only real memory has an address: not a nil pointer
 		return fault.Addr() != 0
 	}
-	text := fmt.Sprint(p)
-	for _, sign := range []string{"page", "freelist", "freepages", "invalid freelist", "assertion failed", "cursor", "branch", "leaf"} {
-		if strings.Contains(text, sign) {
+	return strings.HasPrefix(raisedBy(), "go.etcd.io/bbolt")
+}
+
+// raisedBy returns the function that raised the panic being recovered, or
+// whose use of the basic packages did.
+func raisedBy() string {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
+	panicking := false
+	for {
+		f, more := frames.Next()
+		switch {
+		case f.Function == "runtime.gopanic":
+			panicking = true
+		case panicking && !isBasic(f.Function):
+			return f.Function
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+func isBasic(function string) bool {
+	for _, pkg := range []string{"runtime.", "internal/", "bytes.", "sort.", "slices.", "sync."} {
+		if strings.HasPrefix(function, pkg) {
 			return true
 		}
 	}
@@ -90,7 +190,8 @@ func (o *owner) setAside(cause error) error {
 	if o.aside == nil {
 		o.aside = fmt.Errorf("%w (%w)", ErrSetAside, cause)
 		o.e.opts.Logger.Error("a database is damaged and set aside; its mail waits in the log", "owner", o.id, "err", cause)
-		// It may be mapped by others, so it is renamed at the next start.
+		// It may be mapped by others, so it is looked at, and renamed if it is
+		// torn, at the next start.
 		if err := os.WriteFile(o.file()+openingMark, nil, 0o600); err != nil {
 			o.e.opts.Logger.Error("mark damaged database", "owner", o.id, "err", err)
 		}

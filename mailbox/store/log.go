@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -83,46 +84,20 @@ func (l *appendLog) segments() ([]uint32, error) {
 	return segs, nil
 }
 
-// commit hands a request to the committer and waits for stable storage.
-func (l *appendLog) commit(r *request) error {
+// commit hands a request to the committer and waits for stable storage. Once
+// the committer has it, ctx no longer counts.
+func (l *appendLog) commit(ctx context.Context, r *request) error {
 	r.done = make(chan struct{})
-	l.mu.Lock() // against shut
-	if l.e.closed.Load() {
-		l.mu.Unlock()
-		return ErrClosed
-	}
 	select {
 	case l.requests <- r:
-		l.mu.Unlock()
-	default:
-		l.mu.Unlock()
-		if err := l.commitLater(r); err != nil {
-			return err
-		}
+		<-r.done
+		return r.err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	<-r.done
-	return r.err
 }
 
-// commitLater waits for a place in the committer's channel.
-func (l *appendLog) commitLater(r *request) (err error) {
-	defer func() {
-		if recover() != nil { // the channel was closed meanwhile
-			err = ErrClosed
-		}
-	}()
-	l.requests <- r
-	return nil
-}
-
-// shut ends the committer after what it has taken.
-func (l *appendLog) shut() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	close(l.requests)
-}
-
-// run is the committer: it takes all that wait, writes and syncs them at once,
+// run is the committer, until the channel is closed: it takes all that wait, writes and syncs them at once,
 // gives them to their owners in the order of the log, and answers.
 func (l *appendLog) run() {
 	group := make([]*request, 0, maxGroup)
@@ -148,9 +123,6 @@ func (l *appendLog) run() {
 
 func (l *appendLog) commitGroup(group []*request) {
 	err := l.e.usable()
-	if errors.Is(err, ErrClosed) {
-		err = nil // what was taken before Close is finished
-	}
 	if err == nil {
 		err = l.write(group)
 	}
@@ -158,7 +130,7 @@ func (l *appendLog) commitGroup(group []*request) {
 		l.publish(group)
 	}
 	for _, r := range group {
-		r.err = err
+		r.err, r.body, r.owners = err, nil, nil // the request lives until all owners have it
 		close(r.done)
 	}
 }
@@ -184,7 +156,7 @@ func (l *appendLog) publish(group []*request) {
 func (l *appendLog) write(group []*request) error {
 	if l.off >= l.e.opts.SegmentSize {
 		if err := l.roll(); err != nil {
-			return l.e.storageError(err)
+			return err
 		}
 	}
 	off, lists := l.off, l.lists[:0]
@@ -204,16 +176,26 @@ func (l *appendLog) write(group []*request) error {
 	l.lists = lists
 	defer clear(lists)
 	if err := l.allocate(off); err != nil {
-		return l.e.storageError(err)
+		return l.e.passingError(err)
 	}
 	if err := l.current.WriteVec(l.off, lists); err != nil {
-		return l.e.storageError(err)
+		return errors.Join(l.e.storageError(err), l.unwrite())
 	}
 	if err := l.sync(l.current); err != nil {
 		return l.e.fail(err) // what reached the disk is not known
 	}
 	l.e.stats.logBytes.Add(off - l.off)
 	l.off = off
+	return nil
+}
+
+// unwrite removes what a failed write has left, on stable storage: behind a
+// later record of the right length it would look as if it had been accepted.
+func (l *appendLog) unwrite() error {
+	if err := errors.Join(l.current.Truncate(l.off), l.sync(l.current)); err != nil {
+		return l.e.fail(err)
+	}
+	l.allocated = l.off
 	return nil
 }
 
@@ -261,8 +243,9 @@ func (l *appendLog) syncDir(dir string) error {
 // sealed one are durable already.
 func (l *appendLog) roll() error {
 	if err := l.current.Truncate(l.off); err != nil { // gives back what was allocated
-		return err
+		return l.e.storageError(err)
 	}
+	l.allocated = l.off
 	return l.begin(l.seg + 1)
 }
 
@@ -270,11 +253,11 @@ func (l *appendLog) roll() error {
 func (l *appendLog) begin(seg uint32) error {
 	f, err := l.e.opts.fs.Create(l.name(seg))
 	if err != nil {
-		return err
+		return l.e.passingError(err)
 	}
 	if err := l.syncDir(l.dir); err != nil {
 		f.Close()
-		return err
+		return l.e.fail(err)
 	}
 	l.attach(seg, f, 0)
 	return nil

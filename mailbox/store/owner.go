@@ -22,16 +22,21 @@ type owner struct {
 	id Owner
 
 	mu       sync.Mutex
-	pending  []pendingRecord // in the order of the log
-	queue    []*updateReq    // updates that wait for the next commit
-	busy     bool            // somebody is committing
-	watchers map[chan struct{}]struct{}
-	there    bool  // the database exists
-	aside    error // why the database is not used
+	queue    []*updateReq // updates that wait for the next commit
+	busy     bool         // somebody is committing
+	dropping bool         // the database is being removed; whoever wants it waits
+	there    bool         // the database exists
+	aside    error        // why the database is not used
 	db       *bolt.DB
 	users    int // of db
 	used     time.Time
-	idle     sync.Cond // on mu: users and busy have become less
+	idle     sync.Cond // on mu: users, busy and dropping have become less
+
+	// waiting guards what Accept needs. It is apart from mu, and taken after
+	// it, since mu is held while a database is opened.
+	waiting  sync.Mutex
+	pending  []pendingRecord // in the order of the log
+	watchers map[chan struct{}]struct{}
 }
 
 // pendingRecord is a record of the log that this owner's rows lack.
@@ -65,42 +70,43 @@ func (o *owner) file() string {
 
 // push adds a record; only the committer and recovery call it.
 func (o *owner) push(p pendingRecord) {
-	o.mu.Lock()
+	o.waiting.Lock()
 	o.pending = append(o.pending, p)
-	o.mu.Unlock()
+	o.waiting.Unlock()
 }
 
-func (o *owner) crowded() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return len(o.pending) >= maxPending
+// lag is how many records the rows lack.
+func (o *owner) lag() int {
+	o.waiting.Lock()
+	defer o.waiting.Unlock()
+	return len(o.pending)
 }
 
 // inUse reports whether the owner has rows or accepted mail.
 func (o *owner) inUse() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.there && o.id != Queue || len(o.pending) > 0 || o.aside != nil
+	return o.there && o.id != Queue || o.lag() > 0 || o.aside != nil
 }
 
 // watch implements Store.Watch.
 func (o *owner) watch() (<-chan struct{}, func()) {
 	c := make(chan struct{}, 1)
-	o.mu.Lock()
+	o.waiting.Lock()
 	o.watchers[c] = struct{}{}
-	o.mu.Unlock()
+	o.waiting.Unlock()
 	return c, func() {
-		o.mu.Lock()
+		o.waiting.Lock()
 		delete(o.watchers, c)
-		o.mu.Unlock()
+		o.waiting.Unlock()
 	}
 }
 
 // arrived lets somebody who watches see new mail at once.
 func (o *owner) arrived() {
-	o.mu.Lock()
+	o.waiting.Lock()
 	watched := len(o.watchers) > 0
-	o.mu.Unlock()
+	o.waiting.Unlock()
 	if watched {
 		select {
 		case o.e.kick <- o:
@@ -111,8 +117,8 @@ func (o *owner) arrived() {
 
 // wake tells the watchers after a commit.
 func (o *owner) wake() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.waiting.Lock()
+	defer o.waiting.Unlock()
 	for c := range o.watchers {
 		select {
 		case c <- struct{}{}:
@@ -126,6 +132,9 @@ func (o *owner) wake() {
 func (o *owner) acquire(make bool) (*bolt.DB, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	for o.dropping {
+		o.idle.Wait()
+	}
 	if o.aside != nil {
 		return nil, o.aside
 	}
@@ -136,7 +145,7 @@ func (o *owner) acquire(make bool) (*bolt.DB, error) {
 		if err := o.open(); err != nil {
 			return nil, err
 		}
-		o.e.opened(o)
+		o.e.opened()
 	}
 	o.users++
 	o.used = time.Now()
@@ -150,27 +159,33 @@ func (o *owner) release() {
 	o.mu.Unlock()
 }
 
-// waitIdle returns when nobody uses the owner, for a moment at least.
-func (o *owner) waitIdle() {
+// hold keeps others from removing the owner's database, without opening it.
+func (o *owner) hold() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.users > 0 || o.busy {
+	for o.dropping {
 		o.idle.Wait()
 	}
+	o.users++
 }
 
 // opened counts open databases and closes idle ones if there are many.
-func (e *Engine) opened(newest *owner) {
+func (e *Engine) opened() {
 	e.mu.Lock()
 	e.open++
-	many := e.open > e.opts.MaxOpen
 	e.mu.Unlock()
-	if many {
+	if e.manyOpen() {
 		select {
 		case e.kick <- nil: // the applier closes some
 		default:
 		}
 	}
+}
+
+func (e *Engine) manyOpen() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.open > e.opts.MaxOpen
 }
 
 // closeIdle closes the databases that were used longest ago, until a tenth
@@ -190,26 +205,30 @@ func (e *Engine) closeIdle() {
 func (o *owner) closeIfIdle() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.db == nil || o.users > 0 {
+	if o.users > 0 {
 		return
 	}
-	if err := o.db.Close(); err != nil {
+	if err := o.closeDB(); err != nil {
 		o.e.opts.Logger.Error("close database", "owner", o.id, "err", err)
 	}
-	o.db = nil
-	o.e.mu.Lock()
-	o.e.open--
-	o.e.mu.Unlock()
 }
 
 func (o *owner) close() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.closeDB()
+}
+
+// closeDB closes the database, if it is open; o.mu is held and nobody uses it.
+func (o *owner) closeDB() error {
 	if o.db == nil {
 		return nil
 	}
 	err := o.db.Close()
 	o.db = nil
+	o.e.mu.Lock()
+	o.e.open--
+	o.e.mu.Unlock()
 	return err
 }
 

@@ -23,7 +23,7 @@ func (e *Engine) reclaimLoop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := e.Reclaim(ctx); err != nil && ctx.Err() == nil {
+			if err := e.Reclaim(ctx); err != nil && e.going(ctx) == nil {
 				e.opts.Logger.Error("room of deleted mail could not be given back", "err", err)
 			}
 		}
@@ -34,21 +34,44 @@ func (e *Engine) reclaimLoop(ctx context.Context) {
 // time is over: it punches holes into the log and removes large bodies. A
 // crash in between means that a hole is punched twice, which does no harm.
 func (e *Engine) Reclaim(ctx context.Context) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
 	e.reclaiming.Lock()
 	defer e.reclaiming.Unlock()
 	if err := e.usable(); err != nil {
 		return err
 	}
-	dead, err := e.collectDead(ctx)
-	if err != nil {
+	if err := e.reclaim(ctx); err != nil {
 		return fmt.Errorf("reclaim: %w", err)
 	}
-	if err := e.sweep(ctx, dead); err != nil {
-		return fmt.Errorf("reclaim: %w", err)
+	return nil
+}
+
+func (e *Engine) reclaim(ctx context.Context) error {
+	// Recovery may still read what lies behind the low-water mark.
+	if e.log.position() > e.sys.low() {
+		if err := e.checkpoint(); err != nil && e.usable() != nil {
+			return err
+		}
+	}
+	dead, err := e.collectDead(ctx)
+	if err != nil {
+		return err
+	}
+	swept, err := e.sweep(ctx, dead)
+	if err != nil {
+		return err
 	}
 	free := e.freeBodies(dead)
 	if err := e.release(ctx, free); err != nil {
-		return fmt.Errorf("reclaim: %w", err)
+		return err
+	}
+	if len(swept) > 0 {
+		if err := e.sys.sweepDone(swept); err != nil {
+			return err
+		}
 	}
 	return e.forgetDead(free)
 }
@@ -67,7 +90,7 @@ func (e *Engine) collectDead(ctx context.Context) (map[Ref]*deadBody, error) {
 	low := e.sys.low()
 	dead := map[Ref]*deadBody{}
 	for _, o := range e.allOwners() {
-		if err := ctx.Err(); err != nil {
+		if err := e.going(ctx); err != nil {
 			return nil, err
 		}
 		err := o.viewRaw(func(tx *bolt.Tx) error {
@@ -197,11 +220,18 @@ func (e *Engine) fileOf(r Ref) (f file, seg uint32, done func(), err error) {
 }
 
 // sweep looks through the whole log for bodies of owners that were dropped:
-// their rows, which knew the bodies, are gone. It reads headers only.
-func (e *Engine) sweep(ctx context.Context, dead map[Ref]*deadBody) error {
+// their rows, which knew the bodies, are gone. It reads headers only, and
+// returns the owners whose bodies need not be looked for again.
+func (e *Engine) sweep(ctx context.Context, dead map[Ref]*deadBody) (done []Owner, err error) {
 	wanted, err := e.sys.sweepWanted()
-	if err != nil || !wanted {
-		return err
+	if err != nil || len(wanted) == 0 {
+		return nil, err
+	}
+	low := e.sys.low()
+	for _, id := range wanted {
+		if e.sys.droppedAt(id) < low { // else some are behind the mark
+			done = append(done, id)
+		}
 	}
 	add := func(r Ref, m *metaBlock) {
 		if dead[r] == nil && slices.ContainsFunc(m.to, func(to Recipient) bool { return e.gone(to.Owner, r) }) {
@@ -209,12 +239,9 @@ func (e *Engine) sweep(ctx context.Context, dead map[Ref]*deadBody) error {
 		}
 	}
 	if err := e.sweepLog(ctx, add); err != nil {
-		return err
+		return nil, err
 	}
-	if err := e.sweepBig(ctx, add); err != nil {
-		return err
-	}
-	return e.sys.sweepDone()
+	return done, e.sweepBig(ctx, add)
 }
 
 // lettersGo returns which owners have let go of a body long enough ago.
@@ -244,7 +271,7 @@ func (e *Engine) sweepLog(ctx context.Context, add func(Ref, *metaBlock)) error 
 	}
 	low := e.sys.low()
 	for _, seg := range segs {
-		if err := ctx.Err(); err != nil {
+		if err := e.going(ctx); err != nil {
 			return err
 		}
 		s, err := e.log.acquire(seg)
@@ -282,7 +309,7 @@ func eachRecord(f file, seg uint32, fn func(header, *metaBlock)) error {
 		if !errors.Is(err, ErrNoBody) && !errors.Is(err, ErrDamaged) {
 			return err
 		}
-		if off = nextRecord(f, seg, off+alignment, size); off < 0 {
+		if off = nextRecord(f, seg, after(h, off), size); off < 0 {
 			return nil
 		}
 	}
@@ -300,7 +327,7 @@ func (e *Engine) sweepBig(ctx context.Context, add func(Ref, *metaBlock)) error 
 		if err != nil || slices.Contains(writing, uint32(n)) {
 			continue
 		}
-		if err := ctx.Err(); err != nil {
+		if err := e.going(ctx); err != nil {
 			return err
 		}
 		r := makeRef(makeLSN(bigBit|uint32(n), 0), 0, 0)
@@ -315,7 +342,7 @@ func (e *Engine) sweepBig(ctx context.Context, add func(Ref, *metaBlock)) error 
 // nothing is left.
 func (e *Engine) release(ctx context.Context, free []*deadBody) error {
 	for i := 0; i < len(free); {
-		if err := ctx.Err(); err != nil {
+		if err := e.going(ctx); err != nil {
 			return err
 		}
 		if n, ok := free[i].ref.big(); ok {

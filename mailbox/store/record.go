@@ -83,7 +83,7 @@ func parseHeader(b []byte, seg uint32, off int64) (header, error) {
 		return header{}, fmt.Errorf("%w: record of another place", ErrDamaged)
 	case b[37] != 0 || le.Uint32(b[40:]) != 0 || h.codec > codecZstd || h.flags > flagBig:
 		return header{}, fmt.Errorf("%w: record of a newer version", ErrDamaged)
-	case h.metaLen > maxMetaBlock || h.storedLen < 0 || h.storedLen > maxStored:
+	case h.metaLen > maxMetaBlock || h.storedLen < 0 || h.storedLen > maxStored || seg&bigBit == 0 && h.storedLen > maxInLog:
 		return header{}, fmt.Errorf("%w: lengths of a record", ErrDamaged)
 	}
 	return h, nil

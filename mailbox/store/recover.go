@@ -31,7 +31,7 @@ func (e *Engine) recover() error {
 			return fmt.Errorf("recover segment %08x: %w", seg, err)
 		}
 	}
-	if len(segs) == 0 {
+	if e.log.current == nil {
 		if err := e.log.begin(low.seg() + 1); err != nil {
 			return err
 		}
@@ -43,11 +43,10 @@ func (e *Engine) recover() error {
 		return err
 	}
 	if err := e.applyAll(); err != nil {
-		var refused *applyError
-		if !errors.As(err, &refused) {
+		if e.failed.Load() != nil {
 			return err
 		}
-		return nil // told; the log keeps the records until it can be done
+		return nil // told; the log keeps the records of those owners until it can be done
 	}
 	return e.checkpoint()
 }
@@ -85,7 +84,7 @@ func (e *Engine) scan(f file, seg uint32, off int64, found func(header, *metaBlo
 	for off < size {
 		h, m, err := readRecord(f, seg, off, size)
 		if errors.Is(err, ErrNoBody) || errors.Is(err, ErrDamaged) {
-			next := nextRecord(f, seg, off+alignment, size)
+			next := nextRecord(f, seg, after(h, off), size)
 			if next < 0 {
 				return off, nil
 			}
@@ -104,20 +103,31 @@ func (e *Engine) scan(f file, seg uint32, off int64, found func(header, *metaBlo
 	return off, nil
 }
 
-// readRecord reads and verifies one record.
+// after is where to look on behind a record that does not verify. If its header
+// does, that is its end: what a body holds must not pass for a record.
+func after(h header, off int64) int64 {
+	if h == (header{}) {
+		return off + alignment
+	}
+	return off + h.size()
+}
+
+// readRecord reads and verifies one record. The header is returned if it is
+// sound, whatever is wrong with the rest.
 func readRecord(f io.ReaderAt, seg uint32, off, size int64) (header, metaBlock, error) {
 	h, meta, err := readMeta(f, seg, off, size)
 	if err != nil {
-		return header{}, metaBlock{}, err
+		return h, metaBlock{}, err
 	}
 	m, err := parseMeta(meta)
 	if err != nil {
-		return header{}, metaBlock{}, err
+		return h, metaBlock{}, err
 	}
 	return h, m, verifyBody(f, &h)
 }
 
-// readMeta reads and verifies the header and the meta block.
+// readMeta reads and verifies the header and the meta block. The header is
+// returned if it is sound.
 func readMeta(f io.ReaderAt, seg uint32, off, size int64) (header, []byte, error) {
 	var head [headerSize]byte
 	if _, err := f.ReadAt(head[:], off); err == io.EOF {
@@ -130,14 +140,14 @@ func readMeta(f io.ReaderAt, seg uint32, off, size int64) (header, []byte, error
 		return header{}, nil, err
 	}
 	if off+headerSize+int64(h.metaLen)+h.storedLen > size {
-		return header{}, nil, fmt.Errorf("%w: cut off", ErrDamaged)
+		return h, nil, fmt.Errorf("%w: cut off", ErrDamaged)
 	}
 	meta := make([]byte, h.metaLen)
 	if _, err := f.ReadAt(meta, off+headerSize); err != nil && err != io.EOF {
-		return header{}, nil, err
+		return h, nil, err
 	}
 	if checksum(meta) != h.metaCRC {
-		return header{}, nil, fmt.Errorf("%w: meta of a record", ErrDamaged)
+		return h, nil, fmt.Errorf("%w: meta of a record", ErrDamaged)
 	}
 	return h, meta, nil
 }
@@ -276,13 +286,13 @@ func (o *owner) prepend(places []lsn) error {
 			ref = m.big
 		}
 		for i, to := range m.to {
-			if to.Owner == o.id {
+			if to.Owner == o.id && p > o.e.sys.droppedAt(o.id) {
 				old = append(old, pendingRecord{place: p, block: &m, index: i, ref: ref})
 			}
 		}
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.waiting.Lock()
+	defer o.waiting.Unlock()
 	o.pending = append(old, o.pending...)
 	return nil
 }

@@ -31,7 +31,7 @@ func (e *Engine) Stats() Stats {
 		Commits: c.commits.Load(), Reclaimed: c.reclaimed.Load()}
 	for _, o := range e.allOwners() {
 		o.mu.Lock()
-		s.Pending += len(o.pending)
+		s.Pending += o.lag()
 		if o.db != nil {
 			s.OpenDBs++
 		}

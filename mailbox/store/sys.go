@@ -2,10 +2,11 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -14,8 +15,9 @@ import (
 //
 //	mark     low → LSN, next → number, writing → numbers
 //	dropped  owner → LSN: older records do not count for it
+//	remove   owner → nothing: dropped, but the folder may still be there
 //	stuck    owner ‖ LSN → nothing: records that wait for a database set aside
-//	sweep    now → nothing: bodies of dropped owners are to be looked for
+//	sweep    owner → nothing: dropped, and its bodies are to be looked for
 type sysDB struct {
 	e  *Engine
 	db *bolt.DB
@@ -35,31 +37,34 @@ type marks struct {
 var (
 	bucketMark    = []byte("mark")
 	bucketDropped = []byte("dropped")
+	bucketRemove  = []byte("remove")
 	bucketStuck   = []byte("stuck")
 	bucketSweep   = []byte("sweep")
 	keyLow        = []byte("low")
 	keyNext       = []byte("next")
 	keyWriting    = []byte("writing")
-	keyNow        = []byte("now")
 )
 
 func openSys(e *Engine) (*sysDB, error) {
-	db, err := bolt.Open(filepath.Join(e.dir, "sys.db"), 0o600, &bolt.Options{Timeout: time.Second, NoSync: e.opts.noSync})
+	name := filepath.Join(e.dir, "sys.db")
+	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+		if err := errors.Join(createBolt(name, e.opts.noSync), e.opts.fs.SyncDir(e.dir)); err != nil {
+			return nil, fmt.Errorf("sys.db: %w", err)
+		}
+	}
+	db, err := openBolt(name, e.opts.noSync)
 	if err != nil {
 		return nil, fmt.Errorf("sys.db: %w", err)
 	}
 	s := &sysDB{e: e, db: db, dropped: map[Owner]lsn{}}
-	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketMark, bucketDropped, bucketStuck, bucketSweep} {
+	err = s.update(func(tx *bolt.Tx) error {
+		for _, name := range [][]byte{bucketMark, bucketDropped, bucketRemove, bucketStuck, bucketSweep} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
 		}
 		return s.load(tx)
 	})
-	if err == nil {
-		err = e.opts.fs.SyncDir(e.dir)
-	}
 	if err != nil {
 		db.Close()
 		return nil, fmt.Errorf("sys.db: %w", err)
@@ -120,10 +125,10 @@ func (s *sysDB) setMarks(m marks) error {
 }
 
 func (s *sysDB) update(fn func(*bolt.Tx) error) error {
-	if h := s.e.opts.beforeSync; h != nil {
-		h("before " + s.db.Path())
-		defer h("after " + s.db.Path())
+	if err := s.e.failed.Load(); err != nil {
+		return *err
 	}
+	defer s.e.committing(s.db.Path())()
 	if err := s.db.Update(fn); err != nil {
 		return s.e.storageError(err)
 	}
@@ -142,13 +147,16 @@ func (s *sysDB) setDropped(id Owner, at lsn) error {
 		if err := tx.Bucket(bucketDropped).Put(ownerKey(id), beUint64(uint64(at))); err != nil {
 			return err
 		}
+		if err := tx.Bucket(bucketRemove).Put(ownerKey(id), nil); err != nil {
+			return err
+		}
 		c := tx.Bucket(bucketStuck).Cursor()
 		for k, _ := c.Seek(ownerKey(id)); len(k) == 12 && Owner(binary.BigEndian.Uint32(k)) == id; k, _ = c.Next() {
 			if err := c.Delete(); err != nil {
 				return err
 			}
 		}
-		return tx.Bucket(bucketSweep).Put(keyNow, nil)
+		return tx.Bucket(bucketSweep).Put(ownerKey(id), nil)
 	})
 	if err == nil {
 		s.mu.Lock()
@@ -156,6 +164,30 @@ func (s *sysDB) setDropped(id Owner, at lsn) error {
 		s.mu.Unlock()
 	}
 	return err
+}
+
+// removing lists the owners that were dropped but whose folders may still be
+// there.
+func (s *sysDB) removing() ([]Owner, error) { return s.ownersIn(bucketRemove) }
+
+// sweepWanted lists the owners that were dropped since their bodies were last
+// looked for.
+func (s *sysDB) sweepWanted() ([]Owner, error) { return s.ownersIn(bucketSweep) }
+
+func (s *sysDB) ownersIn(bucket []byte) (ids []Owner, err error) {
+	err = s.db.View(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucket).ForEach(func(k, _ []byte) error {
+			if len(k) == 4 {
+				ids = append(ids, Owner(binary.BigEndian.Uint32(k)))
+			}
+			return nil
+		})
+	})
+	return ids, err
+}
+
+func (s *sysDB) removed(id Owner) error {
+	return s.update(func(tx *bolt.Tx) error { return tx.Bucket(bucketRemove).Delete(ownerKey(id)) })
 }
 
 func ownerKey(id Owner) []byte { return binary.BigEndian.AppendUint32(nil, uint32(id)) }
@@ -197,18 +229,15 @@ func (s *sysDB) clearStuck(id Owner, places []lsn) error {
 	})
 }
 
-// sweepWanted reports whether an owner was dropped since the last sweep.
-func (s *sysDB) sweepWanted() (wanted bool, err error) {
-	err = s.db.View(func(tx *bolt.Tx) error {
-		k, _ := tx.Bucket(bucketSweep).Cursor().First()
-		wanted = k != nil
+func (s *sysDB) sweepDone(ids []Owner) error {
+	return s.update(func(tx *bolt.Tx) error {
+		for _, id := range ids {
+			if err := tx.Bucket(bucketSweep).Delete(ownerKey(id)); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
-	return wanted, err
-}
-
-func (s *sysDB) sweepDone() error {
-	return s.update(func(tx *bolt.Tx) error { return tx.Bucket(bucketSweep).Delete(keyNow) })
 }
 
 func (s *sysDB) close() error { return s.db.Close() }

@@ -13,6 +13,8 @@ type updateReq struct {
 	fn   func(RW) error
 	err  error
 	done chan struct{}
+
+	panicked any // of fn; raised again where Update was called
 }
 
 // maxTogether is how many updates share one commit.
@@ -31,15 +33,15 @@ func (o *owner) update(fn func(RW) error) error {
 		o.commitQueued(r)
 	}
 	<-r.done
+	if r.panicked != nil {
+		panic(r.panicked)
+	}
 	return r.err
 }
 
 // drain brings the rows up to the log.
 func (o *owner) drain() error {
-	o.mu.Lock()
-	n := len(o.pending)
-	o.mu.Unlock()
-	if n == 0 {
+	if o.lag() == 0 {
 		return nil
 	}
 	return o.update(nil)
@@ -115,6 +117,9 @@ var errRollback = errors.New("store: rolled back")
 // the number of the update that went wrong with err, or -1 when err is the
 // result for all.
 func (o *owner) commitOnce(group []*updateReq) (failed int, err error) {
+	if err := o.e.failed.Load(); err != nil {
+		return -1, *err
+	}
 	db, err := o.acquire(true)
 	if err != nil {
 		return -1, err
@@ -124,10 +129,8 @@ func (o *owner) commitOnce(group []*updateReq) (failed int, err error) {
 	var fnErr error
 	count := 0
 	err = o.guarded(func() error {
-		o.hook("before")
-		defer o.hook("after")
-		return db.Update(func(btx *bolt.Tx) error {
-			failed, fnErr = -1, nil
+		defer o.e.committing(o.file())()
+		return writeTx(db, func(btx *bolt.Tx) error {
 			var err error
 			if count, err = o.applyPending(btx); err != nil {
 				return err
@@ -136,11 +139,7 @@ func (o *owner) commitOnce(group []*updateReq) (failed int, err error) {
 				if r.fn == nil {
 					continue
 				}
-				rw := newTx(o, btx)
-				if fnErr = r.fn(rw); fnErr == nil {
-					fnErr = rw.finish()
-				}
-				if fnErr != nil {
+				if fnErr = o.run(r, btx); fnErr != nil {
 					failed = i
 					return errRollback
 				}
@@ -159,6 +158,41 @@ func (o *owner) commitOnce(group []*updateReq) (failed int, err error) {
 	return -1, nil
 }
 
+// writeTx is bolt's Update, but for a panic: it does not walk the whole file
+// then, which would end the process if the panic comes from torn pages.
+func writeTx(db *bolt.DB, fn func(*bolt.Tx) error) error {
+	tx, err := db.Begin(true)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // does nothing after the commit
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// run runs one update. A panic in it concerns its caller, who may not be the
+// one that commits.
+func (o *owner) run(r *updateReq, btx *bolt.Tx) (err error) {
+	defer func() {
+		p := recover()
+		switch {
+		case p == nil:
+		case isDatabasePanic(p):
+			panic(databasePanic{p})
+		default:
+			o.e.opts.Logger.Error("panic in an update", "owner", o.id, "panic", p, "stack", string(debug.Stack()))
+			r.panicked, err = p, errRollback
+		}
+	}()
+	rw := newTx(o, btx)
+	if err := r.fn(rw); err != nil {
+		return err
+	}
+	return rw.finish()
+}
+
 // updateError sorts an error of a commit. What Apply returned and a damaged
 // database concern this owner alone.
 func (o *owner) updateError(err error) error {
@@ -174,8 +208,8 @@ func (o *owner) applied(n int) {
 	if n == 0 {
 		return
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.waiting.Lock()
+	defer o.waiting.Unlock()
 	clear(o.pending[:n])
 	o.pending = o.pending[n:]
 	if len(o.pending) == 0 {
@@ -194,9 +228,9 @@ func (e *applyError) Unwrap() error { return e.err }
 // applyPending turns pending records into rows, in the order of the log, and
 // remembers how far it got in the same transaction.
 func (o *owner) applyPending(btx *bolt.Tx) (count int, err error) {
-	o.mu.Lock()
+	o.waiting.Lock()
 	pending := o.pending
-	o.mu.Unlock()
+	o.waiting.Unlock()
 	if len(pending) == 0 {
 		return 0, nil
 	}
@@ -207,7 +241,7 @@ func (o *owner) applyPending(btx *bolt.Tx) (count int, err error) {
 			continue // recovery found it in the log, but the rows have it
 		}
 		a := Accepted{To: p.block.to[p.index], Meta: p.block.meta, Ref: p.ref, Size: p.block.size}
-		if err := o.e.opts.Apply(rw, a); err != nil {
+		if err := o.applyOne(rw, a); err != nil {
 			return 0, &applyError{err}
 		}
 		done = p.place
@@ -216,6 +250,22 @@ func (o *owner) applyPending(btx *bolt.Tx) (count int, err error) {
 		return 0, err
 	}
 	return len(pending), setApplied(btx, done)
+}
+
+// applyOne calls the callers' Apply. A panic in it is an error: it would come
+// again at the next start, for all owners.
+func (o *owner) applyOne(rw RW, a Accepted) (err error) {
+	defer func() {
+		p := recover()
+		switch {
+		case p == nil:
+		case isDatabasePanic(p):
+			panic(databasePanic{p})
+		default:
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return o.e.opts.Apply(rw, a)
 }
 
 // view runs fn on a snapshot that has everything accepted so far.
@@ -251,8 +301,11 @@ func (o *owner) guarded(fn func() error) (err error) {
 	return fn()
 }
 
-func (o *owner) hook(when string) {
-	if o.e.opts.beforeSync != nil {
-		o.e.opts.beforeSync(when + " " + o.file())
+// committing tells a test that the database's file is about to change; what
+// it returns is called when it has.
+func (e *Engine) committing(file string) (done func()) {
+	if e.opts.onCommit == nil {
+		return func() {}
 	}
+	return e.opts.onCommit(file)
 }
