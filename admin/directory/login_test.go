@@ -405,26 +405,26 @@ func TestSCRAMKeys(t *testing.T) {
 }
 
 func TestBusy(t *testing.T) {
-	d := town(t)
-	d.hasher.turns = make(chan struct{}) // nobody gets a turn
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	for i := range cap(d.hasher.queue) {
-		wg.Go(func() {
-			_, err := d.Authenticator(home, "imap").Password(ctx, fmt.Sprintf("u%d@example.org", i), "correct horse")
-			if !errors.Is(err, context.Canceled) {
-				t.Errorf("waiting: %v", err)
-			}
-		})
-	}
-	for len(d.hasher.queue) < cap(d.hasher.queue) {
-		time.Sleep(time.Millisecond)
-	}
-	if got := try(d, abroad, "ana@example.org", "correct horse"); got != "later" {
-		t.Errorf("one too many: %s", got)
-	}
-	cancel()
-	wg.Wait()
+	synctest.Test(t, func(t *testing.T) {
+		d := town(t)
+		d.hasher.turns = make(chan struct{}) // nobody gets a turn
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for i := range cap(d.hasher.queue) {
+			wg.Go(func() {
+				_, err := d.Authenticator(home, "imap").Password(ctx, fmt.Sprintf("u%d@example.org", i), "correct horse")
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("waiting: %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		if got := try(d, abroad, "ana@example.org", "correct horse"); got != "later" {
+			t.Errorf("one too many: %s", got)
+		}
+		cancel()
+		wg.Wait()
+	})
 }
 
 func TestGeneratePassword(t *testing.T) {
