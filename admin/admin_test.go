@@ -243,6 +243,11 @@ func TestQueueAndTraces(t *testing.T) {
 	if list := must[[]QueueItem](t)(a.Queue(ctx, QueueFilter{})); len(list) != 0 {
 		t.Errorf("after cancel: %v", list)
 	}
+	entries := must[[]directory.AuditEntry](t)(a.Audit(ctx, 0))
+	if len(entries) != 4 || entries[0].Action != "queue.cancel" || entries[0].Object != "2 messages" || !strings.Contains(string(entries[0].After), ids[1]) ||
+		entries[3].Action != "queue.hold" || entries[3].Object != ids[0] {
+		t.Errorf("audit = %+v", entries)
+	}
 
 	log := a.opts.Traces.(*trace.Log)
 	log.Append(trace.Summary{ID: trace.ID(ids[0]), ReversePath: env.ReversePath, Recipients: []mail.Path{{Local: "bo", Domain: "far.example"}}, Outcome: "delivered"},

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -84,18 +85,24 @@ func (a *Admin) ChangeQueue(ctx context.Context, do QueueAction, ids []string) e
 	for i, id := range ids {
 		q[i] = queue.ID(id)
 	}
-	switch do {
-	case RetryNow:
-		return notInQueue(a.opts.Queue.Retry(ctx, q...))
-	case Hold:
-		return notInQueue(a.opts.Queue.Hold(ctx, q...))
-	case Release:
-		return notInQueue(a.opts.Queue.Release(ctx, q...))
-	case Cancel:
-		return notInQueue(a.opts.Queue.Cancel(ctx, q...))
+	change := map[QueueAction]func(context.Context, ...queue.ID) error{
+		RetryNow: a.opts.Queue.Retry, Hold: a.opts.Queue.Hold, Release: a.opts.Queue.Release, Cancel: a.opts.Queue.Cancel,
+	}[do]
+	if change == nil {
+		return invalid("%q cannot be done with the queue; choose one of retry, hold, release, cancel", do)
 	}
-	return invalid("%q cannot be done with the queue; choose one of retry, hold, release, cancel", do)
+	if err := change(ctx, q...); err != nil {
+		return notInQueue(err)
+	}
+	object := ids[0]
+	if len(ids) > 1 {
+		object = fmt.Sprintf("%d messages", len(ids))
+	}
+	return a.opts.Directory.Record(context.WithoutCancel(ctx), Actor(ctx), "queue."+string(do), object, ids[:min(len(ids), maxAudited)])
 }
+
+// maxAudited bounds the IDs in one entry of the audit log.
+const maxAudited = 1000
 
 func describeItem(it queue.Item) QueueItem {
 	view := QueueItem{ID: string(it.ID), From: it.ReversePath.String(), Created: it.Created, Expires: it.Expires, Size: it.Size, Recipients: []QueueRecipient{}}

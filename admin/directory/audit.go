@@ -50,6 +50,12 @@ func (c *change) audit(action, object string, before, after any) error {
 	return c.put(bucketAudit, auditKey(seq), e)
 }
 
+// Record writes a change that was made elsewhere, such as to the queue, into
+// the audit log; after says more than object, and may be nil.
+func (d *Directory) Record(ctx context.Context, actor, action, object string, after any) error {
+	return d.update(ctx, actor, func(c *change) error { return c.audit(action, object, nil, after) })
+}
+
 func auditKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
 // auditJSON leaves out what is nil, also as a typed pointer.
