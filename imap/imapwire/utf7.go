@@ -70,7 +70,7 @@ func checkPrintable(s string) error {
 // decodeShift decodes what stands between "&" and "-".
 func decodeShift(enc *base64.Encoding, s string) (string, error) {
 	raw, err := enc.DecodeString(s)
-	if err != nil || len(raw)%2 != 0 {
+	if err != nil || len(raw)%2 != 0 || strings.ContainsAny(s, "\r\n") { // the decoder skips line ends
 		return "", ErrName
 	}
 	units := make([]uint16, len(raw)/2)
