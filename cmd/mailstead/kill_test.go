@@ -103,10 +103,11 @@ func send(ctx context.Context, i *instance, name string, began, done func(id str
 		return
 	}
 	c, err := smtpclient.New(ctx, conn, smtpclient.Options{Hostname: "client.test"})
-	defer c.Close()
 	if err != nil {
+		conn.Close()
 		return
 	}
+	defer c.Close()
 	for n := 0; ctx.Err() == nil; n++ {
 		id := fmt.Sprintf("<%s-%d@kill.test>", name, n)
 		text := "From: x@slow.test\r\nMessage-ID: " + id + "\r\n\r\n" + bodyOf(id)

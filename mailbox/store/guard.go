@@ -12,6 +12,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // openingMark is the name of a file beside a database while it is being
@@ -130,7 +131,7 @@ func (o *owner) mark() (broken, err error) {
 // damaged reports whether an error of opening says that the file is broken,
 // and not that the system would not open it.
 func damaged(err error) bool {
-	for _, e := range []error{bolt.ErrInvalid, bolt.ErrVersionMismatch, bolt.ErrChecksum, errTorn, io.ErrUnexpectedEOF} {
+	for _, e := range []error{bolterrors.ErrInvalid, bolterrors.ErrVersionMismatch, bolterrors.ErrChecksum, errTorn, io.ErrUnexpectedEOF} {
 		if errors.Is(err, e) {
 			return true
 		}
