@@ -179,7 +179,11 @@ func (p *addressParser) startGroup() {
 	if p.group || p.hasSpec || len(p.words) == 0 {
 		return
 	}
-	p.list = append(p.list, Address{Mailbox: phrase(p.words)})
+	name := phrase(p.words)
+	if name == "" { // a quoted name of nothing must not look like an end
+		name = MissingMailbox
+	}
+	p.list = append(p.list, Address{Mailbox: name})
 	p.group = true
 	p.reset()
 }
