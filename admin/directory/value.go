@@ -149,6 +149,9 @@ func FormatSize(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
+// maxDuration is the longest that is read: days have 16 bits.
+const maxDuration = math.MaxUint16 * day
+
 // ParseDuration is time.ParseDuration with days before the rest: "5d",
 // "1d12h", "90m", "0".
 func ParseDuration(s string) (time.Duration, error) {
@@ -167,7 +170,7 @@ func ParseDuration(s string) (time.Duration, error) {
 		}
 	}
 	d, err := time.ParseDuration(rest)
-	if err != nil || d < 0 || d > math.MaxInt64-days {
+	if err != nil || d < 0 || d > maxDuration-days {
 		return 0, bad
 	}
 	return days + d, nil
