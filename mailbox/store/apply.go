@@ -81,6 +81,8 @@ func (e *Engine) applyAll() error {
 // that a large body is either known to be under way or its record is before
 // the end.
 func (e *Engine) checkpoint() error {
+	e.checkpointing.Lock()
+	defer e.checkpointing.Unlock()
 	e.log.mu.Lock()
 	end := e.log.end
 	next, writing := e.big.marks()

@@ -100,8 +100,10 @@ type Engine struct {
 	inside sync.WaitGroup // calls under way; Close waits for them
 	failed atomic.Pointer[error]
 
-	applying   sync.Mutex // held by applyAll
-	reclaiming sync.Mutex // held by Reclaim, Scrub and Backup
+	// Taken in this order.
+	reclaiming    sync.Mutex // held by Reclaim, Scrub and Backup
+	checkpointing sync.Mutex // so that the low-water mark does not go back
+	applying      sync.Mutex // held by applyAll
 	kick       chan *owner
 	stop       context.CancelFunc
 	background sync.WaitGroup
