@@ -92,11 +92,11 @@ type node struct {
 
 // openNode opens the data and puts the parts together, the lowest first. Only
 // one process can have the data open.
-func openNode(cfg nodeConfig) (n *node, err error) {
+func openNode(cfg nodeConfig) (_ *node, err error) {
 	if cfg.Dial == nil {
 		cfg.Dial = (&net.Dialer{}).DialContext
 	}
-	n = &node{cfg: cfg}
+	n := &node{cfg: cfg}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,4 +106,21 @@ func TestUsage(t *testing.T) {
 		}
 		cancel()
 	}
+}
+
+// TestSecondProcess: data that is in use is not opened again, and the text
+// says so.
+func TestSecondProcess(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	i := startTry(t, "--dir", dir)
+	file, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := tryOutput(t, "", file, "try", "--dir", dir, "--port-offset", fmt.Sprint(freeOffset(t)))
+	if err == nil || !strings.Contains(out, "another process") {
+		t.Errorf("a second process: %v\n%s", err, out)
+	}
+	i.waitMessages(t, i.Accounts[0], "INBOX", 0)
 }
