@@ -156,17 +156,52 @@ func (i *instance) kill(t *testing.T) {
 	<-i.exited
 }
 
-// freeOffset finds a port offset whose ports are free.
-func freeOffset(t *testing.T) int {
+// Ports of tests lie below those that the system gives to connections
+// (32768 and up), and each test gets its own. Offsets that differ by less than
+// the ports of services do never share a port.
+var (
+	nextOffset = sequence{next: 12_000 + 120*rand.IntN(100), last: 24_100}
+	nextPort   = sequence{next: 28_400 + rand.IntN(2000), last: 32_700}
+)
+
+// sequence gives out numbers, each once.
+type sequence struct {
+	mu         sync.Mutex
+	next, last int
+}
+
+// take returns the next number that is free.
+func (s *sequence) take(t *testing.T, free func(n int) bool) int {
 	t.Helper()
-	for range 100 {
-		n := 12_000 + rand.IntN(38_000)
-		if portsFree(n) {
-			return n
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ; s.next < s.last; s.next++ {
+		if free(s.next) {
+			s.next++
+			return s.next - 1
 		}
 	}
 	t.Fatal("no free ports")
 	return 0
+}
+
+// freeOffset finds a port offset whose ports are free.
+func freeOffset(t *testing.T) int {
+	t.Helper()
+	return nextOffset.take(t, portsFree)
+}
+
+// freePort finds a port of loopback.
+func freePort(t *testing.T) int {
+	t.Helper()
+	return nextPort.take(t, func(n int) bool {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", n))
+		if err != nil {
+			return false
+		}
+		l.Close()
+		return true
+	})
 }
 
 func portsFree(offset int) bool {

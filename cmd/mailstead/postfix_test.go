@@ -67,16 +67,6 @@ postlog unix-dgram n - n - 1 postlogd
 // into a Maildir and sends all other mail to one host.
 type postfix struct{ addr, dir string }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func startPostfix(t *testing.T, port int, relayTo string) *postfix {
 	t.Helper()
 	program := need(t, "postfix")
