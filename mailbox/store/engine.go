@@ -104,10 +104,10 @@ type Engine struct {
 	reclaiming    sync.Mutex // held by Reclaim, Scrub and Backup
 	checkpointing sync.Mutex // so that the low-water mark does not go back
 	applying      sync.Mutex // held by applyAll
-	kick       chan *owner
-	stop       context.CancelFunc
-	background sync.WaitGroup
-	stats      counters
+	kick          chan *owner
+	stop          context.CancelFunc
+	background    sync.WaitGroup
+	stats         counters
 }
 
 // Open opens or creates the store in dir and brings all owners that have mail

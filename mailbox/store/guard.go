@@ -30,6 +30,10 @@ const maxAttempts = 3
 // readers.
 const mmapSize = 64 << 20
 
+// growSize is by how much a database's file grows: bbolt's own 16 MiB would
+// make small files look large.
+const growSize = 256 << 10
+
 // open opens the database; o.mu is held.
 func (o *owner) open() error {
 	if !o.there {
@@ -98,9 +102,13 @@ func openBolt(name string, noSync bool) (db *bolt.DB, err error) {
 			err = fmt.Errorf("%w: %v", errTorn, p)
 		}
 	}()
-	return bolt.Open(name, 0o600, &bolt.Options{
+	db, err = bolt.Open(name, 0o600, &bolt.Options{
 		Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoFreelistSync: true, InitialMmapSize: mmapSize, NoSync: noSync,
 	})
+	if err == nil {
+		db.AllocSize = growSize
+	}
+	return db, err
 }
 
 // mark writes the mark of opening. If there is one it looks at the pages: the
