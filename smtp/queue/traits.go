@@ -27,6 +27,7 @@ func scanTraits(body io.ReaderAt, size int64) (message.Traits, error) {
 	}
 	if s.cr {
 		s.found |= message.HasBareCR
+		s.line++
 	}
 	s.endLine()
 	return s.found, nil
