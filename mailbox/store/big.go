@@ -132,7 +132,11 @@ func (b *bigBodies) copyBody(ctx context.Context, f file, off int64, h *header, 
 	buf := make([]byte, maxInLog)
 	for {
 		if len(chunk) > 0 {
-			if err := b.e.disk.check(int64(len(chunk))); err != nil {
+			more := int64(len(chunk))
+			if m.Size >= 0 {
+				more = 0 // was asked for at once
+			}
+			if err := b.e.disk.check(more); err != nil {
 				return 0, err
 			}
 			if err := f.WriteVec(off+h.storedLen, [][]byte{chunk}); err != nil {

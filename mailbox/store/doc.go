@@ -42,6 +42,9 @@
 //   - "applied" moves in the same transaction as the rows;
 //   - the low-water mark never passes a record that some owner lacks, unless
 //     it is noted in sys.db for a database that is set aside;
+//   - a database appears with its first, empty state whole, or not at all;
+//   - an owner is dropped once sys.db says so: the next start removes what a
+//     crash has left of its folder before anything is filed there;
 //   - references never move; a hole is punched only when every owner named in
 //     the record has let go of it longer than the grace time ago, or is gone.
 //
@@ -52,5 +55,21 @@
 // disk is not known. A nearly full disk gives [ErrFull] while there still is
 // room for rows. A database that is torn is renamed and set aside; its owner
 // reads [ErrSetAside], its mail goes on being accepted and waits in the log,
-// and the other owners notice nothing.
+// and the other owners notice nothing. When a good copy is put in its place,
+// the next start files what has waited, and what came in since the copy was
+// made.
+//
+// A panic of a caller's function reaches that caller; one of Apply is an error
+// of that owner; only one raised by bbolt, or a fault in its memory map, sets a
+// database aside. bbolt can also end the process, when it opens a torn file:
+// the mark mail.db.opening is left then, and the next start looks through the
+// pages itself (pages.go) before it lets bbolt have the file again.
+//
+// # Tests
+//
+// TestCrashKill kills a process at work, TestCrashPower builds disks that a
+// loss of power could have left, from a record of all writes and syncs; both
+// hold what is found against everything that was acknowledged. Without syncs
+// mail must be missing (TestCrashPowerNegativeControl). "make crash" runs their
+// long form.
 package store

@@ -26,6 +26,8 @@ const (
 	defaultReserve    = 128 << 20
 	defaultMaxOpen    = 1024
 	reclaimEvery      = time.Hour
+
+	maxSegment = 16 << 30 // a Ref has room for twice that
 )
 
 // maxInLog is the largest body that goes into the log; a larger one would keep
@@ -61,6 +63,7 @@ type Options struct {
 
 func (o *Options) setDefaults() {
 	setDefault(&o.SegmentSize, defaultSegment)
+	o.SegmentSize = min(o.SegmentSize, maxSegment)
 	setDefault(&o.ApplyDelay, defaultApplyDelay)
 	setDefault(&o.Grace, defaultGrace)
 	setDefault(&o.Reserve, defaultReserve)

@@ -17,6 +17,7 @@ func TestConformance(t *testing.T) {
 		"few open":       {MaxOpen: 2, ApplyDelay: time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of the time is spent waiting for syncs
 			storetest.Run(t, func(t *testing.T) store.Store {
 				opts.Apply = storetest.Apply
 				s, err := store.Open(t.TempDir(), opts)

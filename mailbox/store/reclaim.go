@@ -265,12 +265,24 @@ func (e *Engine) lettersGo(r Ref, to []Recipient) map[Owner]bool {
 }
 
 func (e *Engine) sweepLog(ctx context.Context, add func(Ref, *metaBlock)) error {
+	low := e.sys.low()
+	return e.eachLogged(ctx, 0, func(h header, m *metaBlock) {
+		if place := makeLSN(h.seg, h.off); place < low && h.flags&flagBig == 0 {
+			add(makeRef(place, h.metaLen, h.storedLen), m)
+		}
+	})
+}
+
+// eachLogged walks headers and meta blocks of the log, from a segment on.
+func (e *Engine) eachLogged(ctx context.Context, from uint32, fn func(header, *metaBlock)) error {
 	segs, err := e.log.segments()
 	if err != nil {
 		return err
 	}
-	low := e.sys.low()
 	for _, seg := range segs {
+		if seg < from {
+			continue
+		}
 		if err := e.going(ctx); err != nil {
 			return err
 		}
@@ -278,11 +290,7 @@ func (e *Engine) sweepLog(ctx context.Context, add func(Ref, *metaBlock)) error 
 		if err != nil {
 			return err
 		}
-		err = eachRecord(s, seg, func(h header, m *metaBlock) {
-			if place := makeLSN(seg, h.off); place < low && h.flags&flagBig == 0 {
-				add(makeRef(place, h.metaLen, h.storedLen), m)
-			}
-		})
+		err = eachRecord(s, seg, fn)
 		e.log.release(s)
 		if err != nil {
 			return err

@@ -1,12 +1,16 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // recover reads the log from the low-water mark to its end, gives the records
@@ -246,34 +250,89 @@ func (b *bigBodies) recover(m marks, seen map[uint32]bool) error {
 }
 
 // recoverStuck gives records that were noted for a database set aside to its
-// owner, when a good copy of it is in place again. They come before those of
-// the log: they are older.
+// owner, when a good copy of it is in place again, and those that the copy is
+// too old to have. They come before those of the log: they are older.
 func (e *Engine) recoverStuck() error {
-	all, err := e.sys.stuck()
+	stuck, err := e.sys.stuck()
 	if err != nil {
 		return err
 	}
-	for id, places := range all {
-		o := e.owner(id)
+	for id := range stuck {
+		e.owner(id)
+	}
+	for _, o := range e.allOwners() {
 		if o.aside != nil {
 			continue
 		}
-		if err := o.prepend(places); err != nil {
+		missed, err := e.missed(o)
+		if errors.Is(err, ErrSetAside) {
+			continue // the copy is no good either
+		}
+		if err != nil {
 			return err
 		}
-		if err := o.drain(); err != nil {
-			e.opts.Logger.Error("mail that waited for a database could not be filed", "owner", id, "err", err)
-			continue
-		}
-		if err := e.sys.clearStuck(id, places); err != nil {
+		if err := o.catchUp(missed, stuck[o.id]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// prepend reads noted records from the log and puts them first.
-func (o *owner) prepend(places []lsn) error {
+// catchUp applies old records before those that wait already, and forgets the
+// notes of them.
+func (o *owner) catchUp(missed, stuck []lsn) error {
+	places := slices.Concat(missed, stuck)
+	if len(places) == 0 {
+		return nil
+	}
+	slices.Sort(places)
+	o.prepend(slices.Compact(places))
+	if err := o.drain(); err != nil {
+		o.e.opts.Logger.Error("mail that waited for a database could not be filed", "owner", o.id, "err", err)
+		return nil // it is still noted
+	}
+	return o.e.sys.clearStuck(o.id, stuck)
+}
+
+// missed lists the records before the low-water mark that are newer than the
+// database of an owner, where it was put in place of a damaged one. Messages
+// deleted since come back if their bodies are still there. The queue is left
+// out: what it has sent already would go out again.
+func (e *Engine) missed(o *owner) (places []lsn, err error) {
+	if damaged, _ := filepath.Glob(o.file() + ".damaged-*"); len(damaged) == 0 || !o.there || o.id == Queue {
+		return nil, nil
+	}
+	from := e.sys.droppedAt(o.id)
+	err = o.viewRaw(func(tx *bolt.Tx) error {
+		from = max(from, applied(tx))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	low := e.sys.low()
+	err = e.eachLogged(context.Background(), from.seg(), func(h header, m *metaBlock) {
+		place := makeLSN(h.seg, h.off)
+		mine := slices.ContainsFunc(m.to, func(to Recipient) bool { return to.Owner == o.id })
+		if mine && place > from && place < low && e.hasBody(m) {
+			places = append(places, place)
+		}
+	})
+	return places, err
+}
+
+// hasBody reports whether the large body of a record, if it has one, is there.
+func (e *Engine) hasBody(m *metaBlock) bool {
+	n, ok := m.big.big()
+	if !ok {
+		return true
+	}
+	_, err := os.Stat(e.big.name(n))
+	return err == nil
+}
+
+// prepend reads old records from the log and puts them first.
+func (o *owner) prepend(places []lsn) {
 	var old []pendingRecord
 	for _, p := range places {
 		h, m, err := o.e.recordAt(p)
@@ -294,7 +353,6 @@ func (o *owner) prepend(places []lsn) error {
 	o.waiting.Lock()
 	defer o.waiting.Unlock()
 	o.pending = append(old, o.pending...)
-	return nil
 }
 
 // recordAt reads the record at a place of the log.

@@ -22,8 +22,6 @@ type sysDB struct {
 	e  *Engine
 	db *bolt.DB
 
-	writing sync.Mutex // held by update
-
 	mu      sync.Mutex
 	marks   marks
 	dropped map[Owner]lsn
@@ -130,10 +128,7 @@ func (s *sysDB) update(fn func(*bolt.Tx) error) error {
 	if err := s.e.failed.Load(); err != nil {
 		return *err
 	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	defer s.e.committing(s.db.Path())()
-	if err := s.db.Update(fn); err != nil {
+	if err := s.e.writeTx(s.db, fn); err != nil {
 		return s.e.storageError(err)
 	}
 	return nil

@@ -129,8 +129,7 @@ func (o *owner) commitOnce(group []*updateReq) (failed int, err error) {
 	var fnErr error
 	count := 0
 	err = o.guarded(func() error {
-		defer o.e.committing(o.file())()
-		return writeTx(db, func(btx *bolt.Tx) error {
+		return o.e.writeTx(db, func(btx *bolt.Tx) error {
 			var err error
 			if count, err = o.applyPending(btx); err != nil {
 				return err
@@ -160,7 +159,7 @@ func (o *owner) commitOnce(group []*updateReq) (failed int, err error) {
 
 // writeTx is bolt's Update, but for a panic: it does not walk the whole file
 // then, which would end the process if the panic comes from torn pages.
-func writeTx(db *bolt.DB, fn func(*bolt.Tx) error) error {
+func (e *Engine) writeTx(db *bolt.DB, fn func(*bolt.Tx) error) error {
 	tx, err := db.Begin(true)
 	if err != nil {
 		return err
@@ -168,6 +167,9 @@ func writeTx(db *bolt.DB, fn func(*bolt.Tx) error) error {
 	defer tx.Rollback() // does nothing after the commit
 	if err := fn(tx); err != nil {
 		return err
+	}
+	if e.opts.onCommit != nil {
+		defer e.opts.onCommit(db.Path())()
 	}
 	return tx.Commit()
 }
@@ -299,13 +301,4 @@ func (o *owner) guarded(fn func() error) (err error) {
 		}
 	}()
 	return fn()
-}
-
-// committing tells a test that the database's file is about to change; what
-// it returns is called when it has.
-func (e *Engine) committing(file string) (done func()) {
-	if e.opts.onCommit == nil {
-		return func() {}
-	}
-	return e.opts.onCommit(file)
 }
