@@ -293,10 +293,12 @@ func TestCrashKillChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
+	var once sync.Once
 	load := crashLoad{e: e, run: run, steps: 1 << 30, tell: func(line string) {
 		if _, err := told.WriteString(line + "\n"); err != nil { // one write, which a kill does not divide
 			panic(err)
 		}
+		once.Do(func() { fmt.Println("working") })
 	}}
 	t.Fatal(load.work())
 }
@@ -314,7 +316,11 @@ func TestCrashKill(t *testing.T) {
 		if run%10 == 0 {
 			dir = filepath.Join(t.TempDir(), "store")
 		}
-		killChild(t, dir, run, 20*time.Millisecond+time.Duration(random.Int64N(int64(180*time.Millisecond))))
+		begin := "opening" // half of them may be killed before they have opened it
+		if run%2 == 1 {
+			begin = "working"
+		}
+		killChild(t, dir, run, begin, 20*time.Millisecond+time.Duration(random.Int64N(int64(180*time.Millisecond))))
 		lines := toldLines(t, dir)
 		state, err := readCrashLines(lines)
 		if err != nil {
@@ -336,8 +342,8 @@ func TestCrashKill(t *testing.T) {
 	t.Logf("%d rounds, %d acknowledgements", rounds, done)
 }
 
-// killChild lets a child use the store for a time.
-func killChild(t *testing.T, dir string, run int, after time.Duration) {
+// killChild lets a child use the store for a time after it has said a word.
+func killChild(t *testing.T, dir string, run int, begin string, after time.Duration) {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^TestCrashKillChild$", "-test.v")
 	child.Env = append(os.Environ(), crashDirEnv+"="+dir, fmt.Sprintf("%s=%d", crashRunEnv, run))
@@ -353,7 +359,7 @@ func killChild(t *testing.T, dir string, run int, after time.Duration) {
 	lines := bufio.NewReader(out)
 	for {
 		line, err := lines.ReadString('\n')
-		if strings.HasSuffix(line, "opening\n") {
+		if strings.HasSuffix(line, begin+"\n") {
 			break
 		}
 		if err != nil {
