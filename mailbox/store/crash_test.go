@@ -306,6 +306,7 @@ func TestCrashKillChild(t *testing.T) {
 // TestCrashKill kills a process that uses a store, again and again, and looks
 // whether everything that it was told is true.
 func TestCrashKill(t *testing.T) {
+	t.Parallel()
 	rounds := crashRounds(t, 4)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

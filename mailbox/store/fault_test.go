@@ -16,6 +16,7 @@ import (
 
 // A full disk refuses mail and passes; nothing that was refused comes back.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		op, name string
 		big      bool
@@ -123,6 +124,7 @@ func TestRefusedGroupStaysAway(t *testing.T) {
 // A failed sync, and a failed write of another kind, end the store until it is
 // opened again. Nothing that was acknowledged is lost.
 func TestFailedSync(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		op, name string
 		err      error
@@ -201,6 +203,7 @@ func TestTooManyOpenFiles(t *testing.T) {
 }
 
 func TestReserve(t *testing.T) {
+	t.Parallel()
 	fs := &faultFS{free: 100 << 20}
 	opts := quiet()
 	opts.fs, opts.Reserve = fs, 80<<20
@@ -348,6 +351,7 @@ func TestApplyRefuses(t *testing.T) {
 // Mail and rows that come while an owner is dropped are either gone with it or
 // there to stay, also after a restart.
 func TestDropAmongOthers(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	opts := quiet()
 	opts.ApplyDelay = time.Millisecond
@@ -494,6 +498,7 @@ func (g gate) Read([]byte) (int, error) {
 
 // Many owners and few open databases, from all sides, also at recovery.
 func TestFewOpenDatabases(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	opts := quiet()
 	opts.MaxOpen = 2

@@ -377,6 +377,7 @@ func checkImage(t *testing.T, events []event, random *rand.Rand) (what string, p
 // TestCrashPower makes many disks that a loss of power could have left, and
 // looks whether everything that had been promised is there.
 func TestCrashPower(t *testing.T) {
+	t.Parallel()
 	rounds := crashRounds(t, 1)
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 2))
@@ -393,6 +394,7 @@ func TestCrashPower(t *testing.T) {
 
 // A store that does not sync loses mail, and the test sees it.
 func TestCrashPowerNegativeControl(t *testing.T) {
+	t.Parallel()
 	crashRounds(t, 1)
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 3))
 	events := recordTrace(t, 6, true)

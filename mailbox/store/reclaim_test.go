@@ -56,6 +56,7 @@ func deadRows(t *testing.T, e *Engine) int {
 }
 
 func TestReclaim(t *testing.T) {
+	t.Parallel()
 	for what, n := range map[string]int{"small": 9000, "large": maxInLog + 1} {
 		t.Run(what, func(t *testing.T) {
 			dir := t.TempDir()
@@ -243,6 +244,7 @@ func (d dirSink) Create(name string) (io.WriteCloser, error) {
 // opens as a store, with all that was there when it began, and no message
 // twice or without its body.
 func TestBackupWhileWriting(t *testing.T) {
+	t.Parallel()
 	opts := quiet()
 	opts.ApplyDelay, opts.SegmentSize, opts.MaxOpen, opts.Grace = time.Millisecond, 256<<10, 2, time.Nanosecond
 	e := mustOpen(t, t.TempDir(), opts)

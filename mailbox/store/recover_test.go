@@ -16,6 +16,7 @@ import (
 // Whatever part of the last record a crash has left, all before it is there,
 // and the store goes on from there.
 func TestRecoverTornTail(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	e := mustOpen(t, dir, quiet())
 	mustAccept(t, e, "a", "first body", 1, 2)
@@ -141,6 +142,7 @@ func TestRecoverForgedRecord(t *testing.T) {
 
 // Large bodies whose record never got into the log are removed at start.
 func TestRecoverOrphanedLargeBodies(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	e := mustOpen(t, dir, quiet())
 	kept := mustAccept(t, e, "kept", pattern(1, maxInLog+5), 1)
@@ -201,6 +203,7 @@ func tearPages(t *testing.T, name string) {
 // A torn database is set aside at the start after the one that it ended: only
 // its owner notices, and mail waits for a good copy.
 func TestSetAside(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	e := mustOpen(t, dir, quiet())
 	mustAccept(t, e, "a", "body a", 1, 2)
@@ -325,6 +328,7 @@ func TestSetAsideGarbage(t *testing.T) {
 
 // Pages that tear while the database is in use end it, and nothing else.
 func TestDamageInUse(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	e := mustOpen(t, dir, quiet())
 	for i := range 200 {
@@ -352,6 +356,7 @@ func TestDamageInUse(t *testing.T) {
 
 // checkPages agrees with bbolt about sound files of many shapes.
 func TestCheckPages(t *testing.T) {
+	t.Parallel()
 	name := filepath.Join(t.TempDir(), "x.db")
 	if err := createBolt(name, true); err != nil {
 		t.Fatal(err)
@@ -389,4 +394,23 @@ func TestCheckPages(t *testing.T) {
 			t.Errorf("round %d: %v", round, err)
 		}
 	}
+}
+
+// A database whose making a crash cut short is made anew.
+func TestCreateCutShort(t *testing.T) {
+	dir := t.TempDir()
+	e := mustOpen(t, dir, quiet())
+	mustAccept(t, e, "a", "body", 0, 1)
+	image := crash(t, dir)
+	for _, name := range []string{"acct/1/mail.db.new", "queue.db.new", "sys.db.new"} {
+		if err := writeUnder(image, name, make([]byte, 5000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(filepath.Join(image, "sys.db")); err != nil {
+		t.Fatal(err)
+	}
+	e = mustOpen(t, image, quiet())
+	wantMetas(t, e, 0, "a")
+	wantMetas(t, e, 1, "a")
 }
