@@ -164,7 +164,7 @@ func TestCheckRecipient(t *testing.T) {
 		{"fwd@example.org", 0, "2.0.0"},
 		{"loop@example.org", 0, "5.4.6"},
 		{"full@example.org", 10, "2.0.0"},
-		{"full@example.org", 11, "4.2.2"},
+		{"full@example.org", 11, "5.2.3"},
 	} {
 		if got := mail.StatusOf(w.CheckRecipient(ctx, path(tt.to), tt.size)).String(); got != tt.status {
 			t.Errorf("%s with %d octets: %s, want %s", tt.to, tt.size, got, tt.status)
@@ -262,7 +262,7 @@ func TestAllOrNone(t *testing.T) {
 
 func TestFullAccountDoesNotHoldUpOthers(t *testing.T) {
 	w := newWorld(t)
-	if err := w.Deliver(ctx, mailTo("full@example.org")); mail.StatusOf(err).String() != "4.2.2" {
+	if err := w.Deliver(ctx, mailTo("full@example.org")); mail.StatusOf(err).String() != "5.2.3" {
 		t.Errorf("alone: %v", err)
 	}
 	if err := w.Deliver(ctx, mailTo("full@example.org", "ana@example.org")); err != nil {
@@ -270,6 +270,20 @@ func TestFullAccountDoesNotHoldUpOthers(t *testing.T) {
 	}
 	if len(w.inbox(t, 1, mailbox.RoleInbox)) != 1 || len(w.inbox(t, 3, mailbox.RoleInbox)) != 1 {
 		t.Error("the message is not in both")
+	}
+}
+
+// TestFillingUp: what fits and does not any more is temporary.
+func TestFillingUp(t *testing.T) {
+	w := newWorld(t)
+	if err := w.boxes.Account(2).SetQuota(ctx, int64(2*len(text)), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Deliver(ctx, mailTo("bo@example.org")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.CheckRecipient(ctx, path("bo@example.org"), int64(len(text)+1)); mail.StatusOf(err).String() != "4.2.2" {
+		t.Errorf("a full mailbox: %v", err)
 	}
 }
 

@@ -131,5 +131,24 @@ func (m *MDA) checkQuota(ctx context.Context, r Route, size int64) error {
 	if !errors.Is(full, mailbox.ErrOverQuota) {
 		return &mail.Error{Status: mail.Status{Class: 4, Subject: 2}, Text: "mailbox is not available now, try again later", Err: full}
 	}
+	if m.neverFits(ctx, r, size) {
+		return &mail.Error{Status: mail.Status{Class: 5, Subject: 2, Detail: 3}, Code: 552, Text: "message is larger than the mailbox may ever hold", Err: full}
+	}
 	return &mail.Error{Status: mail.StatusMailboxFull, Code: 452, Text: "mailbox is full", Err: full}
+}
+
+// neverFits reports whether size is beyond the whole quota of each account:
+// to try again is useless then.
+func (m *MDA) neverFits(ctx context.Context, r Route, size int64) bool {
+	for _, id := range r.Accounts {
+		var u mailbox.Usage
+		err := m.opts.Boxes.Account(id).View(ctx, func(v *mailbox.View) error {
+			u = v.Usage()
+			return nil
+		})
+		if err != nil || u.LimitBytes == 0 || size <= u.LimitBytes {
+			return false
+		}
+	}
+	return true
 }
