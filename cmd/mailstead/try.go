@@ -118,6 +118,9 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	g.Go(func() error { return n.run(ctx, ls) })
+	if c.Pprof != "" {
+		g.Go(func() error { return servePprof(ctx, c.Pprof) })
+	}
 	c.announce(out, c.info(dir, n.certs.CAFile(), accounts))
 	return g.Wait()
 }
@@ -127,11 +130,8 @@ func (c *tryCmd) check() error {
 	if c.PortOffset < 0 || c.PortOffset > 65535-4190 {
 		return usageError(fmt.Sprintf("--port-offset %d: give a number from 0 to %d", c.PortOffset, 65535-4190))
 	}
-	for flag, v := range map[string]string{"--resolver": c.Resolver, "--relay-to": c.RelayTo} {
-		if v == "" {
-			continue
-		}
-		if ap, err := netip.ParseAddrPort(v); err != nil || !ap.Addr().IsLoopback() {
+	for flag, v := range map[string]string{"--resolver": c.Resolver, "--relay-to": c.RelayTo, "--pprof": c.Pprof} {
+		if v != "" && !onLoopback(v) {
 			return usageError(fmt.Sprintf("%s %s: give an address on loopback with its port, such as 127.0.0.1:5353", flag, v))
 		}
 	}
