@@ -46,12 +46,13 @@ func (a *Account) Append(ctx context.Context, box ID, msgs ...*NewMessage) (Appe
 
 // stage accepts one message of a group.
 func (a *Account) stage(ctx context.Context, group uint64, m *NewMessage) error {
-	received := a.boxes.received(m)
-	meta, err := EncodeMeta(m.Index, received)
+	// The record has the time of now, whatever INTERNALDATE the client gives:
+	// by it stage tells what was left over long ago.
+	meta, err := EncodeMeta(m.Index, a.boxes.opts.Now())
 	if err != nil {
 		return err
 	}
-	x := extra{group: group, internal: received}
+	x := extra{group: group, internal: a.boxes.received(m)}
 	_, err = a.boxes.eng.Accept(ctx, &store.Message{
 		To:   []store.Recipient{{Owner: a.id, Extra: x.encode()}},
 		Meta: meta, Body: m.Body, Size: m.Size,

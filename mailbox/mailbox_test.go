@@ -242,6 +242,43 @@ func TestAppend(t *testing.T) {
 	})
 }
 
+// TestAppendOldMailBeside: an Append of old mail is not taken for one that was
+// left over long ago while another one ends.
+func TestAppendOldMailBeside(t *testing.T) {
+	engines(t, func(t *testing.T, f *fixture) {
+		other := func() {
+			if _, err := f.Append(ctx, mailbox.Inbox, newMessage(f.text())); err != nil {
+				t.Error(err)
+			}
+		}
+		var msgs []*mailbox.NewMessage
+		for range 3 {
+			m := newMessage(f.text())
+			m.InternalDate = f.now.AddDate(-10, 0, 0)
+			msgs = append(msgs, m)
+		}
+		msgs[2].Body = &readBefore{Reader: msgs[2].Body, first: other}
+		res, err := f.Append(ctx, mailbox.Inbox, msgs...)
+		if err != nil || !slices.Equal(res.UIDs, []mailbox.UID{2, 3, 4}) {
+			t.Errorf("Append = %v, %v; want UIDs 2 to 4", res.UIDs, err)
+		}
+	})
+}
+
+// readBefore calls first when it is read from.
+type readBefore struct {
+	io.Reader
+	first func()
+}
+
+func (r *readBefore) Read(p []byte) (int, error) {
+	if first := r.first; first != nil {
+		r.first = nil
+		first()
+	}
+	return r.Reader.Read(p)
+}
+
 func TestFlagsAndFeed(t *testing.T) {
 	engines(t, func(t *testing.T, f *fixture) {
 		for range 4 {
