@@ -20,10 +20,8 @@ const stagedKeep = 24 * time.Hour
 // ErrOverQuota or ErrTooManyKeywords.
 func (a *Account) Append(ctx context.Context, box ID, msgs ...*NewMessage) (AppendResult, error) {
 	group := rand.Uint64() | 1 // never 0
-	for _, m := range msgs {
-		if err := a.stage(ctx, group, m); err != nil {
-			return AppendResult{}, errors.Join(fmt.Errorf("append to mailbox %d: %w", box, err), a.unstage(ctx, group))
-		}
+	if err := a.stage(ctx, group, msgs); err != nil {
+		return AppendResult{}, errors.Join(fmt.Errorf("append to mailbox %d: %w", box, err), a.unstage(ctx, group))
 	}
 	var res AppendResult
 	err := a.update(ctx, func(t *tx) error {
@@ -44,23 +42,26 @@ func (a *Account) Append(ctx context.Context, box ID, msgs ...*NewMessage) (Appe
 	return res, nil
 }
 
-// stage accepts one message of a group.
-func (a *Account) stage(ctx context.Context, group uint64, m *NewMessage) error {
-	// The record has the time of now, whatever INTERNALDATE the client gives:
-	// by it stage tells what was left over long ago.
-	meta, err := EncodeMeta(m.Index, a.boxes.opts.Now())
-	if err != nil {
+// stage accepts the messages of a group.
+func (a *Account) stage(ctx context.Context, group uint64, msgs []*NewMessage) error {
+	records := make([]*store.Message, len(msgs))
+	for i, m := range msgs {
+		// The record has the time of now, whatever INTERNALDATE the client gives:
+		// by it stage tells what was left over long ago.
+		meta, err := EncodeMeta(m.Index, a.boxes.opts.Now())
+		if err != nil {
+			return err
+		}
+		x := extra{group: group, internal: a.boxes.received(m)}
+		records[i] = &store.Message{To: []store.Recipient{{Owner: a.id, Extra: x.encode()}}, Meta: meta, Body: m.Body, Size: m.Size}
+	}
+	if err := a.boxes.eng.AcceptAll(ctx, records); err != nil {
 		return err
 	}
-	x := extra{group: group, internal: a.boxes.received(m)}
-	_, err = a.boxes.eng.Accept(ctx, &store.Message{
-		To:   []store.Recipient{{Owner: a.id, Extra: x.encode()}},
-		Meta: meta, Body: m.Body, Size: m.Size,
-	})
-	if err == nil {
+	for _, m := range msgs {
 		a.boxes.spend(a.id, m.Size, 1)
 	}
-	return err
+	return nil
 }
 
 // stage writes down an email that is in no mailbox yet.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -15,40 +16,76 @@ var bodyBuffers = sync.Pool{New: func() any {
 	return &b
 }}
 
-// accept reads the body, chooses its lane and commits.
-func (e *Engine) accept(ctx context.Context, m *Message, owners []*owner) (Ref, error) {
-	buf := bodyBuffers.Get().(*[]byte)
-	defer func() {
-		if cap(*buf) <= 2*maxInLog {
-			bodyBuffers.Put(buf)
-		}
-	}()
-	small, err := readBody(m, buf)
+// send makes the record and hands it to the committer; settle must follow.
+func (e *Engine) send(ctx context.Context, m *Message) (*request, error) {
+	if err := errors.Join(e.usable(), ctx.Err(), checkMessage(m)); err != nil {
+		return nil, err
+	}
+	if err := e.disk.check(max(m.Size, 0)); err != nil {
+		return nil, err
+	}
+	owners, err := e.roomFor(m.To)
 	if err != nil {
-		return Ref{}, err
+		return nil, err
 	}
-	r := &request{owners: owners, block: metaBlock{meta: m.Meta, to: m.To}}
-	if small {
-		err = e.prepareSmall(r, *buf)
-	} else {
-		err = e.prepareBig(ctx, r, m, *buf)
+	r := &request{owners: owners, block: metaBlock{meta: m.Meta, to: m.To}, buffer: bodyBuffers.Get().(*[]byte), done: make(chan struct{})}
+	if err := e.makeRecord(ctx, r, m); err != nil {
+		e.discard(r)
+		return nil, err
 	}
+	if err := e.log.send(ctx, r); err != nil {
+		e.discard(r)
+		return nil, err
+	}
+	return r, nil
+}
+
+// settle waits until the record is on stable storage.
+func (e *Engine) settle(r *request) error {
+	<-r.done
+	owners, err := r.owners, r.err
+	r.owners = nil // the request lives until all owners have it
 	if err != nil {
-		return Ref{}, err
+		e.discard(r)
+		return err
 	}
-	if err := e.own(r); err != nil {
-		return Ref{}, err
-	}
-	if err := e.log.commit(ctx, r); err != nil {
-		if n, ok := r.block.big.big(); ok {
-			e.big.abandon(n)
-		}
-		return Ref{}, err
-	}
+	r.giveBuffer()
 	for _, o := range owners {
 		o.arrived()
 	}
-	return r.ref, nil
+	return nil
+}
+
+// discard ends a request that did not get into the log.
+func (e *Engine) discard(r *request) {
+	r.giveBuffer()
+	if n, ok := r.block.big.big(); ok {
+		e.big.abandon(n)
+	}
+}
+
+func (r *request) giveBuffer() {
+	if cap(*r.buffer) <= 2*maxInLog {
+		bodyBuffers.Put(r.buffer)
+	}
+	r.buffer = nil
+}
+
+// makeRecord reads the body, which decides in which lane it goes.
+func (e *Engine) makeRecord(ctx context.Context, r *request, m *Message) error {
+	small, err := readBody(m, r.buffer)
+	switch {
+	case err != nil:
+		return err
+	case small:
+		err = e.prepareSmall(r, *r.buffer)
+	default:
+		err = e.prepareBig(ctx, r, m, *r.buffer)
+	}
+	if err != nil {
+		return err
+	}
+	return e.own(r)
 }
 
 // readBody reads up to maxInLog octets and reports whether that was all. A

@@ -338,17 +338,50 @@ func (e *Engine) Accept(ctx context.Context, m *Message) (Ref, error) {
 		return Ref{}, err
 	}
 	defer e.leave()
-	if err := errors.Join(e.usable(), ctx.Err(), checkMessage(m)); err != nil {
-		return Ref{}, err
-	}
-	if err := e.disk.check(max(m.Size, 0)); err != nil {
-		return Ref{}, err
-	}
-	owners, err := e.roomFor(m.To)
+	r, err := e.send(ctx, m)
 	if err != nil {
 		return Ref{}, err
 	}
-	return e.accept(ctx, m, owners)
+	if err := e.settle(r); err != nil {
+		return Ref{}, err
+	}
+	return r.ref, nil
+}
+
+// Bounds of what AcceptAll has in the committer's hands at a time.
+const (
+	maxAhead      = 64
+	maxAheadBytes = 1 << 20
+)
+
+// AcceptAll implements Store.
+func (e *Engine) AcceptAll(ctx context.Context, msgs []*Message) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	var ahead []*request
+	size := int64(0)
+	settle := func() (err error) {
+		for _, r := range ahead {
+			err = errors.Join(err, e.settle(r))
+		}
+		ahead, size = ahead[:0], 0
+		return err
+	}
+	for _, m := range msgs {
+		r, err := e.send(ctx, m)
+		if err != nil {
+			return errors.Join(err, settle())
+		}
+		ahead = append(ahead, r)
+		if size += r.header.size(); len(ahead) == maxAhead || size >= maxAheadBytes {
+			if err := settle(); err != nil {
+				return err
+			}
+		}
+	}
+	return settle()
 }
 
 func checkMessage(m *Message) error {

@@ -52,6 +52,7 @@ type request struct {
 	meta   []byte // the encoded meta block; kept until all owners have it
 	block  metaBlock
 	body   []byte
+	buffer *[]byte // what body may be in
 	owners []*owner
 	ref    Ref
 	err    error
@@ -84,14 +85,11 @@ func (l *appendLog) segments() ([]uint32, error) {
 	return segs, nil
 }
 
-// commit hands a request to the committer and waits for stable storage. Once
-// the committer has it, ctx no longer counts.
-func (l *appendLog) commit(ctx context.Context, r *request) error {
-	r.done = make(chan struct{})
+// send hands a request to the committer. From then on ctx no longer counts.
+func (l *appendLog) send(ctx context.Context, r *request) error {
 	select {
 	case l.requests <- r:
-		<-r.done
-		return r.err
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -130,7 +128,7 @@ func (l *appendLog) commitGroup(group []*request) {
 		l.publish(group)
 	}
 	for _, r := range group {
-		r.err, r.body, r.owners = err, nil, nil // the request lives until all owners have it
+		r.err, r.body = err, nil
 		close(r.done)
 	}
 }

@@ -87,6 +87,9 @@ type Store interface {
 	// Accept returns when m is on stable storage for all recipients: all of
 	// them or none. Every later View or Update of a recipient sees it.
 	Accept(ctx context.Context, m *Message) (Ref, error)
+	// AcceptAll accepts messages in this order, as Accept does each, with far
+	// fewer syncs. When it fails some of the first may have been accepted.
+	AcceptAll(ctx context.Context, msgs []*Message) error
 	// Open opens a body. A body stays readable for the grace time after the
 	// last Release, so that open sessions can finish reading.
 	Open(ctx context.Context, r Ref) (Body, error)

@@ -84,6 +84,16 @@ func (s *Store) Accept(ctx context.Context, m *store.Message) (store.Ref, error)
 	return ref, nil
 }
 
+// AcceptAll implements store.Store.
+func (s *Store) AcceptAll(ctx context.Context, msgs []*store.Message) error {
+	for _, m := range msgs {
+		if _, err := s.Accept(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func check(m *store.Message) error {
 	seen := map[store.Owner]bool{}
 	for _, to := range m.To {

@@ -112,6 +112,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"what Accept refuses", refused},
 		{"nothing of the caller is kept", callersMemory},
 		{"order of acceptance is the order of rows", order},
+		{"many messages at once", acceptAll},
 		{"rows", rows},
 		{"an update that fails leaves nothing", failedUpdate},
 		{"updates that fail do not take others with them", failedAmongOthers},
@@ -291,6 +292,43 @@ func order(t *testing.T, s store.Store) {
 		if e.Seq != uint64(i+1) || e.Meta != fmt.Sprint(i) {
 			t.Fatalf("row %d = %+v", i, e)
 		}
+	}
+}
+
+// acceptAll keeps the order, whatever lane a body takes; of what comes after a
+// message that cannot be accepted nothing is there.
+func acceptAll(t *testing.T, s store.Store) {
+	var all []*store.Message
+	for i := range 300 {
+		size := 1000
+		if i%50 == 7 {
+			size = 300_000
+		}
+		all = append(all, Message(fmt.Sprint(i), strings.Repeat("x", size)+fmt.Sprint(i), 1, store.Owner(2+i%3)))
+	}
+	if err := s.AcceptAll(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	list := entries(t, s, 1)
+	if len(list) != len(all) {
+		t.Fatalf("%d rows, want %d", len(list), len(all))
+	}
+	for i, e := range list {
+		if e.Seq != uint64(i+1) || e.Meta != fmt.Sprint(i) {
+			t.Fatalf("row %d = %+v", i, e)
+		}
+	}
+	wantBody(t, s, list[7].Ref, strings.Repeat("x", 300_000)+"7")
+	wantBody(t, s, list[299].Ref, strings.Repeat("x", 1000)+"299")
+
+	short := Message("short", "body", 1)
+	short.Size = 100
+	if err := s.AcceptAll(t.Context(), []*store.Message{Message("before", "body", 1), short, Message("after", "body", 1)}); err == nil {
+		t.Error("a message with a wrong size was accepted")
+	}
+	list = entries(t, s, 1)[len(all):]
+	if len(list) > 1 || len(list) == 1 && list[0].Meta != "before" {
+		t.Errorf("after the failure there is %+v", list)
 	}
 }
 
