@@ -88,7 +88,7 @@ func (a *Account) StoreFlags(ctx context.Context, box ID, set *UIDSet, c FlagCha
 				return 0, err
 			}
 		}
-		res.ModSeq = m.HighestModSeq
+		res.ModSeq, res.Changed = m.HighestModSeq, res.Changed || t.taken
 		return nextFrom(found, more), err
 	})
 	if err != nil {

@@ -186,10 +186,12 @@ type AppendResult struct {
 
 // FlagResult says what StoreFlags did. Modified lists the messages left alone
 // because they changed after unchangedSince (0 < unchangedSince; use
-// AnyModSeq to change regardless).
+// AnyModSeq to change regardless). ModSeq is the mailbox's highest afterwards;
+// it belongs to this change if Changed says that there was one.
 type FlagResult struct {
 	Modified *UIDSet
 	ModSeq   ModSeq
+	Changed  bool
 }
 
 // AnyModSeq as unchangedSince changes messages whatever their mod-sequence.

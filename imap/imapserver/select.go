@@ -67,8 +67,9 @@ func (s *session) readBox(ctx context.Context, name string, readOnly bool) (b *o
 		}
 		b = &openBox{
 			id: info.ID, name: info.Name, validity: info.UIDValidity, readOnly: readOnly,
-			modSeq: v.ModSeq(), gone: &mailbox.UIDSet{}, keywords: v.Keywords(),
+			gone: &mailbox.UIDSet{}, keywords: v.Keywords(),
 		}
+		b.follows(v.ModSeq())
 		for _, u := range v.UIDs(info.ID, make([]mailbox.UID, 0, info.Exists)) {
 			b.seqs.add(u)
 		}

@@ -99,19 +99,16 @@ func (s *session) parseStore(args *imapwire.Decoder) (storeRequest, error) {
 // storeFlags changes flags in one transaction, and remembers that the change
 // is our own: its messages need not be told of by the next sync.
 func (s *session) storeFlags(ctx context.Context, set *mailbox.UIDSet, c mailbox.FlagChange, unchangedSince mailbox.ModSeq) (mailbox.FlagResult, error) {
-	var before mailbox.ModSeq
-	err := s.account.View(ctx, func(v *mailbox.View) error {
-		before = v.ModSeq()
-		return nil
-	})
-	if err != nil {
+	b := s.box
+	if err := s.account.View(ctx, b.scan); err != nil {
 		return mailbox.FlagResult{}, err
 	}
-	res, err := s.account.StoreFlags(ctx, s.box.id, set, c, unchangedSince)
-	// A result that is not newer than what was there is somebody else's:
-	// nothing was changed by us.
-	if err == nil && res.ModSeq > before {
-		s.box.own = append(s.box.own, ownChange{res.ModSeq, set})
+	res, err := s.account.StoreFlags(ctx, b.id, set, c, unchangedSince)
+	// Where another transaction came between the two, it may be one whose
+	// change ours has hidden: then sync tells of all.
+	if err == nil && res.Changed && res.ModSeq == b.scanned+1 {
+		b.own = append(b.own, ownChange{res.ModSeq, set})
+		b.scanned = res.ModSeq
 	}
 	return res, err
 }

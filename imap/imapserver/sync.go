@@ -1,6 +1,7 @@
 package imapserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -19,8 +20,13 @@ type openBox struct {
 	modSeq mailbox.ModSeq
 	// gone was expunged, but the client was not told yet: its numbers stay.
 	gone *mailbox.UIDSet
-	// own are changes that the client made or was told of already.
+	// own are changes that the client made or was told of already, in the
+	// order of their mod-sequences.
 	own []ownChange
+	// others are messages that somebody else has changed between modSeq and
+	// scanned: a change of our own hides theirs in the feed.
+	others  *mailbox.UIDSet
+	scanned mailbox.ModSeq
 	// saved is "$" (RFC 5182).
 	saved    *mailbox.UIDSet
 	keywords []string // announced
@@ -33,9 +39,25 @@ type ownChange struct {
 	uids   *mailbox.UIDSet
 }
 
-// isOwn reports whether a change needs not be told.
+// isOwn reports whether a change was made by this session.
 func (b *openBox) isOwn(c mailbox.Change) bool {
-	return slices.ContainsFunc(b.own, func(o ownChange) bool { return o.modSeq == c.ModSeq && o.uids.Contains(c.UID) })
+	i, found := slices.BinarySearchFunc(b.own, c.ModSeq, func(o ownChange, m mailbox.ModSeq) int { return cmp.Compare(o.modSeq, m) })
+	return found && b.own[i].uids.Contains(c.UID)
+}
+
+// scan notes what others have changed so far, before a change of our own
+// takes the place of theirs in the feed.
+func (b *openBox) scan(v *mailbox.View) error {
+	for c, err := range v.Changes(b.id, b.scanned) {
+		if err != nil {
+			return err
+		}
+		if c.Kind == mailbox.Changed && !b.isOwn(c) {
+			b.others.Add(c.UID)
+		}
+	}
+	b.scanned = v.ModSeq()
+	return nil
 }
 
 // news is what happened in the selected mailbox since the last sync.
@@ -103,10 +125,15 @@ func (s *session) readNews(ctx context.Context) (news, error) {
 		if k := v.Keywords(); !slices.Equal(k, b.keywords) {
 			b.keywords, n.keywords = k, true
 		}
-		b.modSeq, b.own = v.ModSeq(), nil
+		b.follows(v.ModSeq())
 		return nil
 	})
 	return n, err
+}
+
+// follows says that the client knows, or is about to be told, all up to m.
+func (b *openBox) follows(m mailbox.ModSeq) {
+	b.modSeq, b.scanned, b.own, b.others = m, m, nil, &mailbox.UIDSet{}
 }
 
 // follow reads the change feed.
@@ -123,7 +150,7 @@ func (b *openBox) follow(v *mailbox.View, n *news) error {
 			}
 		case c.UID > known:
 			added = append(added, c.UID)
-		case !b.isOwn(c):
+		case !b.isOwn(c), b.others.Contains(c.UID):
 			n.changed.Add(c.UID)
 		}
 	}
