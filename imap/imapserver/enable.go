@@ -16,7 +16,7 @@ func (s *session) enable(_ context.Context, args *imapwire.Decoder) error {
 	var names []string
 	args.SP()
 	for ok := true; ok; ok = args.TrySP() {
-		names = append(names, args.Name())
+		names = append(names, args.Atom())
 	}
 	if err := args.End(); err != nil {
 		return err

@@ -51,9 +51,9 @@ type listEntry struct {
 	exists     bool
 	subscribed bool
 	children   bool
-	// below: the name does not fit what was selected, but one below it does
-	// (RECURSIVEMATCH).
-	below bool
+	selected   bool // fits the selection options
+	below      bool // one below it does (RECURSIVEMATCH)
+	oldName    string
 }
 
 // list answers LIST (RFC 9051 section 6.3.9, RFC 5258, RFC 5819, RFC 6154).
@@ -67,12 +67,16 @@ func (s *session) list(ctx context.Context, args *imapwire.Decoder) error {
 
 // lsub answers LSUB (RFC 3501 section 6.3.9).
 func (s *session) lsub(ctx context.Context, args *imapwire.Decoder) error {
-	reference := args.SP().Mailbox(s.out.UTF8)
-	name := args.SP().ListMailbox(s.out.UTF8)
+	reference, ok1 := args.SP().ListMailbox(s.out.UTF8)
+	name, ok2 := args.SP().ListMailbox(s.out.UTF8)
 	if err := args.End(); err != nil {
 		return err
 	}
-	return s.answerList(ctx, &listRequest{patterns: []pattern{newPattern(reference, name)}, subscribed: true, lsub: true})
+	req := &listRequest{subscribed: true, lsub: true}
+	if ok1 && ok2 {
+		req.patterns = append(req.patterns, newPattern(reference, name))
+	}
+	return s.answerList(ctx, req)
 }
 
 func (s *session) parseList(args *imapwire.Decoder) (*listRequest, error) {
@@ -82,13 +86,14 @@ func (s *session) parseList(args *imapwire.Decoder) (*listRequest, error) {
 		args.List(func() { req.selection(args) })
 		args.SP()
 	}
-	reference := args.Mailbox(s.out.UTF8)
+	reference, ok := args.ListMailbox(s.out.UTF8)
 	args.SP()
 	add := func() {
-		name := args.ListMailbox(s.out.UTF8)
-		req.root = name == "" && !req.extended
-		req.patterns = append(req.patterns, newPattern(reference, name))
-		if len(req.patterns) > maxPatterns {
+		name, valid := args.ListMailbox(s.out.UTF8)
+		req.root = valid && name == "" && !req.extended
+		p := newPattern(reference, name)
+		p.empty = p.empty || !ok || !valid
+		if req.patterns = append(req.patterns, p); len(req.patterns) > maxPatterns {
 			args.Fail("Too many patterns")
 		}
 	}
@@ -106,8 +111,8 @@ func (s *session) parseList(args *imapwire.Decoder) (*listRequest, error) {
 		}
 		args.SP().List(func() { req.returns(args) })
 	}
-	if req.recursive && !req.subscribed {
-		args.Fail("RECURSIVEMATCH needs SUBSCRIBED") // RFC 9051 section 6.3.9.1
+	if req.recursive && !req.subscribed && !req.specialUse {
+		args.Fail("RECURSIVEMATCH needs another selection option") // RFC 9051 section 6.3.9.1
 	}
 	return req, args.End()
 }
@@ -159,11 +164,11 @@ func (s *session) answerList(ctx context.Context, req *listRequest) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if !req.wants(entries, e) {
+			if !req.wants(e, entries[i+1:]) {
 				continue
 			}
 			s.writeList(e, req)
-			if req.status != nil && e.exists {
+			if req.status != nil && e.exists && e.selected {
 				if err := s.writeStatus(v, &e.box, statusItems{*req.status, req.mailboxID}); err != nil {
 					return err
 				}
@@ -177,8 +182,9 @@ func (s *session) answerList(ctx context.Context, req *listRequest) error {
 	return s.ok("")
 }
 
-// listEntries returns all mailboxes, and the names that are only subscribed
-// to, sorted: INBOX first, and what is below a name right behind it.
+// listEntries returns all mailboxes, the names that are only subscribed to,
+// and those above them, sorted: INBOX first, and what is below a name right
+// behind it.
 func listEntries(v *mailbox.View) ([]listEntry, error) {
 	boxes, err := v.Mailboxes()
 	if err != nil {
@@ -198,6 +204,15 @@ func listEntries(v *mailbox.View) ([]listEntry, error) {
 		if _, ok := known[name]; !ok {
 			known[name] = len(entries)
 			entries = append(entries, listEntry{box: mailbox.Mailbox{Name: name}, subscribed: true})
+		}
+	}
+	for _, name := range subscribed { // mailboxes have those above them
+		for i := strings.LastIndexByte(name, '/'); i > 0; i = strings.LastIndexByte(name, '/') {
+			name = name[:i]
+			if _, ok := known[name]; !ok {
+				known[name] = len(entries)
+				entries = append(entries, listEntry{box: mailbox.Mailbox{Name: name}})
+			}
 		}
 	}
 	for _, e := range entries {
@@ -223,27 +238,35 @@ func sortKey(name string) string {
 	return key
 }
 
-// wants reports whether e is to be shown.
-func (r *listRequest) wants(all []listEntry, e *listEntry) bool {
-	if !slices.ContainsFunc(r.patterns, func(p pattern) bool { return p.matches(e.box.Name) }) {
+// wants reports whether e is to be shown; behind are the entries after it.
+func (r *listRequest) wants(e *listEntry, behind []listEntry) bool {
+	if !r.matches(e.box.Name) {
 		return false
 	}
-	if r.selects(e) {
+	if e.selected = r.selects(e); e.selected && !r.recursive {
 		return true
 	}
-	if !r.recursive && !(r.lsub && e.exists) {
+	if !r.recursive && !r.lsub {
 		return false
 	}
-	// RFC 9051 section 6.3.9.2 for RECURSIVEMATCH; RFC 3501 section 6.3.9 for
-	// LSUB with "%": the name stands for subscribed ones below it.
+	// RFC 9051 section 6.3.9.3 for RECURSIVEMATCH, RFC 3501 section 6.3.9 for
+	// LSUB with "%": a name that is not selected stands for selected ones below
+	// it that are not shown themselves.
 	prefix := e.box.Name + "/"
-	e.below = slices.ContainsFunc(all, func(o listEntry) bool {
-		return strings.HasPrefix(o.box.Name, prefix) && r.selects(&o) && (r.recursive || !r.matchesAny(o.box.Name))
-	})
-	return e.below
+	for i := range behind {
+		o := &behind[i]
+		if !strings.HasPrefix(o.box.Name, prefix) {
+			break
+		}
+		if r.selects(o) && (e.selected || !r.matches(o.box.Name)) {
+			e.below = true
+			break
+		}
+	}
+	return e.selected || e.below
 }
 
-func (r *listRequest) matchesAny(name string) bool {
+func (r *listRequest) matches(name string) bool {
 	return slices.ContainsFunc(r.patterns, func(p pattern) bool { return p.matches(name) })
 }
 
@@ -274,7 +297,7 @@ func (s *session) writeList(e *listEntry, r *listRequest) {
 	add := func(a imap.MailboxAttr) { attrs = append(attrs, imap.Flag(a)) }
 	switch {
 	case r.lsub:
-		if e.below || !e.exists {
+		if !e.selected || !e.exists {
 			add(imap.MailboxAttrNoSelect)
 		}
 	case !e.exists:
@@ -297,8 +320,65 @@ func (s *session) writeList(e *listEntry, r *listRequest) {
 		word = "LSUB"
 	}
 	s.out.Raw("* ").Raw(word).SP().Flags(attrs).Raw(" \"/\" ").Mailbox(e.box.Name)
-	if e.below && !r.lsub {
-		s.out.Raw(" (\"CHILDINFO\" (\"SUBSCRIBED\"))")
+	switch {
+	case e.oldName != "":
+		s.out.Raw(" (\"OLDNAME\" (").Mailbox(e.oldName).Raw("))")
+	case e.below && r.recursive:
+		s.out.Raw(" (\"CHILDINFO\" (").Raw(r.criteria()).Raw("))")
 	}
 	s.out.CRLF()
+}
+
+// criteria names the selection options for CHILDINFO.
+func (r *listRequest) criteria() string {
+	switch {
+	case !r.specialUse:
+		return `"SUBSCRIBED"`
+	case !r.subscribed:
+		return `"SPECIAL-USE"`
+	}
+	return `"SUBSCRIBED" "SPECIAL-USE"`
+}
+
+// entryOf is what LIST would show of a name that was given in any form.
+func entryOf(v *mailbox.View, given string) (*listEntry, error) {
+	name, err := mailbox.CleanName(given)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := listEntries(v)
+	if err != nil {
+		return nil, err
+	}
+	e := &listEntry{box: mailbox.Mailbox{Name: name}}
+	if i := slices.IndexFunc(entries, func(e listEntry) bool { return e.box.Name == name }); i >= 0 {
+		e = &entries[i]
+	}
+	if !isNormal(given) {
+		e.oldName = given
+	}
+	return e, nil
+}
+
+// isNormal reports whether a name was given in the form in which it is kept.
+func isNormal(given string) bool {
+	name, err := mailbox.CleanName(given)
+	return err == nil && given == name || strings.EqualFold(given, "INBOX")
+}
+
+// tellNormalized tells a client of IMAP4rev2 under which name a mailbox is
+// kept if name, or its old one, was given in another form (RFC 9051 section
+// 6.3.9.7).
+func (s *session) tellNormalized(ctx context.Context, name, old string) error {
+	if !s.rev2 || isNormal(name) && isNormal(old) {
+		return nil
+	}
+	return s.account.View(ctx, func(v *mailbox.View) error {
+		e, err := entryOf(v, name)
+		if err == nil {
+			e.oldName = old
+			s.writeList(e, &listRequest{})
+		}
+		return err
+	})
 }

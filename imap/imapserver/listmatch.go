@@ -1,6 +1,10 @@
 package imapserver
 
-import "strings"
+import (
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+)
 
 // Bounds of a pattern. A name has at most 1,000 octets, so a longer pattern
 // cannot match; wildcards multiply the work of matching.
@@ -15,9 +19,10 @@ type pattern struct {
 	empty bool   // matches nothing
 }
 
-// newPattern prepares the pattern that reference and name make together.
+// newPattern prepares the pattern that reference and name make together, in
+// the normal form that names are kept in.
 func newPattern(reference, name string) pattern {
-	text := reference + name
+	text := norm.NFC.String(reference + name)
 	var b strings.Builder
 	wildcards := 0
 	for i := 0; i < len(text); i++ {

@@ -34,8 +34,12 @@ func (s *session) create(ctx context.Context, args *imapwire.Decoder) error {
 		return err
 	}
 	// "/" at the end announces that others will be made below.
-	made, err := s.account.CreateMailbox(ctx, strings.TrimSuffix(name, "/"), role)
+	name = strings.TrimSuffix(name, "/")
+	made, err := s.account.CreateMailbox(ctx, name, role)
 	if err != nil {
+		return err
+	}
+	if err := s.tellNormalized(ctx, name, name); err != nil {
 		return err
 	}
 	return s.okCode(mailboxIDCode(&made), "Mailbox is there")
@@ -98,7 +102,11 @@ func (s *session) rename(ctx context.Context, args *imapwire.Decoder) error {
 	if err := args.End(); err != nil {
 		return err
 	}
-	if err := s.account.RenameMailbox(ctx, from, strings.TrimSuffix(to, "/")); err != nil {
+	to = strings.TrimSuffix(to, "/")
+	if err := s.account.RenameMailbox(ctx, from, to); err != nil {
+		return err
+	}
+	if err := s.tellNormalized(ctx, to, from); err != nil {
 		return err
 	}
 	return s.ok("")

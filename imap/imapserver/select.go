@@ -39,12 +39,12 @@ func (s *session) open(ctx context.Context, args *imapwire.Decoder, readOnly boo
 		s.untagged(string(imapext.CodeClosed), "Previous mailbox is closed")
 	}
 	s.condStore = s.condStore || condStore
-	box, info, unseen, err := s.readBox(ctx, name, readOnly)
+	opened, err := s.readBox(ctx, name, readOnly)
 	if err != nil {
 		return err
 	}
-	s.box, s.state = box, selected
-	s.describe(&info, unseen)
+	s.box, s.state = opened.box, selected
+	s.describe(opened)
 	if readOnly {
 		return s.okCode(string(imapext.CodeReadOnly), "Mailbox is open for reading")
 	}
@@ -58,57 +58,76 @@ func (s *session) leave() { s.box, s.state = nil, authenticated }
 // RFC 3501 section 6.3.1 lets a server leave out.
 const unseenWalk = 20_000
 
-// readBox opens a mailbox in one snapshot. unseen is the number of the first
-// message without \Seen, if it was looked for and found.
-func (s *session) readBox(ctx context.Context, name string, readOnly bool) (b *openBox, info mailbox.Mailbox, unseen uint32, err error) {
-	err = s.account.View(ctx, func(v *mailbox.View) error {
-		if info, err = v.MailboxByName(name); err != nil {
+// opened is what SELECT tells of a mailbox.
+type opened struct {
+	box    *openBox
+	info   mailbox.Mailbox
+	unseen uint32     // number of the first message without \Seen, if it was looked for and found
+	entry  *listEntry // for IMAP4rev2
+}
+
+// readBox opens a mailbox in one snapshot.
+func (s *session) readBox(ctx context.Context, name string, readOnly bool) (*opened, error) {
+	o := &opened{}
+	err := s.account.View(ctx, func(v *mailbox.View) (err error) {
+		if o.info, err = v.MailboxByName(name); err != nil {
 			return err
 		}
-		b = &openBox{
-			id: info.ID, name: info.Name, validity: info.UIDValidity, readOnly: readOnly,
+		b := &openBox{
+			id: o.info.ID, name: o.info.Name, validity: o.info.UIDValidity, readOnly: readOnly,
 			gone: &mailbox.UIDSet{}, keywords: v.Keywords(),
 		}
 		b.follows(v.ModSeq())
-		for _, u := range v.UIDs(info.ID, make([]mailbox.UID, 0, info.Exists)) {
+		o.box = b
+		for _, u := range v.UIDs(b.id, make([]mailbox.UID, 0, o.info.Exists)) {
 			b.seqs.add(u)
 		}
 		b.told = b.seqs.len()
-		if s.rev2 || info.Unseen == 0 {
-			return nil
+		if s.rev2 {
+			o.entry, err = entryOf(v, name)
+			return err
 		}
-		n := uint32(0)
-		for m, err := range v.Messages(info.ID, nil, 1) {
-			if n++; err != nil || n > unseenWalk {
-				return err
-			}
-			if m.Flags&mailbox.Seen == 0 {
-				unseen = n
-				break
-			}
-		}
-		return nil
+		o.unseen, err = firstUnseen(v, &o.info)
+		return err
 	})
-	return b, info, unseen, err
+	return o, err
+}
+
+// firstUnseen returns the number of the first message without \Seen, or 0.
+func firstUnseen(v *mailbox.View, info *mailbox.Mailbox) (uint32, error) {
+	if info.Unseen == 0 {
+		return 0, nil
+	}
+	n := uint32(0)
+	for m, err := range v.Messages(info.ID, nil, 1) {
+		if n++; err != nil || n > unseenWalk {
+			return 0, err
+		}
+		if m.Flags&mailbox.Seen == 0 {
+			return n, nil
+		}
+	}
+	return 0, nil
 }
 
 // describe writes what SELECT tells. Deviation: \Recent, which RFC 9051 has
 // dropped, is never given to a message, so RECENT is 0 for IMAP4rev1 clients.
-func (s *session) describe(info *mailbox.Mailbox, unseen uint32) {
+func (s *session) describe(o *opened) {
+	info := &o.info
 	s.announceFlags()
 	s.out.Raw("* ").Number(uint64(s.box.told)).Raw(" EXISTS\r\n")
 	if !s.rev2 {
 		s.out.Raw("* 0 RECENT\r\n")
 	}
-	if unseen > 0 {
-		s.untagged(code(imapext.CodeUnseen, uint64(unseen)), "First unseen message")
+	if o.unseen > 0 {
+		s.untagged(code(imapext.CodeUnseen, uint64(o.unseen)), "First unseen message")
 	}
 	s.untagged(code(imapext.CodeUIDValidity, uint64(info.UIDValidity)), "UIDs are valid")
 	s.untagged(code(imapext.CodeUIDNext, uint64(info.UIDNext)), "Predicted next UID")
 	s.untagged(code(imapext.CodeHighestModSeq, uint64(info.HighestModSeq)), "Highest mod-sequence")
 	s.untagged(mailboxIDCode(info), "Identifier of this mailbox")
-	if s.rev2 {
-		s.writeList(&listEntry{box: *info, exists: true}, &listRequest{})
+	if o.entry != nil {
+		s.writeList(o.entry, &listRequest{})
 	}
 }
 

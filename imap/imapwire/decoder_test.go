@@ -59,7 +59,8 @@ func TestTokens(t *testing.T) {
 		{"comma at the end", "1,\r\n", func(d *Decoder) any { return d.UIDSet() }, nil},
 		{"mailbox", "\"Entw&APw-rfe\"\r\n", func(d *Decoder) any { return d.Mailbox(false) }, "Entwürfe"},
 		{"mailbox in UTF-8", "\"Entw&APw-rfe ü\"\r\n", func(d *Decoder) any { return d.Mailbox(true) }, "Entw&APw-rfe ü"},
-		{"pattern", "a%/*\r\n", func(d *Decoder) any { return d.ListMailbox(false) }, "a%/*"},
+		{"pattern", "a%/*\r\n", func(d *Decoder) any { return pattern(d) }, "a%/* true"},
+		{"pattern in a wrong encoding", "a&%\r\n", func(d *Decoder) any { return pattern(d) }, " false"},
 		{"date", "1-feb-2026\r\n", func(d *Decoder) any { return d.Date().Format("2006-01-02") }, "2026-02-01"},
 		{"quoted date", "\"28-Feb-2026\"\r\n", func(d *Decoder) any { return d.Date().Format("2006-01-02") }, "2026-02-28"},
 		{"no date", "30-Feb-2026\r\n", func(d *Decoder) any { return d.Date().Year() }, nil},
@@ -86,6 +87,11 @@ func TestTokens(t *testing.T) {
 			}
 		})
 	}
+}
+
+func pattern(d *Decoder) string {
+	name, ok := d.ListMailbox(false)
+	return fmt.Sprint(name, " ", ok)
 }
 
 // TestSkip plays commands that are refused at their first argument. What

@@ -224,34 +224,45 @@ func (d *Decoder) quoted() string {
 func (d *Decoder) Mailbox(utf8 bool) string { return d.mailboxName(d.AString(), utf8) }
 
 // ListMailbox takes the pattern of LIST, decoded like a mailbox name: "%" and
-// "*" are not changed by that.
-func (d *Decoder) ListMailbox(utf8 bool) string {
+// "*" are not changed by that. ok is false if the encoding is not valid, which
+// is no error: such a pattern matches nothing (RFC 9051 section 6.3.9).
+func (d *Decoder) ListMailbox(utf8 bool) (name string, ok bool) {
+	var raw string
 	if d.atString() {
-		return d.mailboxName(d.String(), utf8)
+		raw = d.String()
+	} else {
+		raw = d.take(isListChar, "a mailbox name")
 	}
-	return d.mailboxName(d.take(isListChar, "a mailbox name"), utf8)
+	if d.err != nil {
+		return "", false
+	}
+	name, err := decodeName(raw, utf8)
+	return name, err == nil
 }
 
 func (d *Decoder) mailboxName(raw string, isUTF8 bool) string {
 	if d.err != nil {
 		return ""
 	}
+	name, err := decodeName(raw, isUTF8)
+	if err != nil {
+		d.fail(err)
+	}
+	return name
+}
+
+func decodeName(raw string, isUTF8 bool) (string, error) {
 	ascii := true
 	for i := range len(raw) {
 		ascii = ascii && raw[i] < utf8.RuneSelf
 	}
-	if !isUTF8 && ascii {
-		name, err := DecodeUTF7(raw)
-		if err != nil {
-			d.fail(err)
-		}
-		return name
+	switch {
+	case !isUTF8 && ascii:
+		return DecodeUTF7(raw)
+	case !utf8.ValidString(raw):
+		return "", ErrName
 	}
-	if !utf8.ValidString(raw) {
-		d.fail(ErrName)
-		return ""
-	}
-	return raw
+	return raw, nil
 }
 
 // Flag takes one flag.
