@@ -147,13 +147,14 @@ func (a *appendRun) take(args *imapwire.Decoder, m *mailbox.NewMessage) error {
 		return err
 	}
 	indexer := message.NewIndexer()
-	n, err := io.Copy(io.MultiWriter(a.spool, indexer), args.Literal())
+	err := a.spool.Fill(args.Literal(), indexer)
 	if err := args.Err(); err != nil {
 		return err // cut off, or what follows the literal is wrong
 	}
 	if err != nil {
 		return fmt.Errorf("spool message: %w", err)
 	}
+	n := a.spool.Size() - start
 	m.Body, m.Size, m.Index = io.NewSectionReader(a.spool, start, n), n, indexer.Close()
 	return nil
 }

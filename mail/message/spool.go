@@ -24,9 +24,9 @@ var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 type Spool struct {
 	dir   string
 	size  int64
-	mem   []*[chunkSize]byte
-	file  *os.File // holds all of it once the memory was full
-	fault error    // of the file; nothing more is taken after it
+	mem   []*[chunkSize]byte // the text, or one buffer beside the file
+	file  *os.File           // holds all of it once the memory was full
+	fault error              // of the file; nothing more is taken after it
 }
 
 // NewSpool returns an empty Spool that makes its file, if it needs one, in
@@ -53,15 +53,65 @@ func (s *Spool) Write(p []byte) (int, error) {
 		return n, s.fault
 	}
 	for rest := p; len(rest) > 0; {
-		at := int(s.size % chunkSize)
-		if at == 0 {
-			s.mem = append(s.mem, chunks.Get().(*[chunkSize]byte))
+		room, err := s.room()
+		if err != nil {
+			return len(p) - len(rest), err
 		}
-		n := copy(s.mem[len(s.mem)-1][at:], rest)
+		n := copy(room, rest)
 		rest = rest[n:]
 		s.size += int64(n)
 	}
 	return len(p), nil
+}
+
+// Fill appends r to its end, and shows tee what it appends. What is read goes
+// where it stays, so that nothing is copied. An error of r or tee is returned
+// as it is.
+func (s *Spool) Fill(r io.Reader, tee io.Writer) error {
+	for {
+		p, err := s.room()
+		if err != nil {
+			return err
+		}
+		n, end := r.Read(p)
+		if _, err := tee.Write(p[:n]); err != nil {
+			return err
+		}
+		if s.file != nil {
+			_, err = s.Write(p[:n])
+		} else {
+			s.size += int64(n)
+		}
+		switch {
+		case err != nil:
+			return err
+		case end == io.EOF:
+			return nil
+		case end != nil:
+			return end
+		}
+	}
+}
+
+// room returns memory for what comes next: of the spool itself, or a buffer
+// beside its file.
+func (s *Spool) room() ([]byte, error) {
+	if s.fault == nil && s.file == nil && s.size >= maxMemory {
+		s.fault = s.toFile()
+	}
+	if s.fault != nil {
+		return nil, s.fault
+	}
+	if s.file != nil {
+		if s.mem == nil {
+			s.mem = append(s.mem, chunks.Get().(*[chunkSize]byte))
+		}
+		return s.mem[0][:], nil
+	}
+	if s.size == int64(len(s.mem))*chunkSize {
+		s.mem = append(s.mem, chunks.Get().(*[chunkSize]byte))
+	}
+	return s.mem[len(s.mem)-1][s.size%chunkSize:], nil
 }
 
 // toFile moves what is in memory to a new file.

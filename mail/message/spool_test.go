@@ -48,6 +48,42 @@ func TestSpool(t *testing.T) {
 	}
 }
 
+// TestSpoolFill checks that what is read and what is written come in order,
+// however the reader deals it out, and that the tee sees it.
+func TestSpoolFill(t *testing.T) {
+	want := make([]byte, 2*maxMemory+77)
+	for i := range want {
+		want[i] = byte(i * i >> 7)
+	}
+	for name, wrap := range map[string]func(io.Reader) io.Reader{
+		"whole": func(r io.Reader) io.Reader { return r }, "halves": iotest.HalfReader, "end with data": iotest.DataErrReader,
+	} {
+		for _, size := range []int{0, 1, chunkSize, maxMemory - 3, maxMemory, maxMemory + 1, len(want) - 7} {
+			s := NewSpool(t.TempDir())
+			var seen bytes.Buffer
+			if _, err := s.Write(want[:3]); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Fill(wrap(bytes.NewReader(want[3:3+size])), &seen); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if _, err := s.Write(want[3+size : 3+size+4]); err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(s.Reader())
+			if err != nil || !bytes.Equal(got, want[:3+size+4]) || !bytes.Equal(seen.Bytes(), want[3:3+size]) {
+				t.Errorf("%s, %d octets: the spool has %d, the tee saw %d, %v", name, size, len(got), seen.Len(), err)
+			}
+			s.Close()
+		}
+	}
+	s := NewSpool(t.TempDir())
+	defer s.Close()
+	if err := s.Fill(iotest.ErrReader(io.ErrUnexpectedEOF), io.Discard); err != io.ErrUnexpectedEOF {
+		t.Errorf("an error of the reader came back as %v", err)
+	}
+}
+
 // TestSpoolFault checks that a spool that could not be written stays so.
 func TestSpoolFault(t *testing.T) {
 	s := NewSpool(t.TempDir() + "/missing")

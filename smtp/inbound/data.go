@@ -33,11 +33,7 @@ func (s *session) data(ctx context.Context, body io.Reader) (Verdict, error) {
 	spool := message.NewSpool(o.TempDir)
 	defer spool.Close()
 	indexer := message.NewIndexer()
-	w := io.MultiWriter(indexer, spool)
-	if _, err := w.Write(kept); err != nil {
-		return Verdict{}, transferError(err)
-	}
-	if _, err := io.Copy(w, rest); err != nil {
+	if err := spool.Fill(io.MultiReader(bytes.NewReader(kept), rest), indexer); err != nil {
 		return Verdict{}, transferError(err)
 	}
 	m := &Mail{

@@ -33,7 +33,11 @@ func (a *adapter) Rcpt(string, *gosmtp.RcptOptions) error {
 
 func (a *adapter) Data(r io.Reader) error {
 	defer a.f.taking.Done()
-	text, err := a.f.session.Data(a.f.work, &bodyReader{r: r, bare: &a.f.bare, binary: a.binary, left: a.f.service.MaxSize})
+	body := &bodyReader{r: r, bare: &a.f.bare, binary: a.binary, left: a.f.service.MaxSize}
+	if !a.f.inChunks {
+		body.r, body.watched = dataReader{a.f}, true
+	}
+	text, err := a.f.session.Data(a.f.work, body)
 	if err != nil {
 		return engineError(err)
 	}
@@ -65,12 +69,13 @@ var (
 // bodyReader is the message for the Session: bounded, and with an error in
 // place of an end when line ends were bad.
 type bodyReader struct {
-	r      io.Reader
-	bare   *atomic.Bool // the filter saw a CR or LF of its own
-	binary bool
-	left   int64
-	cr     bool // the last octet was CR
-	err    error
+	r       io.Reader
+	bare    *atomic.Bool // the filter saw a CR or LF of its own
+	binary  bool
+	watched bool // the filter watches the line ends
+	left    int64
+	cr      bool // the last octet was CR
+	err     error
 }
 
 func (b *bodyReader) Read(p []byte) (int, error) {
@@ -83,7 +88,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 		b.err = errTooLarge
 		return 0, b.err
 	}
-	if !b.binary && (!b.scan(p[:n]) || err == io.EOF && b.cr || b.bare.Load()) {
+	if b.bare.Load() || !b.binary && !b.watched && (!b.scan(p[:n]) || err == io.EOF && b.cr) {
 		b.err = errBareNewline
 		return 0, b.err
 	}

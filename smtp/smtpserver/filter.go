@@ -21,6 +21,7 @@ import (
 // Bounds of a session. Beyond them it ends with 421.
 const (
 	readBuffer   = 4 << 10
+	wideBuffer   = 64 << 10 // of a peer that sends faster than we read
 	maxLine      = 4 << 10  // of a command: RFC 5321 section 4.5.3.1.4 with what extensions add
 	maxAuthLine  = 16 << 10 // RFC 4954 section 4: 12,288 at least
 	maxErrors    = 20       // refused commands
@@ -50,6 +51,8 @@ type filter struct {
 	conn    *Conn
 	session Session
 	br      *bufio.Reader
+	narrow  *bufio.Reader // the small buffer, while br is a wide one
+	filled  bool          // by the last read
 
 	mode mode
 	out  []byte // for go-smtp, before anything else is read
@@ -110,7 +113,7 @@ func (f *filter) Read(p []byte) (int, error) {
 func (f *filter) next() error {
 	switch f.mode {
 	case data:
-		return f.readData()
+		return f.dropData()
 	case chunk, swallowed:
 		return f.readChunk()
 	}
@@ -121,6 +124,7 @@ func (f *filter) next() error {
 	if f.mode == commands && f.ctx.Err() != nil {
 		return f.end(421, mail.Status{Class: 4, Subject: 3, Detail: 2}, "this server is stopping, try again in a moment")
 	}
+	f.narrowed()
 	f.waiting.Store(f.mode == commands)
 	line, err := f.readLine(limit)
 	f.waiting.Store(false)
@@ -356,15 +360,13 @@ func (f *filter) readChunk() error {
 		f.mode = commands
 		return nil
 	}
-	if f.br.Buffered() == 0 {
-		if _, err := f.br.Peek(1); err != nil {
-			return cutOff(err)
-		}
+	if err := f.more(); err != nil {
+		return err
 	}
-	n := min(int(min(f.left, readBuffer)), f.br.Buffered())
+	n := int(min(f.left, int64(f.br.Buffered())))
 	b, _ := f.br.Peek(n)
 	if f.mode == chunk {
-		f.out = append(f.out[:0:0], b...)
+		f.out = b // it stays there until more is read
 	}
 	f.br.Discard(n)
 	if f.left -= int64(n); f.left == 0 && f.mode == chunk {
@@ -379,28 +381,4 @@ func cutOff(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-// readData passes on message data up to its end and watches its line ends.
-func (f *filter) readData() error {
-	if f.br.Buffered() == 0 {
-		if _, err := f.br.Peek(1); err != nil {
-			return cutOff(err)
-		}
-	}
-	b, _ := f.br.Peek(f.br.Buffered())
-	n, end := f.scan.data(b)
-	if f.scan.bare {
-		f.bare.Store(true)
-	}
-	f.out = append(f.out[:0:0], b[:n]...)
-	f.br.Discard(n)
-	f.size += int64(n)
-	if f.size > f.service.MaxSize*dataOverrun+readBuffer {
-		return f.end(552, mail.StatusTooLarge, "the message is much larger than this server takes")
-	}
-	if end {
-		f.mode = commands
-	}
-	return nil
 }

@@ -63,6 +63,33 @@ func (s *lineScan) data(b []byte) (n int, end bool) {
 	return n, false
 }
 
+// text copies message data from b to p without the dots that the client doubled
+// and without the end of data. It returns how much of b was used, how much of p,
+// and whether the end was reached. Both stop growing when p is full.
+func (s *lineScan) text(p, b []byte) (used, n int, end bool) {
+	for used < len(b) && n < len(p) {
+		if s.state == midLine {
+			k := s.skip(b[used:min(len(b), used+len(p)-n)])
+			copy(p[n:], b[used:used+k])
+			used, n = used+k, n+k
+			if k > 0 {
+				continue
+			}
+		}
+		_, end = s.data(b[used : used+1])
+		used++
+		switch {
+		case end:
+			return used, n, true
+		case s.state == afterDot || s.state == afterDotCR:
+			continue // doubled, or the end; a CR that is neither makes the data bad
+		}
+		p[n] = b[used-1]
+		n++
+	}
+	return used, n, false
+}
+
 // skip returns how many octets in the middle of a line need no look.
 func (s *lineScan) skip(b []byte) int {
 	i := bytes.IndexByte(b, '\r')

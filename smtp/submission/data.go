@@ -50,18 +50,10 @@ func (s *session) data(ctx context.Context, body io.Reader) error {
 	spool := message.NewSpool(o.TempDir)
 	defer spool.Close()
 	indexer := message.NewIndexer()
-	if err := fill(io.MultiWriter(indexer, spool), header, rest); err != nil {
+	if err := spool.Fill(io.MultiReader(bytes.NewReader(header), rest), indexer); err != nil {
 		return transferError(err)
 	}
 	return s.handOver(ctx, spool, indexer.Close(), from[0].Domain)
-}
-
-func fill(w io.Writer, header []byte, rest io.Reader) error {
-	if _, err := w.Write(header); err != nil {
-		return err
-	}
-	_, err := io.Copy(w, rest)
-	return err
 }
 
 // transferError keeps errors that have a status, such as a size limit, and
