@@ -192,6 +192,18 @@ func TestDeliverToMany(t *testing.T) {
 	}
 }
 
+func TestLeaves(t *testing.T) {
+	w := newWorld(t)
+	for to, want := range map[string]bool{
+		"ana@example.org": false, "team@example.org": false, "all@example.org": true, "fwd@example.org": true,
+		"out@elsewhere.example": true, "nobody@example.org": true,
+	} {
+		if got := w.Leaves(ctx, []mail.Recipient{{Path: path("bo@example.org")}, {Path: path(to)}}); got != want {
+			t.Errorf("%s: leaves %v, want %v", to, got, want)
+		}
+	}
+}
+
 func TestForwardLeavesItsMark(t *testing.T) {
 	w := newWorld(t)
 	if err := w.Deliver(ctx, mailTo("self@example.org")); err != nil {

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mailbox"
@@ -47,6 +48,18 @@ func (m *MDA) Route(ctx context.Context, to mail.Path) (Route, error) {
 		return Route{}, err
 	}
 	return x.route, nil
+}
+
+// Leaves reports whether mail for these recipients, or for what their
+// addresses lead to, goes on to another server.
+func (m *MDA) Leaves(ctx context.Context, to []mail.Recipient) bool {
+	return slices.ContainsFunc(to, func(r mail.Recipient) bool {
+		if !m.local(r.Path) {
+			return true
+		}
+		route, err := m.Route(ctx, r.Path)
+		return err != nil || len(route.Remote) > 0
+	})
 }
 
 // expansion collects what one address leads to.

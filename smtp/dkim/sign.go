@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +37,21 @@ type Key struct {
 	Domain   mail.Domain
 	Selector string
 	Signer   crypto.Signer
+}
+
+// Lightest returns the keys that cost little to sign with, the Ed25519 ones
+// (RFC 8463), or all if there are none.
+func Lightest(keys []Key) []Key {
+	var light []Key
+	for _, k := range keys {
+		if _, ok := k.Signer.Public().(ed25519.PublicKey); ok {
+			light = append(light, k)
+		}
+	}
+	if len(light) == 0 {
+		return keys
+	}
+	return light
 }
 
 // Sign reads a message once and returns its DKIM-Signature fields, one per

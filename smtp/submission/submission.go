@@ -24,6 +24,8 @@ type Senders interface {
 // Deliverer takes what was submitted. *delivery.MDA is one.
 type Deliverer interface {
 	CheckRecipient(ctx context.Context, to mail.Path, size int64) error
+	// Leaves reports whether mail for any of these goes on to another server.
+	Leaves(ctx context.Context, to []mail.Recipient) bool
 	Deliver(ctx context.Context, m delivery.Mail) error
 }
 

@@ -4,14 +4,17 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/sasl"
 	"github.com/mailstead/mailstead/smtp/dkim"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
@@ -35,6 +38,9 @@ func (*site) CheckRecipient(_ context.Context, to mail.Path, _ int64) error {
 		return mail.Errorf(mail.StatusNoSuchMailbox, "no such user")
 	}
 	return nil
+}
+func (s *site) Leaves(_ context.Context, to []mail.Recipient) bool {
+	return slices.ContainsFunc(to, func(r mail.Recipient) bool { return !s.IsLocal(r.Path.Domain) })
 }
 func (s *site) Deliver(_ context.Context, m delivery.Mail) error {
 	b, err := io.ReadAll(m.Body)
@@ -159,26 +165,53 @@ func TestMessageIsCompleted(t *testing.T) {
 	}
 }
 
+// TestSigned: mail that leaves has the signatures of all keys, mail that stays
+// the one that costs little.
 func TestSigned(t *testing.T) {
-	_, key, err := ed25519.GenerateKey(rand.Reader)
+	_, light, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{}
-	sess := newSession(s, func(o *Options) {
-		o.Keys = func(d mail.Domain) []dkim.Key {
-			if d != "example.org" {
-				return nil
-			}
-			return []dkim.Key{{Domain: d, Selector: "s", Signer: key}}
-		}
-	})
-	sess.Login(ctx, sasl.Identity{Login: "ana@example.org", Account: 1})
-	if err := send(t, sess, "ana@example.org", []string{"bo@b.example"}, good); err != nil {
+	heavy, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(s.text[0], "DKIM-Signature:") || !strings.Contains(s.text[0], "d=example.org") {
-		t.Errorf("not signed:\n%s", s.text[0])
+	both := []dkim.Key{{Domain: "example.org", Selector: "r", Signer: heavy}, {Domain: "example.org", Selector: "e", Signer: light}}
+	for _, tt := range []struct {
+		name string
+		keys []dkim.Key
+		to   []string
+		want []string // selectors
+	}{
+		{"out", both, []string{"bo@b.example"}, []string{"r", "e"}},
+		{"out and here", both, []string{"cy@example.org", "bo@b.example"}, []string{"r", "e"}},
+		{"here", both, []string{"cy@example.org"}, []string{"e"}},
+		{"here, with one key", both[:1], []string{"cy@example.org"}, []string{"r"}},
+		{"no key", nil, []string{"bo@b.example"}, nil},
+	} {
+		s := &site{}
+		sess := newSession(s, func(o *Options) {
+			o.Keys = func(d mail.Domain) []dkim.Key {
+				if d != "example.org" {
+					return nil
+				}
+				return tt.keys
+			}
+		})
+		sess.Login(ctx, sasl.Identity{Login: "ana@example.org", Account: 1})
+		if err := send(t, sess, "ana@example.org", tt.to, good); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for f := range message.Fields([]byte(s.text[0])) {
+			if _, after, ok := strings.Cut(string(f.Raw), " s="); ok && f.Name == "DKIM-Signature" {
+				selector, _, _ := strings.Cut(after, ";")
+				got = append(got, selector)
+			}
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: signed with %q, want %q:\n%s", tt.name, got, tt.want, s.text[0])
+		}
 	}
 }
 
