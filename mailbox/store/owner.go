@@ -224,12 +224,33 @@ func (o *owner) closeDB() error {
 	if o.db == nil {
 		return nil
 	}
+	o.keepFreelist()
 	err := o.db.Close()
 	o.db = nil
 	o.e.mu.Lock()
 	o.e.open--
 	o.e.mu.Unlock()
 	return err
+}
+
+// scanSize is how large a database may be that bbolt looks through as a whole
+// when it opens it, to find the pages that are free.
+const scanSize = 16 << 20
+
+// keepFreelist writes down which pages of a large database are free: the next
+// opening then reads that and not all pages. The first commit after it drops
+// the list, since keeping it up would make each commit dearer. Without a list
+// opening takes longer, no more.
+func (o *owner) keepFreelist() {
+	s, err := os.Stat(o.file())
+	if err != nil || s.Size() <= scanSize || o.aside != nil || o.e.usable() != nil {
+		return
+	}
+	o.db.NoFreelistSync = false
+	err = guard(func() error { return o.e.writeTx(o.db, func(*bolt.Tx) error { return nil }) }, func(cause error) error { return cause })
+	if err != nil {
+		o.e.opts.Logger.Warn("the free pages of a database could not be written down; opening it will take longer", "owner", o.id, "err", err)
+	}
 }
 
 // The engine's own bucket in each owner's database; those of callers have

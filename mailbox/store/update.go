@@ -290,14 +290,18 @@ func (o *owner) view(fn func(Tx) error) error {
 
 // guarded turns a panic of bbolt on a damaged page, and a fault on reading its
 // memory map (an I/O error), into the end of this one database.
-func (o *owner) guarded(fn func() error) (err error) {
+func (o *owner) guarded(fn func() error) error { return guard(fn, o.setAside) }
+
+// guard runs fn; what becomes of a panic that says that the database is
+// damaged, torn decides.
+func guard(fn func() error, torn func(cause error) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
 			if !isDatabasePanic(p) {
 				panic(p)
 			}
-			err = o.setAside(fmt.Errorf("%v", p))
+			err = torn(fmt.Errorf("%v", p))
 		}
 	}()
 	return fn()

@@ -1,0 +1,95 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestLargeDatabaseOpensAtOnce closes a large database and opens it again:
+// that looks neither at all pages nor forgets which of them are free.
+func TestLargeDatabaseOpensAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	opts := quiet()
+	opts.noSync = true
+	file := filepath.Join(dir, "acct", "1", "mail.db")
+	const rows = 24_000
+	put := func(e *Engine, round byte) {
+		t.Helper()
+		err := e.Update(context.Background(), 1, func(rw RW) error {
+			for i := range uint32(rows) {
+				if err := rw.Put('z', key(i), append(key(i), bytes.Repeat([]byte{round}, 1000)...)); err != nil {
+					return err
+				}
+			}
+			return rw.Put('a', []byte("round"), []byte{round})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	size := func() int64 {
+		s, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Size()
+	}
+	e := mustOpen(t, dir, opts)
+	put(e, 1)
+	put(e, 2)
+	put(e, 3)
+	mustClose(t, e)
+	if size() <= scanSize {
+		t.Fatalf("%d octets are not large", size())
+	}
+	full := size()
+	for round := byte(4); round < 8; round++ {
+		e = mustOpen(t, dir, opts)
+		put(e, round)
+		mustClose(t, e)
+	}
+	if size() > full+full/10 {
+		t.Errorf("the file has grown from %d to %d octets: free pages were forgotten", full, size())
+	}
+	if err := checkPages(file); err != nil {
+		t.Error(err)
+	}
+
+	tear(t, file, append(key(rows/2), 7))
+	e = mustOpen(t, dir, opts)
+	err := e.View(context.Background(), 1, func(tx Tx) error {
+		if got := tx.Get('a', []byte("round")); !bytes.Equal(got, []byte{7}) {
+			return fmt.Errorf("round %d", got)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("opening has looked at a page that nobody asked for: %v", err)
+	}
+	mustClose(t, e)
+}
+
+func key(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+
+// tear spoils the page that holds text, where bbolt sees it.
+func tear(t *testing.T, file string, text []byte) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(b, text)
+	if at < 0 {
+		t.Fatal("the row is not there")
+	}
+	copy(b[at/os.Getpagesize()*os.Getpagesize():], make([]byte, 16))
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
