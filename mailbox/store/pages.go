@@ -27,14 +27,16 @@ const (
 	metaMagic   = 0xED0CDAED
 	metaSize    = 64
 	maxDepth    = 64
+	noFreelist  = 1<<64 - 1 // the meta page names none
 )
 
 // pageWalk walks the tree of a database.
 type pageWalk struct {
-	f    io.ReaderAt
-	size int64 // of a page
-	end  uint64
-	seen map[uint64]struct{}
+	f        io.ReaderAt
+	size     int64 // of a page
+	end      uint64
+	freelist uint64
+	seen     map[uint64]struct{}
 }
 
 // checkPages looks through the pages of a database file like bbolt does when
@@ -73,7 +75,7 @@ func (w *pageWalk) meta() (root uint64, err error) {
 			continue
 		}
 		if txid := ne.Uint64(m[48:]); w.size == 0 || txid > newest {
-			newest, w.size, root, w.end = txid, size, ne.Uint64(m[16:]), ne.Uint64(m[40:])
+			newest, w.size, root, w.freelist, w.end = txid, size, ne.Uint64(m[16:]), ne.Uint64(m[32:]), ne.Uint64(m[40:])
 		}
 	}
 	if w.size == 0 {
