@@ -484,6 +484,43 @@ func TestThreads(t *testing.T) {
 	})
 }
 
+// TestLongThread: the messages of a long conversation find each other, whatever
+// the order they come in, also where most of those between them are missing.
+func TestLongThread(t *testing.T) {
+	for name, order := range map[string][]int{
+		"as written": {0, 1, 2, 3, 4, 20, 21, 22, 23, 40, 41}, "newest first": {41, 40, 39, 38, 20, 19, 18, 1, 0}, "scattered": {30, 5, 17, 40, 2, 39, 29},
+	} {
+		t.Run(name, func(t *testing.T) {
+			engines(t, func(t *testing.T, f *fixture) {
+				for _, n := range order {
+					var refs strings.Builder
+					for i := range n {
+						fmt.Fprintf(&refs, " <%d@x>", i)
+					}
+					text := fmt.Sprintf("Message-ID: <%d@x>\r\nReferences:%s\r\n\r\n", n, refs.String())
+					if err := f.Deliver(ctx, newMessage(text), []mailbox.Target{{Account: me}}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				err := f.View(ctx, func(v *mailbox.View) error {
+					for m, err := range v.Messages(mailbox.Inbox, nil, 1) {
+						if err != nil {
+							return err
+						}
+						if id, err := m.Thread(); err != nil || id != 1 {
+							t.Errorf("message %d is in thread %d, %v; want 1", order[m.UID-1], id, err)
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 func TestExpungedIsForgottenInTime(t *testing.T) {
 	engines(t, func(t *testing.T, f *fixture) {
 		for range 3 {

@@ -13,7 +13,7 @@ import (
 
 // storeChunk is how many messages one transaction of STORE changes. It is what
 // mailbox takes at once, so that each call has one mod-sequence.
-const storeChunk = 10_000
+const storeChunk = 2_000
 
 // storeRequest is STORE with its arguments.
 type storeRequest struct {
