@@ -185,7 +185,7 @@ func (e *Engine) scrubSegment(ctx context.Context, seg uint32, end lsn, report f
 }
 
 func (e *Engine) scrubBig(ctx context.Context, report func(string)) error {
-	return e.sweepBig(ctx, func(r Ref, _ *metaBlock) {
+	return e.eachBig(ctx, func(r Ref, _ *metaBlock) {
 		n, _ := r.big()
 		f, err := e.opts.fs.Open(e.big.name(n))
 		if err != nil {

@@ -25,7 +25,9 @@ const (
 	defaultGrace      = 24 * time.Hour
 	defaultReserve    = 128 << 20
 	defaultMaxOpen    = 1024
-	reclaimEvery      = time.Hour
+
+	defaultReclaimPart = 50_000
+	reclaimEvery       = time.Hour
 
 	maxSegment = 16 << 30 // a Ref has room for twice that
 )
@@ -59,6 +61,9 @@ type Options struct {
 	fs       fsys                            // tests only
 	onCommit func(file string) (done func()) // tests only: around a commit of a bbolt file
 	noSync   bool                            // tests only: the negative control
+	// reclaimPart is how many bodies Reclaim looks at together: what it has in
+	// memory does not depend on how much was deleted. Tests have it smaller.
+	reclaimPart int
 }
 
 func (o *Options) setDefaults() {
@@ -68,6 +73,7 @@ func (o *Options) setDefaults() {
 	setDefault(&o.Grace, defaultGrace)
 	setDefault(&o.Reserve, defaultReserve)
 	setDefault(&o.MaxOpen, defaultMaxOpen)
+	setDefault(&o.reclaimPart, defaultReclaimPart)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

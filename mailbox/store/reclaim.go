@@ -1,14 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -56,22 +56,24 @@ func (e *Engine) reclaim(ctx context.Context) error {
 			return err
 		}
 	}
-	dead, err := e.collectDead(ctx)
-	if err != nil {
-		return err
+	for after, more := (Ref{}), true; more; {
+		var dead deadBodies
+		var err error
+		if dead, after, more, err = e.collectDead(ctx, after); err != nil {
+			return err
+		}
+		if err := e.giveBack(ctx, dead); err != nil {
+			return err
+		}
 	}
-	swept, err := e.sweep(ctx, dead)
-	if err != nil {
-		return err
-	}
+	return e.sweep(ctx)
+}
+
+// giveBack gives back those of dead that no owner needs.
+func (e *Engine) giveBack(ctx context.Context, dead deadBodies) error {
 	free := e.freeBodies(dead)
 	if err := e.release(ctx, free); err != nil {
 		return err
-	}
-	if len(swept) > 0 {
-		if err := e.sys.sweepDone(swept); err != nil {
-			return err
-		}
 	}
 	return e.forgetDead(free)
 }
@@ -84,40 +86,77 @@ type deadBody struct {
 	let    map[Owner]bool // who has let go
 }
 
-// collectDead reads what owners have let go of long enough ago.
-func (e *Engine) collectDead(ctx context.Context) (map[Ref]*deadBody, error) {
-	limit := e.opts.Now().Add(-e.opts.Grace).Unix()
-	low := e.sys.low()
-	dead := map[Ref]*deadBody{}
+type deadBodies map[Ref]*deadBody
+
+func (d deadBodies) add(r Ref, id Owner) {
+	if d[r] == nil {
+		d[r] = &deadBody{ref: r, place: r.place(), let: map[Owner]bool{}}
+	}
+	d[r].let[id] = true
+}
+
+// cut keeps the first n and returns the last of them.
+func (d deadBodies) cut(n int) Ref {
+	refs := slices.SortedFunc(maps.Keys(d), func(a, b Ref) int { return bytes.Compare(a[:], b[:]) })
+	for _, r := range refs[n:] {
+		delete(d, r)
+	}
+	return refs[n-1]
+}
+
+// collectDead reads what owners have let go of long enough ago: the first part
+// of it after a body, and where the next one begins.
+func (e *Engine) collectDead(ctx context.Context, after Ref) (dead deadBodies, last Ref, more bool, err error) {
+	dead = deadBodies{}
+	part := e.opts.reclaimPart
 	for _, o := range e.allOwners() {
 		if err := e.going(ctx); err != nil {
-			return nil, err
+			return nil, last, false, err
 		}
-		err := o.viewRaw(func(tx *bolt.Tx) error {
-			b := tx.Bucket(bucketDead)
-			if b == nil {
-				return nil
+		err := o.eachDead(after, func(r Ref) bool {
+			if more && bytes.Compare(r[:], last[:]) > 0 {
+				return false // belongs to a later part
 			}
-			return b.ForEach(func(k, v []byte) error {
-				if len(k) != len(Ref{}) || int64(uint64Of(v)) > limit {
-					return nil
-				}
-				r := Ref(k)
-				if _, big := r.big(); !big && r.place() >= low {
-					return nil // recovery may still read it
-				}
-				if dead[r] == nil {
-					dead[r] = &deadBody{ref: r, place: r.place(), let: map[Owner]bool{}}
-				}
-				dead[r].let[o.id] = true
-				return nil
-			})
+			if dead.add(r, o.id); len(dead) == 2*part {
+				last, more = dead.cut(part), true
+			}
+			return true
 		})
 		if err != nil && !errors.Is(err, ErrSetAside) {
-			return nil, err
+			return nil, last, false, err
 		}
 	}
-	return dead, nil
+	if len(dead) > part {
+		last, more = dead.cut(part), true
+	}
+	return dead, last, more, nil
+}
+
+// eachDead calls fn, until it returns false, for what the owner has let go of
+// long enough ago, in the order of Refs.
+func (o *owner) eachDead(after Ref, fn func(Ref) bool) error {
+	limit := o.e.opts.Now().Add(-o.e.opts.Grace).Unix()
+	low := o.e.sys.low()
+	return o.viewRaw(func(tx *bolt.Tx) error {
+		b := tx.Bucket(bucketDead)
+		if b == nil {
+			return nil
+		}
+		c := b.Cursor()
+		for k, v := c.Seek(after[:]); k != nil; k, v = c.Next() {
+			if len(k) != len(Ref{}) || bytes.Equal(k, after[:]) || int64(uint64Of(v)) > limit {
+				continue
+			}
+			r := Ref(k)
+			if _, big := r.big(); !big && r.place() >= low {
+				continue // recovery may still read it
+			}
+			if !fn(r) {
+				break
+			}
+		}
+		return nil
+	})
 }
 
 // viewRaw reads the engine's own buckets, without applying what is pending.
@@ -132,7 +171,7 @@ func (o *owner) viewRaw(fn func(*bolt.Tx) error) error {
 
 // freeBodies returns those that no owner needs: each owner named in the
 // record has let go of it, or is gone. Holes are left out of length.
-func (e *Engine) freeBodies(dead map[Ref]*deadBody) []*deadBody {
+func (e *Engine) freeBodies(dead deadBodies) []*deadBody {
 	var free []*deadBody
 	for _, d := range dead {
 		h, m, err := e.readPlace(d.ref)
@@ -219,60 +258,6 @@ func (e *Engine) fileOf(r Ref) (f file, seg uint32, done func(), err error) {
 	return s, r.place().seg(), func() { e.log.release(s) }, nil
 }
 
-// sweep looks through the whole log for bodies of owners that were dropped:
-// their rows, which knew the bodies, are gone. It reads headers only, and
-// returns the owners whose bodies need not be looked for again.
-func (e *Engine) sweep(ctx context.Context, dead map[Ref]*deadBody) (done []Owner, err error) {
-	wanted, err := e.sys.sweepWanted()
-	if err != nil || len(wanted) == 0 {
-		return nil, err
-	}
-	low := e.sys.low()
-	for _, id := range wanted {
-		if e.sys.droppedAt(id) < low { // else some are behind the mark
-			done = append(done, id)
-		}
-	}
-	add := func(r Ref, m *metaBlock) {
-		if dead[r] == nil && slices.ContainsFunc(m.to, func(to Recipient) bool { return e.gone(to.Owner, r) }) {
-			dead[r] = &deadBody{ref: r, place: r.place(), let: e.lettersGo(r, m.to)}
-		}
-	}
-	if err := e.sweepLog(ctx, add); err != nil {
-		return nil, err
-	}
-	return done, e.sweepBig(ctx, add)
-}
-
-// lettersGo returns which owners have let go of a body long enough ago.
-func (e *Engine) lettersGo(r Ref, to []Recipient) map[Owner]bool {
-	limit := e.opts.Now().Add(-e.opts.Grace).Unix()
-	let := map[Owner]bool{}
-	for _, t := range to {
-		err := e.owner(t.Owner).viewRaw(func(tx *bolt.Tx) error {
-			if b := tx.Bucket(bucketDead); b != nil {
-				if v := b.Get(r[:]); v != nil && int64(uint64Of(v)) <= limit {
-					let[t.Owner] = true
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return let
-		}
-	}
-	return let
-}
-
-func (e *Engine) sweepLog(ctx context.Context, add func(Ref, *metaBlock)) error {
-	low := e.sys.low()
-	return e.eachLogged(ctx, 0, func(h header, m *metaBlock) {
-		if place := makeLSN(h.seg, h.off); place < low && h.flags&flagBig == 0 {
-			add(makeRef(place, h.metaLen, h.storedLen), m)
-		}
-	})
-}
-
 // eachLogged walks headers and meta blocks of the log, from a segment on.
 func (e *Engine) eachLogged(ctx context.Context, from uint32, fn func(header, *metaBlock)) error {
 	segs, err := e.log.segments()
@@ -286,17 +271,21 @@ func (e *Engine) eachLogged(ctx context.Context, from uint32, fn func(header, *m
 		if err := e.going(ctx); err != nil {
 			return err
 		}
-		s, err := e.log.acquire(seg)
-		if err != nil {
-			return err
-		}
-		err = eachRecord(s, seg, fn)
-		e.log.release(s)
-		if err != nil {
+		if err := e.eachIn(seg, fn); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// eachIn walks those of one segment.
+func (e *Engine) eachIn(seg uint32, fn func(header, *metaBlock)) error {
+	s, err := e.log.acquire(seg)
+	if err != nil {
+		return err
+	}
+	defer e.log.release(s)
+	return eachRecord(s, seg, fn)
 }
 
 // eachRecord walks a segment's headers and meta blocks, over holes.
@@ -319,28 +308,6 @@ func eachRecord(f file, seg uint32, fn func(header, *metaBlock)) error {
 		}
 		if off = nextRecord(f, seg, after(h, off), size); off < 0 {
 			return nil
-		}
-	}
-	return nil
-}
-
-func (e *Engine) sweepBig(ctx context.Context, add func(Ref, *metaBlock)) error {
-	names, err := filepath.Glob(filepath.Join(e.big.dir, "??", "*"))
-	if err != nil {
-		return err
-	}
-	_, writing := e.big.marks()
-	for _, name := range names {
-		n, err := strconv.ParseUint(filepath.Base(name), 10, 31)
-		if err != nil || slices.Contains(writing, uint32(n)) {
-			continue
-		}
-		if err := e.going(ctx); err != nil {
-			return err
-		}
-		r := makeRef(makeLSN(bigBit|uint32(n), 0), 0, 0)
-		if h, m, err := e.readPlace(r); err == nil {
-			add(makeRef(makeLSN(bigBit|uint32(n), 0), h.metaLen, h.storedLen), &m)
 		}
 	}
 	return nil

@@ -48,11 +48,55 @@ func mustReclaim(t testing.TB, e *Engine) {
 // deadRows is how many bodies an owner has let go of that are not given back.
 func deadRows(t *testing.T, e *Engine) int {
 	t.Helper()
-	dead, err := e.collectDead(context.Background())
-	if err != nil {
-		t.Fatal(err)
+	n := 0
+	for after, more := (Ref{}), true; more; {
+		var dead deadBodies
+		var err error
+		if dead, after, more, err = e.collectDead(context.Background(), after); err != nil {
+			t.Fatal(err)
+		}
+		n += len(dead)
 	}
-	return len(dead)
+	return n
+}
+
+// TestReclaimInParts gives back the same in many small parts as in one, also
+// of bodies that only some of their owners have let go of.
+func TestReclaimInParts(t *testing.T) {
+	t.Parallel()
+	for _, part := range []int{1, 2, 7, 1000} {
+		opts, clock := reclaiming()
+		opts.reclaimPart, opts.SegmentSize = part, 20_000
+		e := mustOpen(t, t.TempDir(), opts)
+		var gone, kept []Ref
+		for i := range 60 {
+			owners := []Owner{1, 2, 3}[:1+i%3]
+			r := mustAccept(t, e, fmt.Sprint(i), pattern(i, 1000), owners...)
+			if i%10 == 9 { // the last owner keeps it
+				owners, kept = owners[:len(owners)-1], append(kept, r)
+			} else {
+				gone = append(gone, r)
+			}
+			for _, id := range owners {
+				mustRelease(t, e, id, r)
+			}
+		}
+		clock.add(25 * time.Hour)
+		mustReclaim(t, e)
+		for _, r := range gone {
+			if _, err := readAll(e, r); !errors.Is(err, ErrNoBody) {
+				t.Errorf("parts of %d: a body that nobody needs is there: %v", part, err)
+			}
+		}
+		for _, r := range kept {
+			if _, err := readAll(e, r); err != nil {
+				t.Errorf("parts of %d: a body that is needed: %v", part, err)
+			}
+		}
+		if n := deadRows(t, e); n != 4 { // those of kept with more than one owner
+			t.Errorf("parts of %d: %d bodies are still noted, want 4", part, n)
+		}
+	}
 }
 
 func TestReclaim(t *testing.T) {

@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// sweep looks through the whole log for bodies of owners that were dropped:
+// their rows, which knew the bodies, are gone. It reads headers only, and
+// remembers the owners whose bodies need not be looked for again.
+func (e *Engine) sweep(ctx context.Context) error {
+	wanted, err := e.sys.sweepWanted()
+	if err != nil || len(wanted) == 0 {
+		return err
+	}
+	low := e.sys.low()
+	var done []Owner
+	for _, id := range wanted {
+		if e.sys.droppedAt(id) < low { // else some are behind the mark
+			done = append(done, id)
+		}
+	}
+	if err := errors.Join(e.sweepLog(ctx), e.sweepBig(ctx)); err != nil || len(done) == 0 {
+		return err
+	}
+	return e.sys.sweepDone(done)
+}
+
+// ownerGone adds a body to dead if one of its owners was dropped.
+func (e *Engine) ownerGone(dead deadBodies, r Ref, m *metaBlock) {
+	if slices.ContainsFunc(m.to, func(to Recipient) bool { return e.gone(to.Owner, r) }) {
+		dead[r] = &deadBody{ref: r, place: r.place(), let: e.lettersGo(r, m.to)}
+	}
+}
+
+// lettersGo returns which owners have let go of a body long enough ago.
+func (e *Engine) lettersGo(r Ref, to []Recipient) map[Owner]bool {
+	limit := e.opts.Now().Add(-e.opts.Grace).Unix()
+	let := map[Owner]bool{}
+	for _, t := range to {
+		err := e.owner(t.Owner).viewRaw(func(tx *bolt.Tx) error {
+			if b := tx.Bucket(bucketDead); b != nil {
+				if v := b.Get(r[:]); v != nil && int64(uint64Of(v)) <= limit {
+					let[t.Owner] = true
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return let
+		}
+	}
+	return let
+}
+
+// sweepLog gives back segment by segment.
+func (e *Engine) sweepLog(ctx context.Context) error {
+	segs, err := e.log.segments()
+	if err != nil {
+		return err
+	}
+	low := e.sys.low()
+	for _, seg := range segs {
+		if err := e.going(ctx); err != nil {
+			return err
+		}
+		dead := deadBodies{}
+		err := e.eachIn(seg, func(h header, m *metaBlock) {
+			if place := makeLSN(h.seg, h.off); place < low && h.flags&flagBig == 0 {
+				e.ownerGone(dead, makeRef(place, h.metaLen, h.storedLen), m)
+			}
+		})
+		if err == nil {
+			err = e.giveBack(ctx, dead)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepBig gives back large bodies; there are few.
+func (e *Engine) sweepBig(ctx context.Context) error {
+	dead := deadBodies{}
+	if err := e.eachBig(ctx, func(r Ref, m *metaBlock) { e.ownerGone(dead, r, m) }); err != nil {
+		return err
+	}
+	return e.giveBack(ctx, dead)
+}
+
+// eachBig calls fn for each large body that can be read.
+func (e *Engine) eachBig(ctx context.Context, fn func(Ref, *metaBlock)) error {
+	names, err := filepath.Glob(filepath.Join(e.big.dir, "??", "*"))
+	if err != nil {
+		return err
+	}
+	_, writing := e.big.marks()
+	for _, name := range names {
+		n, err := strconv.ParseUint(filepath.Base(name), 10, 31)
+		if err != nil || slices.Contains(writing, uint32(n)) {
+			continue
+		}
+		if err := e.going(ctx); err != nil {
+			return err
+		}
+		place := makeLSN(bigBit|uint32(n), 0)
+		if h, m, err := e.readPlace(makeRef(place, 0, 0)); err == nil {
+			fn(makeRef(place, h.metaLen, h.storedLen), &m)
+		}
+	}
+	return nil
+}
