@@ -10,13 +10,12 @@ import (
 	"time"
 )
 
-// servePprof serves the profiles of the process on a loopback address, for
-// load tests: /debug/pprof/ as the Go tools expect it.
-func servePprof(ctx context.Context, addr string) error {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return err
-	}
+// portPprof is the listener of profiles among the others.
+const portPprof = "pprof"
+
+// servePprof serves the profiles of the process, for load tests: /debug/pprof/
+// as the Go tools expect it.
+func servePprof(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

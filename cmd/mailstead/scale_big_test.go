@@ -36,8 +36,7 @@ func TestScaleBig(t *testing.T) {
 	each := scaled(10, 500)
 	l.step("fill 200 mailboxes", boxes*each, func() { fillBoxes(t, p.instance, bob, boxes, each) })
 
-	l.p = restartCold(t, p, flags)
-	p = l.p
+	p = restartCold(t, l, flags)
 	c := p.dialFast(t, alice)
 	l.step("SELECT, cold", n, func() { wantCount(t, "EXISTS", c.exists(t, "INBOX"), n) })
 	l.step("SELECT, warm", n, func() { wantCount(t, "EXISTS", c.exists(t, "INBOX"), n) })
@@ -65,10 +64,12 @@ func addPerson(t *testing.T, i *instance, name string) tryAccount {
 
 // restartCold stops the server, lets the system forget the databases, and
 // starts it again.
-func restartCold(t *testing.T, p *probed, flags []string) *probed {
+func restartCold(t *testing.T, l *ledger, flags []string) *probed {
 	t.Helper()
-	p.stop(t)
-	files, err := filepath.Glob(filepath.Join(p.Data, "store", "acct", "*", "mail.db"))
+	start := time.Now()
+	l.p.stop(t)
+	l.add("stop", 0, &measured{Took: time.Since(start)}, 0)
+	files, err := filepath.Glob(filepath.Join(l.p.Data, "store", "acct", "*", "mail.db"))
 	if err != nil || len(files) == 0 {
 		t.Fatal("no databases", err)
 	}
@@ -82,7 +83,12 @@ func restartCold(t *testing.T, p *probed, flags []string) *probed {
 		}
 		f.Close()
 	}
-	return startProbed(t, flags...)
+	start = time.Now()
+	l.p = startProbed(t, flags...)
+	m := measured{Took: time.Since(start)}
+	m.cost = l.p.cost(t)
+	l.add("start, until all ports answer", 0, &m, 0)
+	return l.p
 }
 
 func wantCount(t *testing.T, what string, got, want int) {

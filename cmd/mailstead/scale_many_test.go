@@ -22,8 +22,7 @@ func TestScaleMany(t *testing.T) {
 	if accounts < 1000 {
 		pace /= 4
 	}
-	dir := filepath.Join(t.TempDir(), "data")
-	flags := []string{"--dir", dir, "--plain-auth", "--no-limits"}
+	flags := []string{"--dir", filepath.Join(t.TempDir(), "data"), "--no-limits"}
 	p := startProbed(t, flags...)
 	l := &ledger{t: t, p: p}
 	defer l.print()

@@ -118,8 +118,8 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	g.Go(func() error { return n.run(ctx, ls) })
-	if c.Pprof != "" {
-		g.Go(func() error { return servePprof(ctx, c.Pprof) })
+	for _, l := range ls[portPprof] {
+		g.Go(func() error { return servePprof(ctx, l) })
 	}
 	c.announce(out, c.info(dir, n.certs.CAFile(), accounts))
 	return g.Wait()
@@ -150,9 +150,13 @@ func (c *tryCmd) addr(standard int) string { return "127.0.0.1:" + strconv.Itoa(
 
 // listen opens all ports, so that a port in use is told before anything runs.
 func (c *tryCmd) listen() (listeners, error) {
+	addrs := map[string]string{portSMTP: c.addr(25), portSubmission: c.addr(587), portSubmissions: c.addr(465), portIMAP: c.addr(143), portIMAPS: c.addr(993)}
+	if c.Pprof != "" {
+		addrs[portPprof] = c.Pprof
+	}
 	ls := listeners{}
-	for name, port := range map[string]int{portSMTP: 25, portSubmission: 587, portSubmissions: 465, portIMAP: 143, portIMAPS: 993} {
-		l, err := net.Listen("tcp", c.addr(port))
+	for name, addr := range addrs {
+		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			ls.close()
 			return nil, fmt.Errorf("%w; is another `mailstead try` running? --port-offset N uses other ports", err)
