@@ -258,17 +258,26 @@ func (c *Conn) Expire(t time.Time) {
 	c.applyDeadline()
 }
 
+// longAgo, as a deadline, ends a read at once.
+var longAgo = time.Unix(1, 0)
+
 // Interrupt makes a Read that waits, and all later ones, fail with
 // os.ErrDeadlineExceeded; what is written still goes out.
 func (c *Conn) Interrupt() {
 	c.interrupted.Store(true)
-	c.raw.SetReadDeadline(time.Unix(1, 0))
+	c.raw.SetReadDeadline(longAgo)
 }
 
-// applyDeadline makes a hard end known to reads and writes under way.
+// applyDeadline makes a hard end known to reads and writes under way. It gives
+// no time back to a read that was interrupted and has not noticed yet.
 func (c *Conn) applyDeadline() {
-	if d := c.deadline.Load(); d != 0 {
-		c.raw.SetDeadline(time.Unix(0, d))
+	d := c.deadline.Load()
+	if d == 0 {
+		return
+	}
+	c.raw.SetDeadline(time.Unix(0, d))
+	if c.interrupted.Load() {
+		c.raw.SetReadDeadline(longAgo)
 	}
 }
 

@@ -145,6 +145,40 @@ func TestPeerThatDoesNotRead(t *testing.T) {
 	})
 }
 
+// TestInterruptThenExpire: at the stop both come at nearly the same time, and
+// the second must not let the read wait on.
+func TestInterruptThenExpire(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for range 500 {
+		peer, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := NewConn(raw, Limits{})
+		read := make(chan error, 1)
+		go func() {
+			_, err := c.Read(make([]byte, 1))
+			read <- err
+		}()
+		c.Interrupt()
+		c.Expire(time.Now().Add(10 * time.Second))
+		start := time.Now()
+		if err := <-read; !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) > 5*time.Second {
+			t.Fatalf("Read = %v after %v", err, time.Since(start))
+		}
+		c.Close()
+		peer.Close()
+	}
+}
+
 func certificate(t *testing.T) *tls.Config {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -121,11 +121,11 @@ func (f *filter) next() error {
 	if f.mode == authLine {
 		limit = maxAuthLine
 	}
+	f.narrowed()
+	f.waiting.Store(f.mode == commands) // before ctx is asked: one of the two sees a stop that comes now
 	if f.mode == commands && f.ctx.Err() != nil {
 		return f.end(421, mail.Status{Class: 4, Subject: 3, Detail: 2}, "this server is stopping, try again in a moment")
 	}
-	f.narrowed()
-	f.waiting.Store(f.mode == commands)
 	line, err := f.readLine(limit)
 	f.waiting.Store(false)
 	if err != nil {

@@ -373,6 +373,21 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// TestStopAtOnce: a server that is stopped before all of it has begun ends too.
+func TestStopAtOnce(t *testing.T) {
+	stopped, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := testServer(&recorder{}).Serve(stopped, l); err != nil {
+			t.Fatalf("Serve = %v", err)
+		}
+	}
+}
+
 func FuzzSession(f *testing.F) {
 	f.Add([]byte("EHLO a\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"))
 	f.Add([]byte("EHLO a\r\nMAIL FROM:<a@b.c> BODY=BINARYMIME\r\nRCPT TO:<d@e.f>\r\nBDAT 3\r\na\nbBDAT 0 LAST\r\nRSET\r\n"))
