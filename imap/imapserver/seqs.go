@@ -151,7 +151,8 @@ func (q *seqs) resolveEmpty(set imap.NumSet) (*mailbox.UIDSet, error) {
 	return &mailbox.UIDSet{}, nil
 }
 
-// ascending sorts ranges, so that adding them to a set costs linear time, and
+// ascending sorts ranges and joins those that overlap, so that the cost of a
+// set is bounded by the messages there are, however often it names them. It
 // puts the highest number in the place of "*".
 func ascending[R any](set []R, bounds func(R) (uint32, uint32), star uint32) []seqRange {
 	ranges := make([]seqRange, len(set))
@@ -166,7 +167,15 @@ func ascending[R any](set []R, bounds func(R) (uint32, uint32), star uint32) []s
 		ranges[i] = seqRange{min(first, last), max(first, last)}
 	}
 	slices.SortFunc(ranges, func(a, b seqRange) int { return int(int64(a.first) - int64(b.first)) })
-	return ranges
+	joined := ranges[:0]
+	for _, r := range ranges {
+		if k := len(joined); k > 0 && r.first <= joined[k-1].last {
+			joined[k-1].last = max(joined[k-1].last, r.last)
+		} else {
+			joined = append(joined, r)
+		}
+	}
+	return joined
 }
 
 // count returns how many messages of q are in set.

@@ -134,6 +134,16 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// TestOverlappingRanges: a line can name all messages thousands of times, which
+// must not cost thousands of times as much.
+func TestOverlappingRanges(t *testing.T) {
+	set := slices.Repeat(imap.UIDSet{{Start: 7, Stop: 5}, {Start: 1}, {Start: 3, Stop: 9}, {Start: 200, Stop: 201}}, 4000)
+	got := ascending(set, func(r imap.UIDRange) (uint32, uint32) { return uint32(r.Start), uint32(r.Stop) }, 100)
+	if want := []seqRange{{1, 100}, {200, 201}}; !slices.Equal(got, want) {
+		t.Errorf("%d ranges, %v …; want %v", len(got), got[:min(len(got), 3)], want)
+	}
+}
+
 func TestPattern(t *testing.T) {
 	for _, tt := range []struct {
 		pattern, name string

@@ -27,6 +27,10 @@ const (
 	maxSkip         = 16 << 20 // octets of refused literals, beside a message
 )
 
+// boundsBefore are those before the login, when thousands of strangers may
+// come: a line as long as RFC 2683 section 3.2.1.5 asks for, and a password.
+var boundsBefore = imapwire.Bounds{MaxLine: 8 << 10, MaxString: 4 << 10, MaxSkip: 1 << 20}
+
 // state is a bit, so that a command can be allowed in several.
 type state uint8
 
@@ -89,7 +93,7 @@ func newSession(srv *Server, c *wire.Conn, shared *imapwire.Buffers) *session {
 	s := &session{srv: srv, conn: c, state: notAuthenticated}
 	s.log = srv.Logger.With("remote", c.Remote().Addr().String(), "tls", c.TLS() != nil)
 	s.out = imapwire.NewEncoder(writer{s}, shared)
-	s.dec = imapwire.NewDecoder(s, imapwire.Options{BeforeRead: s.beforeRead, Continue: s.continueLiteral, MaxSkip: srv.AppendLimit + maxSkip, Buffers: shared})
+	s.dec = imapwire.NewDecoder(s, imapwire.Options{Bounds: boundsBefore, BeforeRead: s.beforeRead, Continue: s.continueLiteral, Buffers: shared})
 	return s
 }
 

@@ -10,12 +10,18 @@ import (
 // Options of a Decoder. The zero value works, but has no synchronising
 // literals.
 type Options struct {
+	Bounds
 	// BeforeRead is called before the decoder waits for the client: the place
 	// to write what was answered so far.
 	BeforeRead func() error
 	// Continue asks the client for a synchronising literal (RFC 9051 section
 	// 7.6) and sends the request on its way.
 	Continue func() error
+	Buffers  *Buffers
+}
+
+// Bounds of what a client may send. Each has a default.
+type Bounds struct {
 	// MaxLine bounds the octets of a command outside of literals: 64 KiB if
 	// 0, because clients send UID sets of 50 KB.
 	MaxLine int
@@ -24,7 +30,19 @@ type Options struct {
 	MaxString int64
 	// MaxSkip bounds what is passed over after an error: 64 MiB if 0.
 	MaxSkip int64
-	Buffers *Buffers
+}
+
+func (b Bounds) withDefaults() Bounds {
+	if b.MaxLine == 0 {
+		b.MaxLine = 64 << 10
+	}
+	if b.MaxString == 0 {
+		b.MaxString = 128 << 10
+	}
+	if b.MaxSkip == 0 {
+		b.MaxSkip = 64 << 20
+	}
+	return b
 }
 
 // literalHeader is a "{n}" at the end of a line.
@@ -59,19 +77,14 @@ type Decoder struct {
 
 // NewDecoder returns a decoder of what comes from r.
 func NewDecoder(r io.Reader, opt Options) *Decoder {
-	if opt.MaxLine == 0 {
-		opt.MaxLine = 64 << 10
-	}
-	if opt.MaxString == 0 {
-		opt.MaxString = 128 << 10
-	}
-	if opt.MaxSkip == 0 {
-		opt.MaxSkip = 64 << 20
-	}
+	opt.Bounds = opt.Bounds.withDefaults()
 	d := &Decoder{r: r, opt: opt}
 	d.buf = d.small[:]
 	return d
 }
+
+// SetBounds changes the bounds from the next command on.
+func (d *Decoder) SetBounds(b Bounds) { d.opt.Bounds = b.withDefaults() }
 
 // Next waits for a command and reads its first line. It returns io.EOF if the
 // client ended the connection between commands, io.ErrUnexpectedEOF if within
@@ -162,6 +175,7 @@ func (d *Decoder) setLine(line []byte, next, room int) {
 	d.header = parseHeader(line)
 	if len(line) > room {
 		d.fail(&SyntaxError{Text: "Command line is too long", TooBig: true})
+		d.skip(int64(len(line)) + 1)
 		return
 	}
 	d.line = line
@@ -181,6 +195,7 @@ func (d *Decoder) skipLine() {
 		if i := bytes.IndexByte(d.buf[d.rd:d.wr], '\n'); i >= 0 {
 			d.header = parseHeader(bytes.TrimSuffix(d.buf[d.rd:d.rd+i], []byte("\r")))
 			d.rd += i + 1
+			d.skip(int64(i) + 1) // literals of no octets could bring lines without end
 			return
 		}
 		keep := min(tail, d.wr-d.rd) // it may be the beginning of {n+}

@@ -114,6 +114,7 @@ func TestSkip(t *testing.T) {
 		{"larger than all that is passed over", "bad {1001+}\r\nevil\r\n", "", ErrFlood},
 		{"larger than any number", "bad {99999999999999999999999999+}\r\nevil\r\n", "", ErrFlood},
 		{"leading zeros", "bad {" + strings.Repeat("0", 50) + "6+}\r\nevil\r\n\r\nnext\r\n", "", ErrFlood},
+		{"empty literals without end", "bad " + strings.Repeat("{0+}\r\n", 2000), "", ErrFlood},
 		{"endless line", "bad " + strings.Repeat("x", 2000), "", ErrFlood},
 		{"cut off in a literal", "bad {6+}\r\nevi", "", io.ErrUnexpectedEOF},
 		{"cut off after a literal", "bad {6+}\r\nevil\r\n", "", io.ErrUnexpectedEOF},
@@ -124,7 +125,7 @@ func TestSkip(t *testing.T) {
 				if !whole {
 					r = iotest.OneByteReader(r)
 				}
-				d := NewDecoder(r, Options{MaxLine: 100, MaxSkip: 1000})
+				d := NewDecoder(r, Options{Bounds: Bounds{MaxLine: 100, MaxSkip: 1000}})
 				err := d.Next()
 				if err == nil {
 					d.Atom()
