@@ -16,6 +16,110 @@ var bodyBuffers = sync.Pool{New: func() any {
 	return &b
 }}
 
+// Accept implements Store.
+func (e *Engine) Accept(ctx context.Context, m *Message) (Ref, error) {
+	if err := e.enter(); err != nil {
+		return Ref{}, err
+	}
+	defer e.leave()
+	r, err := e.send(ctx, m)
+	if err != nil {
+		return Ref{}, err
+	}
+	if err := e.settle(r); err != nil {
+		return Ref{}, err
+	}
+	return r.ref, nil
+}
+
+// Bounds of what AcceptAll has in the committer's hands at a time.
+const (
+	maxAhead      = 64
+	maxAheadBytes = 1 << 20
+)
+
+// AcceptAll implements Store.
+func (e *Engine) AcceptAll(ctx context.Context, msgs []*Message) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	var ahead []*request
+	size := int64(0)
+	settle := func() (err error) {
+		for _, r := range ahead {
+			err = errors.Join(err, e.settle(r))
+		}
+		ahead, size = ahead[:0], 0
+		return err
+	}
+	for _, m := range msgs {
+		r, err := e.send(ctx, m)
+		if err != nil {
+			return errors.Join(err, settle())
+		}
+		ahead = append(ahead, r)
+		if size += r.header.size(); len(ahead) == maxAhead || size >= maxAheadBytes {
+			if err := settle(); err != nil {
+				return err
+			}
+		}
+	}
+	return settle()
+}
+
+func checkMessage(m *Message) error {
+	if len(m.To) == 0 || len(m.To) > MaxRecipients {
+		return fmt.Errorf("store: %d recipients; 1 to %d are allowed", len(m.To), MaxRecipients)
+	}
+	if len(m.Meta) > MaxMeta {
+		return fmt.Errorf("store: meta has %d octets; %d are allowed", len(m.Meta), MaxMeta)
+	}
+	extra := 0
+	for _, r := range m.To {
+		if len(r.Extra) > MaxExtra {
+			return fmt.Errorf("store: extra of owner %d has %d octets; %d are allowed", r.Owner, len(r.Extra), MaxExtra)
+		}
+		extra += len(r.Extra)
+	}
+	if extra > 4*MaxExtra {
+		return fmt.Errorf("store: extras have %d octets together; %d are allowed", extra, 4*MaxExtra)
+	}
+	return checkTwice(m.To)
+}
+
+// checkTwice keeps the invariant that an owner occurs once in a record: else
+// "applied" could pass its first entry and a crash lose the second.
+func checkTwice(to []Recipient) error {
+	if len(to) == 1 {
+		return nil
+	}
+	seen := make(map[Owner]struct{}, len(to))
+	for _, r := range to {
+		if _, twice := seen[r.Owner]; twice {
+			return fmt.Errorf("store: owner %d occurs twice in one message", r.Owner)
+		}
+		seen[r.Owner] = struct{}{}
+	}
+	return nil
+}
+
+// roomFor returns the recipients' owners, after those with too much pending
+// have caught up.
+func (e *Engine) roomFor(to []Recipient) ([]*owner, error) {
+	owners := make([]*owner, len(to))
+	for i, r := range to {
+		o := e.owner(r.Owner)
+		if o.lag() >= maxPending {
+			if err := o.drain(); err != nil && !errors.Is(err, ErrSetAside) {
+				return nil, err
+			}
+		}
+		owners[i] = o
+	}
+	return owners, nil
+}
+
 // send makes the record and hands it to the committer; settle must follow.
 func (e *Engine) send(ctx context.Context, m *Message) (*request, error) {
 	if err := errors.Join(e.usable(), ctx.Err(), checkMessage(m)); err != nil {

@@ -116,3 +116,58 @@ func (e *Engine) eachBig(ctx context.Context, fn func(Ref, *metaBlock)) error {
 	}
 	return nil
 }
+
+// eachLogged walks headers and meta blocks of the log, from a segment on.
+func (e *Engine) eachLogged(ctx context.Context, from uint32, fn func(header, *metaBlock)) error {
+	segs, err := e.log.segments()
+	if err != nil {
+		return err
+	}
+	for _, seg := range segs {
+		if seg < from {
+			continue
+		}
+		if err := e.going(ctx); err != nil {
+			return err
+		}
+		if err := e.eachIn(seg, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachIn walks those of one segment.
+func (e *Engine) eachIn(seg uint32, fn func(header, *metaBlock)) error {
+	s, err := e.log.acquire(seg)
+	if err != nil {
+		return err
+	}
+	defer e.log.release(s)
+	return eachRecord(s, seg, fn)
+}
+
+// eachRecord walks a segment's headers and meta blocks, over holes.
+func eachRecord(f file, seg uint32, fn func(header, *metaBlock)) error {
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	for off := int64(0); off < size; {
+		h, meta, err := readMeta(f, seg, off, size)
+		if err == nil {
+			if m, err := parseMeta(meta); err == nil {
+				fn(h, &m)
+			}
+			off += h.size()
+			continue
+		}
+		if !errors.Is(err, ErrNoBody) && !errors.Is(err, ErrDamaged) {
+			return err
+		}
+		if off = nextRecord(f, seg, after(h, off), size); off < 0 {
+			return nil
+		}
+	}
+	return nil
+}
