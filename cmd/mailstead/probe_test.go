@@ -47,6 +47,7 @@ func startProbed(t *testing.T, args ...string) *probed {
 type probed struct {
 	*instance
 	pprof string
+	told  told // by the attack under way
 }
 
 // cost is what a process holds at one moment.
@@ -189,6 +190,16 @@ func (b *bystander) rounds() (int, error) {
 	return len(b.times), b.err
 }
 
+// since returns the times of messages after the first n, the shortest first.
+func (b *bystander) since(n int) []time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Sorted(slices.Values(b.times[n:]))
+}
+
+// p99 is what 99 of 100 sorted times do not exceed.
+func p99(times []time.Duration) time.Duration { return times[(len(times)-1)*99/100] }
+
 // run sends and reads until ctx is done.
 func (b *bystander) run(ctx context.Context, i *instance, who tryAccount, from *net.Dialer) error {
 	conn, err := from.DialContext(ctx, "tcp", i.IMAPS)
@@ -277,15 +288,14 @@ func (b *bystander) end(t *testing.T, limit time.Duration) {
 	if b.err != nil {
 		t.Errorf("the client beside was not served: %v", b.err)
 	}
-	slices.Sort(b.times)
-	if len(b.times) == 0 {
+	times := b.since(0)
+	if len(times) == 0 {
 		t.Error("the client beside never got through")
 		return
 	}
-	p99 := b.times[(len(b.times)-1)*99/100]
-	t.Logf("beside: %d messages sent and read, median %v, p99 %v", len(b.times), b.times[len(b.times)/2].Round(time.Millisecond), p99.Round(time.Millisecond))
-	if p99 > limit {
-		t.Errorf("the client beside waited %v for one message in a hundred, more than %v", p99, limit)
+	t.Logf("beside: %d messages sent and read, median %v, p99 %v", len(times), times[len(times)/2].Round(time.Millisecond), p99(times).Round(time.Millisecond))
+	if p99(times) > limit {
+		t.Errorf("the client beside waited %v for one message in a hundred, more than %v", p99(times), limit)
 	}
 }
 
