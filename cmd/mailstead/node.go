@@ -86,6 +86,7 @@ type node struct {
 	mda       *delivery.MDA
 	certs     *certs.Manager
 	admin     *admin.Admin
+	socket    net.Listener // of admin
 	keys      keyCache
 	limiter   *wire.Limiter
 }
@@ -129,6 +130,10 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	n.admin = admin.New(admin.Options{
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Resolver: cfg.Resolver, Certificates: n.certs,
 	})
+	// It is open before anybody is told that the server is ready.
+	if n.socket, err = api.Listen(adminSocket(cfg.DataDir)); err != nil {
+		return nil, err
+	}
 	return n, nil
 }
 
@@ -138,6 +143,9 @@ func (n *node) path(name string) string { return filepath.Join(n.cfg.DataDir, na
 // last service has returned.
 func (n *node) close() error {
 	var errs []error
+	if n.socket != nil {
+		n.socket.Close() // if it was served it is closed already
+	}
 	if n.transport != nil {
 		errs = append(errs, n.transport.Close())
 	}
@@ -286,11 +294,7 @@ func adminSocket(data string) string { return filepath.Join(data, "run", "admin.
 
 // serveAdmin answers the command line.
 func (n *node) serveAdmin(ctx context.Context) error {
-	l, err := api.Listen(adminSocket(n.cfg.DataDir))
-	if err != nil {
-		return err
-	}
-	return api.Serve(ctx, l, n.admin, n.cfg.Log)
+	return api.Serve(ctx, n.socket, n.admin, n.cfg.Log)
 }
 
 // serveHTTP answers HTTP-01 challenges; there are no pages yet.
