@@ -53,6 +53,10 @@ type Mail struct {
 	Junk     bool // file to \Junk
 	// Submitted says that the sender has logged in and may send anywhere.
 	Submitted bool
+	// Settle makes the queue's share where the message comes from the queue,
+	// instead of Options.Enqueue, and also if there are no recipients
+	// elsewhere: the message is filed and leaves the queue in one step.
+	Settle func(onward mail.Envelope) (store.Recipient, error)
 }
 
 // Deliver puts the message on stable storage for all recipients, or returns
@@ -183,16 +187,22 @@ func finalHeader(from, to mail.Path) []byte {
 
 // queueEntry returns the queue's share, if there is one.
 func (p *plan) queueEntry(m *MDA, msg *Mail) ([]store.Recipient, error) {
-	if len(p.remote) == 0 {
+	if len(p.remote) == 0 && msg.Settle == nil {
 		return nil, nil
 	}
 	env := msg.Envelope
 	env.Recipients = p.remote
-	entry, err := m.opts.Enqueue(msg.ID, env, m.opts.Now())
+	enqueue := msg.Settle
+	if enqueue == nil {
+		enqueue = func(env mail.Envelope) (store.Recipient, error) { return m.opts.Enqueue(msg.ID, env, m.opts.Now()) }
+	}
+	entry, err := enqueue(env)
 	if err != nil {
 		return nil, &mail.Error{Status: mail.StatusUnclassified, Text: "message could not be queued, try again later", Err: err}
 	}
-	p.events = append(p.events, trace.Event{Time: m.opts.Now(), Kind: trace.Queued,
-		Text: "queued for " + strconv.Itoa(len(p.remote)) + " recipients elsewhere"})
+	if len(p.remote) > 0 {
+		p.events = append(p.events, trace.Event{Time: m.opts.Now(), Kind: trace.Queued,
+			Text: "queued for " + strconv.Itoa(len(p.remote)) + " recipients elsewhere"})
+	}
 	return []store.Recipient{entry}, nil
 }

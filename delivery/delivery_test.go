@@ -312,3 +312,28 @@ func TestExpansionIsBounded(t *testing.T) {
 		t.Errorf("%d addresses, %v", len(route.Remote), err)
 	}
 }
+
+// What comes from the queue leaves it by the Accept that files it.
+func TestSettle(t *testing.T) {
+	w := newWorld(t)
+	for _, tt := range []struct {
+		to     string
+		onward int
+	}{{"ana@example.org", 0}, {"all@example.org", 1}} {
+		var settled []mail.Envelope
+		m := mailTo(tt.to)
+		m.Settle = func(onward mail.Envelope) (store.Recipient, error) {
+			settled = append(settled, onward)
+			return store.Recipient{Owner: store.Queue}, nil
+		}
+		if err := w.Deliver(ctx, m); err != nil {
+			t.Fatal(err)
+		}
+		if len(settled) != 1 || len(settled[0].Recipients) != tt.onward || len(w.queued) != 0 {
+			t.Errorf("%s: settled with %+v, queued %+v", tt.to, settled, w.queued)
+		}
+	}
+	if n := len(w.inbox(t, 1, mailbox.RoleInbox)); n != 2 {
+		t.Errorf("%d messages are filed", n)
+	}
+}

@@ -47,6 +47,7 @@ func (l *localDelivery) deliver(ctx context.Context, d *queue.Delivery) error {
 	}
 	return l.node.mda.Deliver(ctx, delivery.Mail{
 		ID: d.ID, Envelope: d.Envelope, Index: ix, Body: io.NewSectionReader(body, 0, body.Size()), Size: body.Size(), Received: time.Now(),
+		Settle: d.Settle,
 	})
 }
 

@@ -14,7 +14,8 @@ var keyFresh = []byte("fresh")
 // Apply is the store.Apply of owner 0: it turns an accepted message into an
 // item with a job for each domain. A message that is a report also strikes out
 // the row by which it was owed, in the same transaction: so a report is made
-// exactly once, whenever the power goes.
+// exactly once, whenever the power goes. One that was delivered to mailboxes of
+// ours marks its job so, in the same transaction for the same reason.
 //
 // It fails only for what a newer version wrote, which then waits in the log.
 func Apply(rw store.RW, a store.Accepted) error {
@@ -30,6 +31,11 @@ func Apply(rw store.RW, a store.Accepted) error {
 		if !owed { // a second copy, made after an Accept of unknown end
 			rw.Release(a.Ref)
 			return nil
+		}
+	}
+	if t.settles != "" {
+		if err := settleJob(rw, t.settles); err != nil {
+			return err
 		}
 	}
 	jobs := split(t.envelope.Recipients)
@@ -89,6 +95,19 @@ func settleOwed(rw store.RW, key string) (bool, error) {
 		return true, err
 	}
 	return true, it.closeOne(rw, itemKeyOf(key))
+}
+
+// settleJob notes that all recipients of a job have the message; nothing if it
+// was cancelled. What follows from that is for the attempt to write.
+func settleJob(rw store.RW, key string) error {
+	j, err := getJob(rw, key)
+	if err != nil || j == nil {
+		return err
+	}
+	for i := range j.recipients {
+		j.recipients[i].status = mail.StatusOK
+	}
+	return rw.Put(bucketJob, []byte(key), j.encode())
 }
 
 // split makes jobs: the recipients of one domain together, in the order in

@@ -120,11 +120,14 @@ func interrupted(results []Result) bool {
 
 // deliver asks the transport, or says why that cannot be done.
 func (a *attempt) deliver(ctx context.Context) []Result {
+	t, local := a.q.transport(a.job.domain)
+	a.local = local
+	if a.job.taken() { // by an attempt that was cut off before it could say so
+		return same(len(a.job.recipients), nil)
+	}
 	if err := a.scan(ctx); err != nil {
 		return same(len(a.job.recipients), bodyError(err))
 	}
-	t, local := a.q.transport(a.job.domain)
-	a.local = local
 	d := &Delivery{
 		ID:       traceID(a.itemKey),
 		Domain:   a.job.domain,
@@ -133,6 +136,11 @@ func (a *attempt) deliver(ctx context.Context) []Result {
 		Size:     a.item.size,
 		Traits:   a.item.traits,
 		Open:     func(ctx context.Context) (store.Body, error) { return a.q.eng.Open(ctx, a.item.ref) },
+	}
+	if local {
+		d.Settle = func(onward mail.Envelope) (store.Recipient, error) {
+			return makeEntry(&entry{id: d.ID, created: a.q.opts.Now(), settles: a.key, envelope: onward})
+		}
 	}
 	for i := range a.job.recipients {
 		d.Envelope.Recipients = append(d.Envelope.Recipients, a.job.recipients[i].Recipient)
@@ -193,6 +201,9 @@ func (a *attempt) record(rw store.RW, results []Result, now time.Time) error {
 		a.gone = true
 		a.out = a.q.opts.sort(a.item, a.job.recipients, results, now)
 		return nil
+	}
+	if j.taken() { // whatever the attempt was told: an Accept may fail and be durable
+		results = same(len(results), nil)
 	}
 	it.scanned, it.traits = a.item.scanned, a.item.traits
 	a.out = a.q.opts.sort(it, j.recipients, results, now)

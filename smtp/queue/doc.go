@@ -26,9 +26,11 @@
 //
 //   - no recipient is forgotten, since its row goes when its result is written;
 //   - each report is made exactly once;
-//   - a message can arrive twice only if we die, or cannot write, between
-//     the reply of its next hop and the row that says so. SMTP knows no way
-//     around that (RFC 5321 section 6.1, RFC 1047).
+//   - a mailbox of ours gets a message exactly once, since the Accept that
+//     files it also marks its job as done;
+//   - elsewhere a message can arrive twice only if we die, or cannot write,
+//     between the reply of its next hop and the row that says so. SMTP knows
+//     no way around that (RFC 5321 section 6.1, RFC 1047).
 //
 // Reports are delivery status notifications (package dsn) from the null
 // reverse-path. They honour NOTIFY, RET, ENVID and ORCPT (RFC 3461): failed at a

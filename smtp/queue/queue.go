@@ -33,7 +33,8 @@ func scheduleDefault() []time.Duration {
 }
 
 // Local takes mail for addresses of our own domains, such as a report to one
-// of our users: it never goes out to the network.
+// of our users: it never goes out to the network. Its Accept has to hold what
+// Delivery.Settle returns.
 type Local interface {
 	IsLocal(d mail.Domain) bool
 	Transport

@@ -3,6 +3,7 @@ package queue
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/mail"
@@ -113,6 +114,17 @@ type recipient struct {
 	status mail.Status
 	reply  string
 	mx     string
+}
+
+// taken reports whether all recipients have the message, and only the rest of
+// record is missing. Jobs are otherwise rid of such recipients.
+func (j *job) taken() bool {
+	for i := range j.recipients {
+		if j.recipients[i].status.Class != 2 {
+			return false
+		}
+	}
+	return true
 }
 
 func (j *job) encode() []byte {
@@ -227,8 +239,13 @@ type entry struct {
 	created  time.Time
 	double   bool
 	reports  string // key of the owed report that this is; else empty
+	settles  string // key of the job whose recipients have the message by the same Accept; else empty
 	envelope mail.Envelope
 }
+
+// settlesMark begins the key of a job where that of an owed report may stand:
+// no item key begins so.
+const settlesMark = "\x00"
 
 func (t *entry) encode() []byte {
 	e := encoder{}
@@ -236,7 +253,11 @@ func (t *entry) encode() []byte {
 	e.string(string(t.id))
 	e.time(t.created)
 	e.bool(t.double)
-	e.string(t.reports)
+	if t.settles != "" {
+		e.string(settlesMark + t.settles)
+	} else {
+		e.string(t.reports)
+	}
 	e.envelope(&t.envelope)
 	e.uint(uint64(len(t.envelope.Recipients)))
 	for _, r := range t.envelope.Recipients {
@@ -257,6 +278,9 @@ func decodeEntry(b []byte) (*entry, error) {
 		double:   d.bool(),
 		reports:  d.string(),
 		envelope: d.envelope(),
+	}
+	if key, ok := strings.CutPrefix(t.reports, settlesMark); ok {
+		t.reports, t.settles = "", key
 	}
 	for range d.count() {
 		t.envelope.Recipients = append(t.envelope.Recipients, d.recipient())

@@ -29,6 +29,12 @@ type Delivery struct {
 	Size     int64
 	Traits   message.Traits
 	Open     func(ctx context.Context) (store.Body, error)
+	// Settle makes the queue's share of the Accept by which mailboxes of ours
+	// get the message, for all recipients of this delivery at once: they have
+	// it and the queue knows it in the same moment, so that no crash makes a
+	// double. onward has the recipients elsewhere to whom an alias sends it on.
+	// It is for [Local] alone.
+	Settle func(onward mail.Envelope) (store.Recipient, error)
 }
 
 // Result is what became of one recipient. Err nil means that the next hop has
