@@ -569,3 +569,37 @@ func TestWatch(t *testing.T) {
 		}
 	})
 }
+
+// TestSubscriptionsAreBounded: they outlive mailboxes, so that the bound of
+// these is none of theirs.
+func TestSubscriptionsAreBounded(t *testing.T) {
+	f := newFixture(t, memstore.New(mailbox.Apply))
+	const bound = 10_000
+	refused := 0
+	for i := range bound + 10 {
+		name := fmt.Sprintf("box%d", i)
+		if _, err := f.CreateMailbox(ctx, name, mailbox.NoRole); err != nil {
+			t.Fatal(err)
+		}
+		switch err := f.SetSubscribed(ctx, name, true); {
+		case errors.Is(err, mailbox.ErrTooManyBoxes):
+			refused++
+		case err != nil || refused > 0:
+			t.Fatalf("subscription %d after %d that were refused: %v", i, refused, err)
+		}
+		if err := f.DeleteMailbox(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if refused < 10 {
+		t.Errorf("%d of %d subscriptions were refused", refused, bound+10)
+	}
+	for _, s := range []struct {
+		name string
+		on   bool
+	}{{"box1", false}, {"INBOX", false}, {"INBOX", true}, {"INBOX", true}} {
+		if err := f.SetSubscribed(ctx, s.name, s.on); err != nil {
+			t.Errorf("with room again: %s: %v", s.name, err)
+		}
+	}
+}

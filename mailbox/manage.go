@@ -235,7 +235,8 @@ func (t *tx) renameOne(old, name string) error {
 }
 
 // SetSubscribed adds or removes a subscription; the mailbox need not exist to
-// be unsubscribed from (RFC 9051 section 6.3.8).
+// be unsubscribed from (RFC 9051 section 6.3.8). There can be as many as
+// mailboxes: they outlive those they were made for.
 func (a *Account) SetSubscribed(ctx context.Context, name string, on bool) error {
 	clean, err := CleanName(name)
 	if err != nil {
@@ -247,6 +248,13 @@ func (a *Account) SetSubscribed(ctx context.Context, name string, on bool) error
 		}
 		if _, err := t.lookup(clean); err != nil {
 			return err
+		}
+		n := 0
+		for range t.rw.Scan(bucketSubscribed, nil, nil) {
+			n++
+		}
+		if n >= maxMailboxes && !t.subscribed(clean) {
+			return ErrTooManyBoxes
 		}
 		return t.rw.Put(bucketSubscribed, []byte(clean), nil)
 	})
