@@ -17,7 +17,8 @@ import (
 // Bounds of one SEARCH.
 const (
 	maxSearchDepth = 50
-	maxNeedles     = 50 // texts to look for: each costs a pass over every message
+	maxNeedles     = 50  // texts to look for: each costs a pass over every message
+	maxKeys        = 500 // of all kinds: a page of messages is judged in one snapshot
 )
 
 // searchRequest is SEARCH with its arguments.
@@ -40,6 +41,7 @@ type searchParser struct {
 	req     *searchRequest
 	charset encoding.Encoding // nil: UTF-8
 	depth   int
+	keys    int
 	err     error // NO, not BAD
 }
 
@@ -148,6 +150,9 @@ func (p *searchParser) key(name string) key {
 	defer func() { p.depth-- }()
 	if p.depth > maxSearchDepth {
 		p.args.Fail("Search is nested too deeply")
+	}
+	if p.keys++; p.keys > maxKeys {
+		p.fail(no(imap.ResponseCodeLimit, "Too many search keys"))
 	}
 	if p.args.Err() != nil || p.err != nil {
 		return and{}
