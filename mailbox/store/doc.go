@@ -45,6 +45,8 @@
 //   - a database appears with its first, empty state whole, or not at all;
 //   - an owner is dropped once sys.db says so: the next start removes what a
 //     crash has left of its folder before anything is filed there;
+//   - a segment is written by one process only: what a later one accepts is behind
+//     all that any row was made from, even if the end of the log was lost;
 //   - references never move; a hole is punched only when every owner named in
 //     the record has let go of it longer than the grace time ago, or is gone.
 //

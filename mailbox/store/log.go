@@ -31,6 +31,7 @@ type appendLog struct {
 	off       int64
 	allocated int64
 	current   file
+	inherited bool     // current was written by an earlier process
 	lists     [][]byte // scratch for one write
 
 	mu    sync.Mutex
@@ -152,7 +153,7 @@ func (l *appendLog) publish(group []*request) {
 
 // write makes a group durable at the end of the log.
 func (l *appendLog) write(group []*request) error {
-	if l.off >= l.e.opts.SegmentSize {
+	if l.off >= l.e.opts.SegmentSize || l.inherited {
 		if err := l.roll(); err != nil {
 			return err
 		}
@@ -271,6 +272,15 @@ func (l *appendLog) attach(seg uint32, f file, off int64) {
 	}
 	l.seg, l.off, l.allocated, l.current = seg, off, off, f
 	l.end = makeLSN(seg, off)
+	l.inherited = false
+}
+
+// inherit is attach for a segment of an earlier process. Nothing is written to
+// it any more: if a disk that lied about a sync has lost its end, rows may have
+// more than it, and would take new records for those that they have.
+func (l *appendLog) inherit(seg uint32, f file, off int64) {
+	l.attach(seg, f, off)
+	l.inherited = true
 }
 
 // acquire opens a segment for reading; release must follow.

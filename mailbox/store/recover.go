@@ -56,7 +56,7 @@ func (e *Engine) recover() error {
 }
 
 // recoverSegment gives the records of one segment from a place on to their
-// owners. The last segment becomes the current one.
+// owners. The last segment becomes the current one, until something is written.
 func (e *Engine) recoverSegment(seg uint32, from int64, last bool, seen map[uint32]bool) error {
 	f, err := e.opts.fs.Open(e.log.name(seg))
 	if err != nil {
@@ -70,7 +70,7 @@ func (e *Engine) recoverSegment(seg uint32, from int64, last bool, seen map[uint
 	})
 	if err == nil && last {
 		if err = errors.Join(f.Truncate(end), e.log.sync(f)); err == nil {
-			e.log.attach(seg, f, end)
+			e.log.inherit(seg, f, end)
 			return nil
 		}
 	}

@@ -35,8 +35,8 @@ func TestRecoverTornTail(t *testing.T) {
 		if err := os.WriteFile(name, whole[:cut], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, db := range []string{"acct", "sys.db", "queue.db"} {
-			if err := os.RemoveAll(filepath.Join(image, db)); err != nil {
+		for _, later := range []string{"acct", "sys.db", "queue.db", filepath.Join("log", "00000002.log")} {
+			if err := os.RemoveAll(filepath.Join(image, later)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -413,4 +413,41 @@ func TestCreateCutShort(t *testing.T) {
 	e = mustOpen(t, image, quiet())
 	wantMetas(t, e, 0, "a")
 	wantMetas(t, e, 1, "a")
+}
+
+// A disk that said it had synced, and had not, takes away the end of the log,
+// while rows that were made from it are there. The mail is lost, but what comes
+// in afterwards is not taken for what the rows have already, and their
+// references do not lead to it.
+func TestLogLostItsEnd(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("closed %t", closed), func(t *testing.T) {
+			dir := t.TempDir()
+			e := mustOpen(t, dir, quiet())
+			mustAccept(t, e, "a", "first body", 1, 2)
+			kept := e.log.position().off()
+			lost := mustAccept(t, e, "b", "other body", 1)
+			mustAccept(t, e, "c", "third body", 1)
+			wantMetas(t, e, 1, "a b c") // writes the rows
+			image := dir
+			if closed {
+				mustClose(t, e)
+			} else {
+				image = crash(t, dir)
+			}
+			if err := os.Truncate(filepath.Join(image, "log", "00000001.log"), kept); err != nil {
+				t.Fatal(err)
+			}
+			e = mustOpen(t, image, quiet())
+			mustAccept(t, e, "d", "later body", 1, 2)
+			e = mustOpen(t, crash(t, image), quiet()) // before any rows are written
+			r := mustAccept(t, e, "e", "other body", 1, 2)
+			wantBody(t, e, r, "other body")
+			wantMetas(t, e, 1, "a b c d e")
+			wantMetas(t, e, 2, "a d e")
+			if text, err := readAll(e, lost); !errors.Is(err, ErrNoBody) && !errors.Is(err, ErrDamaged) {
+				t.Errorf("the body that was lost is %q, %v", text, err)
+			}
+		})
+	}
 }
