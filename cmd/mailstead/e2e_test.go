@@ -74,6 +74,15 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
+// take returns what was written, and forgets it.
+func (l *logBuffer) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.b.String()
+	l.b = bytes.Buffer{}
+	return s
+}
+
 // startTry starts `mailstead try --json` with further arguments on free ports
 // and stops it when the test ends.
 func startTry(t *testing.T, args ...string) *instance {
@@ -105,8 +114,8 @@ func startTry(t *testing.T, args ...string) *instance {
 	}()
 	t.Cleanup(func() {
 		i.stop(t)
-		if t.Failed() {
-			t.Logf("log of %s:\n%s", strings.Join(args, " "), tail(i.log.String(), 8000))
+		if log := i.log.String(); t.Failed() && log != "" {
+			t.Logf("log of %s:\n%s", strings.Join(args, " "), tail(log, 8000))
 		}
 	})
 	select {

@@ -150,6 +150,7 @@ type imapConn struct {
 	w    *bufio.Writer
 	tag  int
 	long []byte
+	said string // the tagged OK of the last command
 }
 
 // dialFast logs in without TLS: the server was started with --plain-auth.
@@ -216,6 +217,7 @@ func (c *imapConn) finish(command string, each func(line []byte)) error {
 			if !bytes.HasPrefix(answer, []byte("OK")) {
 				return fmt.Errorf("%.80s: %.200s", command, answer)
 			}
+			c.said = string(answer)
 			return nil
 		}
 		if each != nil {

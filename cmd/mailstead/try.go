@@ -40,6 +40,8 @@ type tryCmd struct {
 	PlainAuth  bool   `help:"Allow logins without TLS, for load tests."`
 	Verbose    bool   `short:"v" help:"Log to standard error."`
 	Pprof      string `help:"Serve profiles on this loopback address." placeholder:"ADDR" hidden:""`
+
+	Retry time.Duration `help:"Try mail again after this time, and tell of its delay after twice as long." hidden:""`
 }
 
 // tryInfo is what --json prints. The field names are a contract.
@@ -91,7 +93,7 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 	if c.Verbose {
 		log = slog.New(slog.NewTextHandler(logOut, nil))
 	}
-	cfg := nodeConfig{Hostname: tryHostname, DataDir: dir, Log: log, NoLimits: c.NoLimits, PlainAuth: c.PlainAuth, Retry: &trySchedule,
+	cfg := nodeConfig{Hostname: tryHostname, DataDir: dir, Log: log, NoLimits: c.NoLimits, PlainAuth: c.PlainAuth, Retry: c.schedule(),
 		Certs: certs.Options{Mode: certs.SelfSigned}}
 	if c.RelayTo != "" {
 		cfg.Relay = &outbound.Relay{Addr: c.RelayTo}
@@ -123,6 +125,15 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 	}
 	c.announce(out, c.info(dir, n.certs.CAFile(), accounts))
 	return g.Wait()
+}
+
+// schedule is trySchedule, or faster.
+func (c *tryCmd) schedule() *queue.Options {
+	o := trySchedule
+	if c.Retry > 0 {
+		o.Schedule, o.DelayNotice = []time.Duration{c.Retry}, 2*c.Retry
+	}
+	return &o
 }
 
 // check looks at the flags before anything is made.
