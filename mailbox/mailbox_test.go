@@ -603,3 +603,32 @@ func TestSubscriptionsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesAreBounded: LIST reads all names, so that long ones count for more;
+// those that grow with the name above them count too.
+func TestNamesAreBounded(t *testing.T) {
+	f := newFixture(t, memstore.New(mailbox.Apply))
+	long := strings.Repeat(strings.Repeat("n", 200)+"/", 4)
+	made := 0
+	var err error
+	for ; err == nil && made < 2000; made++ {
+		_, err = f.CreateMailbox(ctx, fmt.Sprintf("%s%03d", long, made), mailbox.NoRole)
+	}
+	if !errors.Is(err, mailbox.ErrTooManyBoxes) || made < 1200 || made > 1400 {
+		t.Fatalf("%d names of 800 octets: %v", made, err)
+	}
+	for i := range 900 {
+		if _, err := f.CreateMailbox(ctx, fmt.Sprintf("a/%d", i), mailbox.NoRole); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.DeleteMailbox(ctx, fmt.Sprintf("%s%03d", long, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.RenameMailbox(ctx, "a", strings.TrimSuffix(strings.Repeat(strings.Repeat("m", 240)+"/", 4), "/")); !errors.Is(err, mailbox.ErrTooManyBoxes) {
+		t.Errorf("rename to a long name: %v", err)
+	}
+	if err := f.RenameMailbox(ctx, "a", "b"); err != nil {
+		t.Errorf("rename to a short name: %v", err)
+	}
+}

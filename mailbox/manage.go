@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+
+	"github.com/mailstead/mailstead/mailbox/store"
 )
 
 func equalFold(a, b string) bool { return a != "" && strings.EqualFold(a, b) }
@@ -43,22 +45,35 @@ func (t *tx) create(name string, role Role) (*Mailbox, error) {
 	if t.rw.Get(bucketName, []byte(name)) != nil {
 		return nil, ErrExists
 	}
-	n := 0
-	for range t.rw.Scan(bucketName, nil, nil) {
-		n++
+	var missing []string
+	for _, p := range parents(name) {
+		if t.rw.Get(bucketName, []byte(p)) == nil {
+			missing = append(missing, p)
+		}
 	}
-	up := parents(name)
-	if n+len(up)+1 > maxMailboxes {
+	if !t.roomFor(bucketName, append(missing, name)...) {
 		return nil, ErrTooManyBoxes
 	}
-	for _, p := range up {
-		if t.rw.Get(bucketName, []byte(p)) == nil {
-			if _, err := t.makeBox(p, NoRole); err != nil {
-				return nil, err
-			}
+	for _, p := range missing {
+		if _, err := t.makeBox(p, NoRole); err != nil {
+			return nil, err
 		}
 	}
 	return t.makeBox(name, role)
+}
+
+// roomFor reports whether a bucket of names can take more of them, or keep what
+// it has.
+func (t *tx) roomFor(bucket store.Bucket, more ...string) bool {
+	n, size := len(more), 0
+	for _, name := range more {
+		size += len(name)
+	}
+	for k := range t.rw.Scan(bucket, nil, nil) {
+		n++
+		size += len(k)
+	}
+	return n <= maxMailboxes && size <= maxNames
 }
 
 // lookup finds a mailbox to be changed by its clean name.
@@ -209,6 +224,9 @@ func (t *tx) rename(m *Mailbox, from, to string) error {
 		}
 	}
 	m.HighestModSeq = t.next()
+	if !t.roomFor(bucketName) || !t.roomFor(bucketSubscribed) { // names below have grown, too
+		return ErrTooManyBoxes
+	}
 	return nil
 }
 
@@ -249,11 +267,7 @@ func (a *Account) SetSubscribed(ctx context.Context, name string, on bool) error
 		if _, err := t.lookup(clean); err != nil {
 			return err
 		}
-		n := 0
-		for range t.rw.Scan(bucketSubscribed, nil, nil) {
-			n++
-		}
-		if n >= maxMailboxes && !t.subscribed(clean) {
+		if !t.subscribed(clean) && !t.roomFor(bucketSubscribed, clean) {
 			return ErrTooManyBoxes
 		}
 		return t.rw.Put(bucketSubscribed, []byte(clean), nil)

@@ -15,7 +15,8 @@ const (
 	maxName        = 1000
 	maxDepth       = 32
 	maxMailboxes   = 10_000
-	maxKeywords    = 64 // bits of a row
+	maxNames       = 1 << 20 // octets of the names of all mailboxes: LIST reads them
+	maxKeywords    = 64      // bits of a row
 	maxKeywordName = 255
 )
 

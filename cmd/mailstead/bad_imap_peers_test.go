@@ -344,6 +344,49 @@ func badReader(t *testing.T, p *probed) {
 	p.tell(len(deaf), "%d MB asked for by each, others of the account served, databases +%d KB", messages*10*10, (databases(t, p.Data)-before)>>10)
 }
 
+// badLister: clients that ask for all names, the longest there can be, and read
+// none of them.
+func badLister(t *testing.T, p *probed) {
+	who := p.Accounts[1]
+	c := p.raw(t, who)
+	above := strings.Repeat(strings.Repeat("n", 250)+"/", 3)
+	n := times(200, 5000)
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "x CREATE %s%s%d\r\n", above, strings.Repeat("m", 200), i)
+	}
+	sent := c.sendSoon(b.String())
+	made := 0
+	for range n {
+		a, err := c.next()
+		if err != nil || a.kind != "OK" && !strings.Contains(a.text, "LIMIT") {
+			t.Fatalf("CREATE: %s %s, %v", a.kind, a.text, err)
+		}
+		if a.kind == "OK" {
+			made++
+		}
+	}
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	deaf := make([]*rawIMAP, times(20, 45))
+	for i := range deaf {
+		deaf[i] = p.raw(t, who)
+		if err := deaf[i].send(strings.Repeat("x LIST \"\" *\r\n", 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		if err := c.ok(`LIST "" *`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, d := range deaf {
+		d.conn.Close()
+	}
+	p.tell(len(deaf), "%d names of 950 octets, 100 times, asked for by each; NO [LIMIT] to more; others of the account served", made)
+}
+
 // databases returns the octets of all databases.
 func databases(t *testing.T, dir string) int64 {
 	t.Helper()

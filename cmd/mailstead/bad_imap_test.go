@@ -24,6 +24,7 @@ func TestBadIMAPSyntax(t *testing.T) {
 		{"FETCH of thousands of items", badFetches},
 		{"NUL and bad UTF-8 everywhere", badOctets},
 		{"modified UTF-7", badUTF7},
+		{"names never read", badLister}, // takes all the room there is for names
 	})
 }
 

@@ -1,6 +1,7 @@
 package imapserver
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -28,6 +29,10 @@ var roles = [...]roleName{
 	{mailbox.RoleSent, imap.MailboxAttrSent},
 	{mailbox.RoleTrash, imap.MailboxAttrTrash},
 }
+
+// listPage is how much of an answer may wait for the client to read. It holds
+// more than a thousand names, for each page looks through all of them.
+const listPage = 256 << 10
 
 // maxPatterns bounds the patterns of one LIST.
 const maxPatterns = 20
@@ -145,7 +150,8 @@ func (r *listRequest) returns(args *imapwire.Decoder) {
 	}
 }
 
-// answerList reads all names in one snapshot, and writes those that fit.
+// answerList writes the names that fit, page by page, each from a snapshot of
+// its own: all of them can be more than should wait for a client to read.
 func (s *session) answerList(ctx context.Context, req *listRequest) error {
 	if req.root {
 		s.out.Raw("* LIST (\\Noselect) \"/\" \"\"\r\n")
@@ -154,32 +160,49 @@ func (s *session) answerList(ctx context.Context, req *listRequest) error {
 	if req.status != nil && req.status.HighestModSeq {
 		s.condStore = true
 	}
-	err := s.account.View(ctx, func(v *mailbox.View) error {
-		entries, err := listEntries(v)
+	for after, more := "", true; more; {
+		err := s.account.View(ctx, func(v *mailbox.View) (err error) {
+			after, more, err = s.writePage(v, req, after)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		for i := range entries {
-			e := &entries[i]
-			if err := ctx.Err(); err != nil {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if more {
+			if err := s.out.Flush(); err != nil {
 				return err
 			}
-			if !req.wants(e, entries[i+1:]) {
-				continue
-			}
-			s.writeList(e, req)
-			if req.status != nil && e.exists && e.selected {
-				if err := s.writeStatus(v, &e.box, statusItems{*req.status, req.mailboxID}); err != nil {
-					return err
-				}
-			}
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	return s.ok("")
+}
+
+// writePage writes the names behind after, until it is time to flush. It
+// returns the last, and whether there may be more.
+func (s *session) writePage(v *mailbox.View, req *listRequest, after string) (last string, more bool, err error) {
+	entries, err := listEntries(v)
+	if err != nil {
+		return "", false, err
+	}
+	for i := range entries {
+		e := &entries[i]
+		if after != "" && compareNames(e.box.Name, after) <= 0 || !req.wants(e, entries[i+1:]) {
+			continue
+		}
+		s.writeList(e, req)
+		if req.status != nil && e.exists && e.selected {
+			if err := s.writeStatus(v, &e.box, statusItems{*req.status, req.mailboxID}); err != nil {
+				return "", false, err
+			}
+		}
+		if s.out.Len() >= listPage {
+			return e.box.Name, true, nil
+		}
+	}
+	return "", false, nil
 }
 
 // listEntries returns all mailboxes, the names that are only subscribed to,
@@ -225,18 +248,34 @@ func listEntries(v *mailbox.View) ([]listEntry, error) {
 			}
 		}
 	}
-	slices.SortStableFunc(entries, func(a, b listEntry) int { return strings.Compare(sortKey(a.box.Name), sortKey(b.box.Name)) })
+	slices.SortFunc(entries, func(a, b listEntry) int { return compareNames(a.box.Name, b.box.Name) })
 	return entries, nil
 }
 
-// sortKey puts "/" before all other octets and INBOX before all other names.
-func sortKey(name string) string {
-	key := strings.ReplaceAll(name, "/", "\x00")
-	if name == "INBOX" || strings.HasPrefix(name, "INBOX/") {
-		return "\x00" + key
+// compareNames puts "/" before all other octets and INBOX before all other
+// names.
+func compareNames(a, b string) int {
+	if x, y := underInbox(a), underInbox(b); x != y {
+		if x {
+			return -1
+		}
+		return 1
 	}
-	return key
+	for i := range min(len(a), len(b)) {
+		switch {
+		case a[i] == b[i]:
+		case a[i] == '/':
+			return -1
+		case b[i] == '/':
+			return 1
+		default:
+			return cmp.Compare(a[i], b[i])
+		}
+	}
+	return cmp.Compare(len(a), len(b))
 }
+
+func underInbox(name string) bool { return name == "INBOX" || strings.HasPrefix(name, "INBOX/") }
 
 // wants reports whether e is to be shown; behind are the entries after it.
 func (r *listRequest) wants(e *listEntry, behind []listEntry) bool {

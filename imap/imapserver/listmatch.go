@@ -54,7 +54,7 @@ func (p pattern) matches(name string) bool {
 	}
 	// INBOX is written in any case (RFC 9051 section 5.1).
 	anyCase := 0
-	if name == "INBOX" || strings.HasPrefix(name, "INBOX/") {
+	if underInbox(name) {
 		anyCase = len("INBOX")
 	}
 	// now[i]: what was read of name matches text[:i].
