@@ -23,6 +23,7 @@ import (
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
+	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/mail/wire"
 	"github.com/mailstead/mailstead/mailbox"
@@ -89,6 +90,7 @@ type node struct {
 	socket    net.Listener // of admin
 	keys      keyCache
 	limiter   *wire.Limiter
+	intake    *message.Intake
 }
 
 // openNode opens the data and puts the parts together, the lowest first. Only
@@ -123,6 +125,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	n.transport = n.newTransport()
 	n.queue = queue.New(n.engine, n.transport, n.queueOptions())
 	n.limiter = wire.NewLimiter(n.limits())
+	n.intake = message.NewIntake(n.path("spool"))
 	cfg.Certs.Dir, cfg.Certs.Hostname, cfg.Certs.Logger = n.path("certs"), cfg.Hostname, cfg.Log
 	if n.certs, err = certs.New(cfg.Certs); err != nil {
 		return nil, err
@@ -223,7 +226,7 @@ func (n *node) queueOptions() queue.Options {
 // inbound is the service of port 25.
 func (n *node) inbound() *inbound.Service {
 	return inbound.New(inbound.Options{
-		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, TempDir: n.path("spool"),
+		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, Intake: n.intake,
 		LenientDMARC: n.directory.Bool(directory.InboundLenientDMARC), Logger: n.cfg.Log,
 	})
 }
@@ -232,7 +235,7 @@ func (n *node) inbound() *inbound.Service {
 func (n *node) submission() *submission.Service {
 	return submission.New(submission.Options{
 		Hostname: n.cfg.Hostname, Senders: n.directory, Domains: n.directory, Deliver: n.mda, Keys: n.dkimKeys, Quota: n.sendingQuota,
-		Trace: n.traces, TempDir: n.path("spool"), Logger: n.cfg.Log,
+		Trace: n.traces, Intake: n.intake, Logger: n.cfg.Log,
 	})
 }
 

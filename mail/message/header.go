@@ -215,15 +215,21 @@ func RemoveFields(header []byte, names ...string) []byte {
 }
 
 // RemoveFieldsFunc returns header without the fields for which remove returns
-// true. What is no field stays as it is.
+// true: header itself if there is none. What is no field stays as it is.
 func RemoveFieldsFunc(header []byte, remove func(Field) bool) []byte {
-	kept := make([]byte, 0, len(header))
+	var kept []byte
 	from := 0
 	for f := range Fields(header) {
 		if remove(f) {
+			if kept == nil {
+				kept = make([]byte, 0, len(header))
+			}
 			kept = append(kept, header[from:f.Offset]...)
 			from = f.Offset + len(f.Raw)
 		}
+	}
+	if kept == nil {
+		return header
 	}
 	return append(kept, header[from:]...)
 }

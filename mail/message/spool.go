@@ -7,26 +7,32 @@ import (
 	"sync"
 )
 
-// A Spool keeps up to maxMemory in memory, in chunks, so that a small message
-// takes a small one.
+// A Spool keeps up to maxMemory in memory, in chunks: a small first one, which
+// is all that a message takes as long as nothing came, and others.
 const (
+	firstSize = 8 << 10
 	chunkSize = 32 << 10
 	maxMemory = 256 << 10
 )
 
-// chunks are shared by all spools, for there is one a message.
-var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+// Chunks are shared by all spools, for there is one a message.
+var (
+	firsts = sync.Pool{New: func() any { return new([firstSize]byte) }}
+	chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+)
 
 // Spool keeps the octets of one message between its arrival and its delivery:
-// in memory, and beyond 256 KiB in a file that has no name and is gone when
-// the process is. A Spool is written by one goroutine and then read by any
-// number; it must be closed.
+// in memory, and beyond 256 KiB, or where its [Intake] has no memory left, in a
+// file that has no name and is gone when the process is. A Spool is written by
+// one goroutine and then read by any number; it must be closed.
 type Spool struct {
-	dir   string
-	size  int64
-	mem   []*[chunkSize]byte // the text, or one buffer beside the file
-	file  *os.File           // holds all of it once the memory was full
-	fault error              // of the file; nothing more is taken after it
+	dir    string
+	intake *Intake // nil: memory is not shared
+	size   int64
+	first  *[firstSize]byte
+	mem    []*[chunkSize]byte // what follows the first, or one buffer beside the file
+	file   *os.File           // holds all of it once there was no memory
+	fault  error              // of the file; nothing more is taken after it
 }
 
 // NewSpool returns an empty Spool that makes its file, if it needs one, in
@@ -38,28 +44,25 @@ func (s *Spool) Write(p []byte) (int, error) {
 	if s.fault != nil {
 		return 0, s.fault
 	}
-	if s.file == nil && s.size+int64(len(p)) > maxMemory {
-		if err := s.toFile(); err != nil {
-			s.fault = err
-			return 0, err
-		}
-	}
-	if s.file != nil {
-		n, err := s.file.Write(p)
-		s.size += int64(n)
-		if err != nil {
-			s.fault = fmt.Errorf("spool message: %w", err)
-		}
-		return n, s.fault
-	}
-	for rest := p; len(rest) > 0; {
+	rest := p
+	for len(rest) > 0 && s.file == nil {
 		room, err := s.room()
 		if err != nil {
 			return len(p) - len(rest), err
 		}
-		n := copy(room, rest)
-		rest = rest[n:]
+		if s.file == nil {
+			n := copy(room, rest)
+			rest = rest[n:]
+			s.size += int64(n)
+		}
+	}
+	if len(rest) > 0 {
+		n, err := s.file.Write(rest)
 		s.size += int64(n)
+		if err != nil {
+			s.fault = fmt.Errorf("spool message: %w", err)
+		}
+		return len(p) - len(rest) + n, s.fault
 	}
 	return len(p), nil
 }
@@ -96,22 +99,42 @@ func (s *Spool) Fill(r io.Reader, tee io.Writer) error {
 // room returns memory for what comes next: of the spool itself, or a buffer
 // beside its file.
 func (s *Spool) room() ([]byte, error) {
-	if s.fault == nil && s.file == nil && s.size >= maxMemory {
+	if s.fault == nil && s.file == nil && s.size == s.memory() && !s.grow() {
 		s.fault = s.toFile()
 	}
-	if s.fault != nil {
+	switch {
+	case s.fault != nil:
 		return nil, s.fault
-	}
-	if s.file != nil {
-		if s.mem == nil {
-			s.mem = append(s.mem, chunks.Get().(*[chunkSize]byte))
-		}
+	case s.file != nil && len(s.mem) > 0:
 		return s.mem[0][:], nil
+	case s.file != nil:
+		return s.first[:], nil
+	case s.size < firstSize:
+		return s.first[s.size:], nil
 	}
-	if s.size == int64(len(s.mem))*chunkSize {
-		s.mem = append(s.mem, chunks.Get().(*[chunkSize]byte))
+	last := s.mem[len(s.mem)-1][(s.size-firstSize)%chunkSize:]
+	return last[:min(int64(len(last)), maxMemory-s.size)], nil
+}
+
+// memory is how much the spool has room for in memory.
+func (s *Spool) memory() int64 {
+	if s.first == nil {
+		return 0
 	}
-	return s.mem[len(s.mem)-1][s.size%chunkSize:], nil
+	return min(maxMemory, firstSize+int64(len(s.mem))*chunkSize)
+}
+
+// grow takes a further chunk, if that is allowed. The first always is.
+func (s *Spool) grow() bool {
+	switch {
+	case s.first == nil:
+		s.first = firsts.Get().(*[firstSize]byte)
+		return true
+	case s.memory() == maxMemory || !s.intake.take(chunkSize):
+		return false
+	}
+	s.mem = append(s.mem, chunks.Get().(*[chunkSize]byte))
+	return true
 }
 
 // toFile moves what is in memory to a new file.
@@ -128,16 +151,19 @@ func (s *Spool) toFile() error {
 		f.Close()
 		return fmt.Errorf("spool message: %w", err)
 	}
-	s.release()
+	s.keep(1)
 	s.file = f
 	return nil
 }
 
-func (s *Spool) release() {
-	for _, c := range s.mem {
+// keep gives back all chunks but the first n.
+func (s *Spool) keep(n int) {
+	n = min(n, len(s.mem))
+	for _, c := range s.mem[n:] {
 		chunks.Put(c)
 	}
-	s.mem = nil
+	s.intake.give(int64(len(s.mem)-n) * chunkSize)
+	s.mem = s.mem[:n]
 }
 
 // Size is the number of octets written.
@@ -152,9 +178,7 @@ func (s *Spool) ReadAt(p []byte, off int64) (n int, err error) {
 		return s.file.ReadAt(p, off)
 	}
 	for n < len(p) && off < s.size {
-		at := off % chunkSize
-		end := min(chunkSize, at+s.size-off)
-		k := copy(p[n:], s.mem[off/chunkSize][at:end])
+		k := copy(p[n:], s.piece(off))
 		n += k
 		off += int64(k)
 	}
@@ -164,14 +188,53 @@ func (s *Spool) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
+// piece returns what lies in memory from off to the end of its chunk.
+func (s *Spool) piece(off int64) []byte {
+	if off < firstSize {
+		return s.first[off:min(firstSize, s.size)]
+	}
+	at := (off - firstSize) % chunkSize
+	return s.mem[(off-firstSize)/chunkSize][at:min(chunkSize, at+s.size-off)]
+}
+
+// Show writes what was spooled, from off on, to w.
+func (s *Spool) Show(w io.Writer, off int64) error {
+	if s.file != nil {
+		buf := chunks.Get().(*[chunkSize]byte)
+		defer chunks.Put(buf)
+		_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{s.From(off)}, buf[:])
+		return err
+	}
+	for off < s.size {
+		n, err := w.Write(s.piece(off))
+		if err != nil {
+			return err
+		}
+		off += int64(n)
+	}
+	return nil
+}
+
 // Reader returns a reader of the whole, from its beginning.
-func (s *Spool) Reader() io.Reader { return io.NewSectionReader(s, 0, s.size) }
+func (s *Spool) Reader() io.Reader { return s.From(0) }
+
+// From returns a reader of what was spooled, from off on.
+func (s *Spool) From(off int64) io.Reader { return io.NewSectionReader(s, off, s.size-off) }
+
+// header returns the header, and whether that is all of it or what fits in
+// limit.
+func (s *Spool) header(limit int64) (header []byte, whole bool, err error) {
+	header, _, err = SplitHeader(io.LimitReader(s.Reader(), limit))
+	return header, int64(len(header)) < limit || s.size <= limit, err
+}
 
 // Close gives memory and file back. A second Close does nothing.
 func (s *Spool) Close() error {
-	s.release()
-	s.size = 0
-	s.fault = os.ErrClosed
+	s.keep(0)
+	if s.first != nil {
+		firsts.Put(s.first)
+	}
+	s.first, s.size, s.fault = nil, 0, os.ErrClosed
 	if s.file == nil {
 		return nil
 	}

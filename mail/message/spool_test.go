@@ -9,7 +9,7 @@ import (
 )
 
 func TestSpool(t *testing.T) {
-	for _, size := range []int{0, 1, chunkSize - 1, chunkSize, chunkSize + 1, maxMemory, maxMemory + 1, 3*maxMemory + 7} {
+	for _, size := range []int{0, 1, firstSize - 1, firstSize, firstSize + 1, chunkSize + firstSize, chunkSize + firstSize + 1, maxMemory - 1, maxMemory, maxMemory + 1, 3*maxMemory + 7} {
 		dir := t.TempDir()
 		want := make([]byte, size)
 		for i := range want {
@@ -25,6 +25,12 @@ func TestSpool(t *testing.T) {
 		for range 2 {
 			if err := iotest.TestReader(s.Reader(), want); err != nil {
 				t.Errorf("%d octets: %v", size, err)
+			}
+		}
+		for _, off := range []int{0, size / 3, size} {
+			var shown bytes.Buffer
+			if err := s.Show(&shown, int64(off)); err != nil || !bytes.Equal(shown.Bytes(), want[off:]) {
+				t.Errorf("%d octets: from %d on %d are shown, %v", size, off, shown.Len(), err)
 			}
 		}
 		if n, err := s.ReadAt(make([]byte, 1), int64(size)); n != 0 || err != io.EOF {

@@ -23,40 +23,45 @@ func (s *session) Data(ctx context.Context, body io.Reader) (string, error) {
 	return "accepted as " + string(s.tx.id), nil
 }
 
+// data takes the message before it looks at it: what a client began and does
+// not end takes little memory.
 func (s *session) data(ctx context.Context, body io.Reader) (Verdict, error) {
 	o := &s.service.opts
-	header, rest, err := message.SplitHeader(body)
+	spool := o.Intake.NewSpool()
+	defer spool.Close()
+	if err := spool.Fill(body, io.Discard); err != nil {
+		return Verdict{}, transferError(err)
+	}
+	header, done, err := o.Intake.Header(ctx, spool)
 	if err != nil {
 		return Verdict{}, transferError(err)
 	}
+	defer done()
 	kept := withoutForgeries(header, o.Hostname)
-	spool := message.NewSpool(o.TempDir)
-	defer spool.Close()
+	rest := int64(len(header))
 	indexer := message.NewIndexer()
-	if err := spool.Fill(io.MultiReader(bytes.NewReader(kept), rest), indexer); err != nil {
+	indexer.Write(kept) // never fails
+	if err := spool.Show(indexer, rest); err != nil {
 		return Verdict{}, transferError(err)
 	}
 	m := &Mail{
 		ID: s.tx.id, Client: s.client(), Envelope: s.tx.env, Header: header, Index: indexer.Close(),
-		Body: func() io.Reader { return bodyReader(spool, int64(len(kept))) },
+		Body: func() io.Reader { return spool.From(rest) },
 	}
 	v := s.service.judge(ctx, m)
 	s.record(m, v)
 	if err := v.err(); err != nil {
 		return v, err
 	}
-	return v, s.handOver(ctx, m, v, spool)
+	return v, s.handOver(ctx, m, v, kept)
 }
 
-// bodyReader reads a spool from an offset.
-func bodyReader(spool *message.Spool, offset int64) io.Reader {
-	return io.NewSectionReader(spool, offset, spool.Size()-offset)
-}
-
-// handOver delivers the message with our fields before it.
-func (s *session) handOver(ctx context.Context, m *Mail, v Verdict, spool *message.Spool) error {
+// handOver delivers the message with our fields before it; kept is what stays
+// of its header.
+func (s *session) handOver(ctx context.Context, m *Mail, v Verdict, kept []byte) error {
 	o := &s.service.opts
 	now := o.Now()
+	size := m.Index.Size
 	header := s.service.traceHeader(m, now)
 	if m.Index.NeedsEmptyLine() {
 		header = append(header, "\r\n"...)
@@ -66,8 +71,8 @@ func (s *session) handOver(ctx context.Context, m *Mail, v Verdict, spool *messa
 		ID:       m.ID,
 		Envelope: m.Envelope,
 		Index:    m.Index,
-		Body:     io.MultiReader(bytes.NewReader(header), spool.Reader()),
-		Size:     spool.Size() + int64(len(header)),
+		Body:     io.MultiReader(bytes.NewReader(header), bytes.NewReader(kept), m.Body()),
+		Size:     size + int64(len(header)),
 		Received: now,
 		Junk:     v.Action == Junk,
 	})

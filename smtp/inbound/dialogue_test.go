@@ -118,7 +118,7 @@ func TestDialogues(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			var d mda
 			addr := serve(t, inbound.Options{
-				Hostname: "mx.example.org", Resolver: dnstest.New(world), Deliverer: &d, TempDir: t.TempDir(), Rand: zeros{},
+				Hostname: "mx.example.org", Resolver: dnstest.New(world), Deliverer: &d, Intake: message.NewIntake(t.TempDir()), Rand: zeros{},
 				Now: func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) },
 			})
 			play(t, file, addr)
@@ -216,7 +216,7 @@ func TestTraceTellsTheStory(t *testing.T) {
 	}
 	defer log.Close()
 	var d mda
-	addr := serve(t, inbound.Options{Hostname: "mx.example.org", Resolver: dnstest.New(world), Deliverer: &d, Trace: log, TempDir: t.TempDir()})
+	addr := serve(t, inbound.Options{Hostname: "mx.example.org", Resolver: dnstest.New(world), Deliverer: &d, Trace: log, Intake: message.NewIntake(t.TempDir())})
 	play(t, filepath.Join("testdata", "dialogues", "junk.txt"), addr)
 	play(t, filepath.Join("testdata", "dialogues", "recipients.txt"), addr)
 	if err := log.Flush(t.Context()); err != nil {
@@ -261,7 +261,7 @@ func TestTraceTellsTheStory(t *testing.T) {
 
 func TestMessageCutOffIsNotDelivered(t *testing.T) {
 	var d mda
-	addr := serve(t, inbound.Options{Hostname: "mx.example.org", Resolver: dnstest.New(world), Deliverer: &d, TempDir: t.TempDir()})
+	addr := serve(t, inbound.Options{Hostname: "mx.example.org", Resolver: dnstest.New(world), Deliverer: &d, Intake: message.NewIntake(t.TempDir())})
 	c := dial(t, "127.0.0.2", addr)
 	c.reply()
 	for _, line := range []string{"EHLO mail.sender.test", "MAIL FROM:<ana@sender.test>", "RCPT TO:<bo@example.org>", "DATA"} {

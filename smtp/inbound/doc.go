@@ -5,8 +5,8 @@
 //	MAIL     a transaction begins and gets its ID
 //	RCPT     delivery says whether the address is ours, exists and has room; a
 //	         domain that is not ours is refused whoever asks: no relaying
-//	DATA     header read → Return-Path and forged Authentication-Results out
-//	         → body through indexer and spool, in one pass
+//	DATA     message into a spool → header read, Return-Path and forged
+//	         Authentication-Results out → through the indexer
 //	         → checks: loops; iprev, SPF and DKIM at once; then DMARC
 //	         → decide: one Verdict with reasons
 //	         → Received, Received-SPF and Authentication-Results in

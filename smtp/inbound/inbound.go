@@ -11,6 +11,7 @@ import (
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
+	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
 )
@@ -39,11 +40,11 @@ type Options struct {
 	Deliverer Deliverer
 	Trace     *trace.Log // may be nil
 
-	MaxHops      int           // Received fields; 0 is 100
-	Budget       time.Duration // for the checks that run at once; 0 is 10 s
-	LenientDMARC bool          // p=reject files to \Junk
-	Checks       []Check       // run beside SPF and DKIM
-	TempDir      string        // for large messages on their way; "" is the system's
+	MaxHops      int             // Received fields; 0 is 100
+	Budget       time.Duration   // for the checks that run at once; 0 is 10 s
+	LenientDMARC bool            // p=reject files to \Junk
+	Checks       []Check         // run beside SPF and DKIM
+	Intake       *message.Intake // shared by services; nil: its own, in the system's folder
 
 	Now    func() time.Time
 	Rand   io.Reader // nil: crypto/rand
@@ -67,6 +68,9 @@ func New(opts Options) *Service {
 	}
 	if opts.Rand == nil {
 		opts.Rand = rand.Reader
+	}
+	if opts.Intake == nil {
+		opts.Intake = message.NewIntake("")
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)

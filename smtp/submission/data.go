@@ -15,7 +15,7 @@ import (
 	"github.com/mailstead/mailstead/smtp/dkim"
 )
 
-// Data takes the message: header first, then the rest in one pass.
+// Data takes the message, and then looks at it.
 func (s *session) Data(ctx context.Context, body io.Reader) (string, error) {
 	err := s.data(ctx, body)
 	s.traceEnd(err)
@@ -27,10 +27,16 @@ func (s *session) Data(ctx context.Context, body io.Reader) (string, error) {
 
 func (s *session) data(ctx context.Context, body io.Reader) error {
 	o := &s.service.opts
-	header, rest, err := message.SplitHeader(body)
+	spool := o.Intake.NewSpool()
+	defer spool.Close()
+	if err := spool.Fill(body, io.Discard); err != nil {
+		return transferError(err)
+	}
+	header, done, err := o.Intake.Header(ctx, spool)
 	if err != nil {
 		return transferError(err)
 	}
+	defer done()
 	from, err := authors(header)
 	if err != nil {
 		return err
@@ -44,16 +50,17 @@ func (s *session) data(ctx context.Context, body io.Reader) error {
 	if err := s.checkQuota(); err != nil {
 		return err
 	}
+	rest := int64(len(header))
 	if header, err = s.complete(header); err != nil {
 		return err
 	}
-	spool := message.NewSpool(o.TempDir)
-	defer spool.Close()
 	indexer := message.NewIndexer()
-	if err := spool.Fill(io.MultiReader(bytes.NewReader(header), rest), indexer); err != nil {
+	indexer.Write(header) // never fails
+	if err := spool.Show(indexer, rest); err != nil {
 		return transferError(err)
 	}
-	return s.handOver(ctx, spool, indexer.Close(), from[0].Domain)
+	text := func() io.Reader { return io.MultiReader(bytes.NewReader(header), spool.From(rest)) }
+	return s.handOver(ctx, text, indexer.Close(), from[0].Domain)
 }
 
 // transferError keeps errors that have a status, such as a size limit, and
@@ -74,8 +81,9 @@ func (s *session) checkQuota() error {
 }
 
 // handOver signs and delivers.
-func (s *session) handOver(ctx context.Context, spool *message.Spool, ix *message.Index, author mail.Domain) error {
-	signature, err := s.sign(ctx, spool, author)
+func (s *session) handOver(ctx context.Context, text func() io.Reader, ix *message.Index, author mail.Domain) error {
+	size := ix.Size
+	signature, err := s.sign(ctx, text(), author)
 	if err != nil {
 		return err
 	}
@@ -85,8 +93,8 @@ func (s *session) handOver(ctx context.Context, spool *message.Spool, ix *messag
 		ID:        s.tx.id,
 		Envelope:  s.tx.env,
 		Index:     ix,
-		Body:      io.MultiReader(bytes.NewReader(signature), spool.Reader()),
-		Size:      spool.Size() + int64(len(signature)),
+		Body:      io.MultiReader(bytes.NewReader(signature), text()),
+		Size:      size + int64(len(signature)),
 		Received:  s.tx.start,
 		Submitted: true,
 	})
@@ -134,7 +142,7 @@ func (s *session) traceRefusal(from mail.Path, to []mail.Path, err error) {
 // RSA costs more than all else that is done for a message. It is for the
 // servers of others that know nothing newer, so mail that stays here does
 // without.
-func (s *session) sign(ctx context.Context, spool *message.Spool, author mail.Domain) ([]byte, error) {
+func (s *session) sign(ctx context.Context, text io.Reader, author mail.Domain) ([]byte, error) {
 	o := &s.service.opts
 	if o.Keys == nil {
 		return nil, nil
@@ -146,7 +154,7 @@ func (s *session) sign(ctx context.Context, spool *message.Spool, author mail.Do
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	signature, err := dkim.Sign(spool.Reader(), keys)
+	signature, err := dkim.Sign(text, keys)
 	if err != nil {
 		return nil, &mail.Error{Status: mail.StatusUnclassified, Text: "the message could not be signed, try again later", Err: err}
 	}

@@ -7,9 +7,9 @@
 //
 //	MAIL  the reverse-path belongs to the login (or is null, for receipts)
 //	RCPT  ours: the address exists and has room; elsewhere: the domain can be mailed
-//	DATA  header read and judged: the author belongs to the login
+//	DATA  message into a spool → header judged: the author belongs to the login
 //	      → Bcc out, Date, Message-ID and Received in
-//	      → body through indexer and spool, in one pass
+//	      → through the indexer
 //	      → signed with the keys of the author's domain
 //	      → delivery: local mailboxes and the queue in one Accept → 250
 //

@@ -5,11 +5,11 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/sasl"
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/smtp/dkim"
@@ -34,7 +34,7 @@ type Domains interface {
 	IsLocal(d mail.Domain) bool
 }
 
-// Options are what a Service works with. Trace, Now, Random, TempDir and
+// Options are what a Service works with. Trace, Now, Random, Intake and
 // Logger have defaults.
 type Options struct {
 	Hostname mail.Domain
@@ -45,12 +45,12 @@ type Options struct {
 	// sent unsigned.
 	Keys func(d mail.Domain) []dkim.Key
 	// Quota returns what an account may send; nil: as much as it likes.
-	Quota   func(account uint32) Quota
-	Trace   *trace.Log
-	TempDir string
-	Now     func() time.Time
-	Random  io.Reader
-	Logger  *slog.Logger
+	Quota  func(account uint32) Quota
+	Trace  *trace.Log
+	Intake *message.Intake // shared by services
+	Now    func() time.Time
+	Random io.Reader
+	Logger *slog.Logger
 }
 
 // Service is the Handler of both submission ports.
@@ -70,8 +70,8 @@ func New(opts Options) *Service {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	if opts.TempDir == "" {
-		opts.TempDir = os.TempDir()
+	if opts.Intake == nil {
+		opts.Intake = message.NewIntake("")
 	}
 	return &Service{opts: opts}
 }
