@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"errors"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -148,11 +149,11 @@ func setMailParam(env *mail.Envelope, p param) error {
 	bad := syntaxError("the value of " + p.name + " is not valid")
 	switch p.name {
 	case "SIZE":
-		n, err := strconv.ParseInt(p.value, 10, 64)
-		if err != nil || n < 0 || len(p.value) > 20 {
+		n, err := strconv.ParseUint(p.value, 10, 64) // 20 digits, RFC 1870 section 3
+		if len(p.value) > 20 || err != nil && !errors.Is(err, strconv.ErrRange) {
 			return bad
 		}
-		env.Size = n
+		env.Size = int64(min(n, math.MaxInt64))
 	case "BODY":
 		for _, b := range []mail.BodyType{mail.Body7Bit, mail.Body8BitMIME, mail.BodyBinaryMIME} {
 			if strings.EqualFold(p.value, b.String()) {

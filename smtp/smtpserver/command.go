@@ -1,6 +1,8 @@
 package smtpserver
 
 import (
+	"encoding/base64"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -80,6 +82,9 @@ func (f *filter) abandoned() error {
 }
 
 func (f *filter) greet(verb, arg string) error {
+	if err := f.idling(); err != nil {
+		return err
+	}
 	if f.inChunks {
 		return f.abandoned()
 	}
@@ -131,8 +136,26 @@ func (f *filter) auth(arg string) error {
 		return f.refuse(smtp.Reply{Code: 503, Status: badOrder, Text: "AUTH is not possible in a transaction"})
 	case mechanism == "" || strings.Contains(rest, " "):
 		return f.refuse(smtp.Reply{Code: 501, Status: badParam, Text: "expected AUTH mechanism [initial-response]"})
+	case rest != "" && !isBase64(rest):
+		return f.refuse(own[cancelled])
 	}
 	return f.pass("AUTH", "AUTH "+arg)
+}
+
+// response passes on a line of the exchange. go-smtp would answer one that is
+// not base64 with a code that asks to try again (RFC 4954 section 4: 501).
+func (f *filter) response(line []byte) error {
+	text := string(line[:len(line)-2])
+	if text == cancelled || !isBase64(text) {
+		return f.pass(cancelled, cancelled)
+	}
+	f.out = line
+	return nil
+}
+
+func isBase64(s string) bool {
+	_, err := base64.StdEncoding.DecodeString(s)
+	return s == "=" || err == nil
 }
 
 func (f *filter) mail(arg string) error {
@@ -152,7 +175,7 @@ func (f *filter) mail(arg string) error {
 		return f.refuse(smtp.Reply{Code: 552, Status: mail.StatusTooLarge, Text: "the message is larger than this server takes"})
 	}
 	f.session.Reset()
-	f.env, f.conn.utf8, f.idle = env, env.UTF8, 0
+	f.env, f.conn.utf8 = env, env.UTF8
 	line := "MAIL FROM:<>"
 	if env.Body == mail.BodyBinaryMIME {
 		line += " BODY=BINARYMIME"
@@ -165,7 +188,7 @@ func (f *filter) rcptCommand(arg string) error {
 	case !f.mailed || f.inChunks:
 		return f.refuse(smtp.Reply{Code: 503, Status: badOrder, Text: "MAIL comes first"})
 	case f.rcpts >= f.service.MaxRecipients:
-		return f.refuse(smtp.Reply{Code: 452, Status: mail.Status{Class: 4, Subject: 5, Detail: 3}, Text: "too many recipients; send the rest in another transaction"})
+		return f.tooMany()
 	}
 	r, err := smtp.ParseRcpt(arg, f.env.UTF8)
 	if err != nil {
@@ -173,6 +196,16 @@ func (f *filter) rcptCommand(arg string) error {
 	}
 	f.rcpt = r
 	return f.pass("RCPT", "RCPT TO:<recipient@client>")
+}
+
+// tooMany refuses a recipient beyond the limit. Those before it stay (RFC 5321
+// section 4.5.3.1.10), so a client with a long list must not be cut off for it.
+func (f *filter) tooMany() error {
+	r := smtp.Reply{Code: 452, Status: mail.Status{Class: 4, Subject: 5, Detail: 3}, Text: "too many recipients; send the rest in another transaction"}
+	if f.excess++; f.excess > maxExcess {
+		return f.refuse(r)
+	}
+	return f.answer(r)
 }
 
 func (f *filter) dataCommand(arg string) error {
@@ -190,22 +223,21 @@ func (f *filter) dataCommand(arg string) error {
 // bdat passes a chunk on. One that is refused is swallowed: its octets are not
 // commands (RFC 3030 section 2).
 func (f *filter) bdat(arg string) error {
-	words := strings.Fields(arg)
-	last := len(words) == 2 && strings.EqualFold(words[1], "LAST")
-	n := int64(-1)
-	if len(words) == 1 || last {
-		if v, err := strconv.ParseUint(words[0], 10, 31); err == nil {
-			n = int64(v)
-		}
-	}
-	if n < 0 { // where its octets end is not known
+	n, last, ok := parseChunk(arg)
+	if !ok { // where its octets end is not known
 		return f.end(501, badParam, "expected BDAT length [LAST]")
 	}
+	if !f.inChunks {
+		f.size = 0
+	}
+	if most := uint64(f.service.MaxSize*dataOverrun + readBuffer - f.size); n > most {
+		return f.end(552, mail.StatusTooLarge, "the message is much larger than this server takes")
+	}
 	if f.rcpts == 0 {
-		f.mode, f.left = swallowed, n
+		f.mode, f.left = swallowed, int64(n)
 		return nil
 	}
-	line := "BDAT " + words[0]
+	line := "BDAT " + strconv.FormatUint(n, 10)
 	if last {
 		line += " LAST"
 	}
@@ -213,10 +245,23 @@ func (f *filter) bdat(arg string) error {
 		f.taking.Add(1) // go-smtp calls Data now, in a goroutine of its own
 	}
 	f.inChunks, f.scan = true, lineScan{lastChunk: last}
+	f.size += int64(n)
 	if n > 0 {
-		f.mode, f.left = chunk, n
+		f.mode, f.left = chunk, int64(n)
 	}
 	return f.pass("BDAT", line)
+}
+
+// parseChunk reads the arguments of BDAT. A length beyond all numbers is the
+// largest.
+func parseChunk(arg string) (n uint64, last, ok bool) {
+	words := strings.Fields(arg)
+	last = len(words) == 2 && strings.EqualFold(words[1], "LAST")
+	if len(words) != 1 && !last {
+		return 0, false, false
+	}
+	n, err := strconv.ParseUint(words[0], 10, 64)
+	return n, last, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 func (f *filter) rset(string) error {

@@ -3,7 +3,6 @@ package smtpserver
 import (
 	"crypto/rand"
 	"crypto/tls"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -66,5 +65,3 @@ func (c *Conn) Transcript() []wire.Line {
 	}
 	return c.wire.Transcript()
 }
-
-func sprintf(format string, args []any) string { return fmt.Sprintf(format, args...) }

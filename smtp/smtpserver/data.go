@@ -18,7 +18,8 @@ func (f *filter) more() error {
 	if f.br.Buffered() > 0 {
 		return nil
 	}
-	if f.filled && f.narrow == nil {
+	if f.filled && f.narrow == nil && f.service.takeWide() {
+		f.wide.Store(true)
 		f.narrow = f.br
 		f.br = wideBuffers.Get().(*bufio.Reader)
 		f.br.Reset(f.Conn)
@@ -37,6 +38,24 @@ func (f *filter) narrowed() {
 	wideBuffers.Put(f.br)
 	f.br, f.narrow = f.narrow, nil
 	f.br.Reset(f.Conn)
+	f.giveWide()
+}
+
+// takeWide counts a wide buffer, unless there are too many: peers that stop in
+// the middle of a message keep theirs.
+func (s *service) takeWide() bool {
+	if s.wide.Add(1) > maxWide {
+		s.wide.Add(-1)
+		return false
+	}
+	return true
+}
+
+// giveWide ends the count of this connection's, if it has one.
+func (f *filter) giveWide() {
+	if f.wide.CompareAndSwap(true, false) {
+		f.service.wide.Add(-1)
+	}
 }
 
 // dataReader reads the message of a DATA command from the filter, without the

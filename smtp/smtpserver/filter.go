@@ -22,11 +22,13 @@ import (
 const (
 	readBuffer   = 4 << 10
 	wideBuffer   = 64 << 10 // of a peer that sends faster than we read
+	maxWide      = 32       // wide buffers at a time
 	maxLine      = 4 << 10  // of a command: RFC 5321 section 4.5.3.1.4 with what extensions add
 	maxAuthLine  = 16 << 10 // RFC 4954 section 4: 12,288 at least
 	maxErrors    = 20       // refused commands
+	maxExcess    = 10_000   // recipients beyond MaxRecipients; then they are errors
 	maxLogins    = 5        // failed
-	maxIdleInRow = 100      // NOOP, RSET, VRFY and HELP without a message in between
+	maxIdleInRow = 100      // EHLO, NOOP, RSET, VRFY and HELP without a message in between
 	dataOverrun  = 2        // times MaxSize that a refused message may go on
 )
 
@@ -53,6 +55,7 @@ type filter struct {
 	br      *bufio.Reader
 	narrow  *bufio.Reader // the small buffer, while br is a wide one
 	filled  bool          // by the last read
+	wide    atomic.Bool   // this connection is counted in service.wide
 
 	mode mode
 	out  []byte // for go-smtp, before anything else is read
@@ -69,7 +72,8 @@ type filter struct {
 	rcpts           int
 	inChunks        bool // a BDAT was taken
 	errors, logins  int
-	idle            int
+	idle, excess    int
+	over            bool // the last reply was given
 
 	reply   []byte // a line of go-smtp's that is not complete
 	ehlo    bool   // its reply is replaced
@@ -100,6 +104,9 @@ func (f *filter) Close() error {
 // Read gives go-smtp the next command or piece of a message.
 func (f *filter) Read(p []byte) (int, error) {
 	for len(f.out) == 0 {
+		if f.over { // go-smtp does not look at what became of its replies
+			return 0, net.ErrClosed
+		}
 		if err := f.next(); err != nil {
 			return 0, err
 		}
@@ -133,8 +140,7 @@ func (f *filter) next() error {
 	}
 	if f.mode == authLine {
 		f.mode = commands
-		f.out = line
-		return nil
+		return f.response(line)
 	}
 	return f.command(line)
 }
@@ -157,6 +163,7 @@ func (f *filter) readFailed(err error) error {
 // end answers and ends the session. go-smtp takes net.ErrClosed for the end
 // and adds nothing.
 func (f *filter) end(code int, status mail.Status, text string) error {
+	f.over = true
 	f.answer(smtp.Reply{Code: code, Status: status, Text: text})
 	f.Flush()
 	return net.ErrClosed
@@ -273,7 +280,12 @@ var own = map[string]smtp.Reply{
 	"RCPT": {Code: 250, Status: mail.Status{Class: 2, Subject: 1, Detail: 5}, Text: "ok"},
 	"RSET": {Code: 250, Status: mail.StatusOK, Text: "ok"},
 	"AUTH": {Code: 235, Status: mail.Status{Class: 2, Subject: 7, Detail: 0}, Text: "welcome"},
+
+	cancelled: {Code: 501, Status: badSyntax, Text: "the exchange was cancelled, or is not in base64"},
 }
+
+// cancelled is what go-smtp answers to when an exchange of AUTH is given up.
+const cancelled = "*"
 
 // learn follows the state of go-smtp's session by its replies.
 func (f *filter) learn(code int) error {
@@ -299,11 +311,13 @@ func (f *filter) learn(code int) error {
 		if ok {
 			f.rcpts++
 		}
-	case "DATA", "RSET":
+	case "RSET":
 		f.reset()
+	case "DATA":
+		f.messageEnds(ok)
 	case "BDAT":
 		if !ok || f.scan.lastChunk {
-			f.reset()
+			f.messageEnds(ok)
 		}
 	case "AUTH":
 		if f.conn.loggedIn = ok; code == 535 {
@@ -317,6 +331,14 @@ func (f *filter) learn(code int) error {
 		return f.count()
 	}
 	return nil
+}
+
+// messageEnds ends the transaction by its message.
+func (f *filter) messageEnds(taken bool) {
+	if taken {
+		f.idle = 0
+	}
+	f.reset()
 }
 
 // reset ends the transaction.

@@ -3,11 +3,14 @@ package smtpserver
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gosmtp "github.com/emersion/go-smtp"
@@ -113,18 +116,26 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return wire.Serve(ctx, l, opts, run.serve)
 }
 
-// engineLog takes what go-smtp logs: ends of connections, and panics.
+// engineLog takes what go-smtp logs: ends of connections, and panics, which it
+// survives and which are bugs of ours.
 type engineLog struct{ log *slog.Logger }
 
 func (l engineLog) Printf(format string, args ...any) {
-	l.log.Debug("smtp", "text", sprintf(format, args))
+	text := fmt.Sprintf(format, args...)
+	if strings.HasPrefix(text, "panic") {
+		l.log.Error("smtp", "err", text)
+		return
+	}
+	l.log.Debug("smtp", "text", text)
 }
-func (l engineLog) Println(args ...any) { l.log.Debug("smtp", "text", sprintf("%v", args)) }
+
+func (l engineLog) Println(args ...any) { l.log.Debug("smtp", "text", fmt.Sprint(args...)) }
 
 // service is one running Serve.
 type service struct {
 	Server
 	handOver *handOver
+	wide     atomic.Int32 // buffers in use
 }
 
 // serve runs one connection to its end.
@@ -153,6 +164,7 @@ func (s *service) serve(ctx context.Context, wc *wire.Conn) {
 		<-f.closed
 		cancel()
 		f.taking.Wait()
+		f.giveWide()
 	}
 }
 

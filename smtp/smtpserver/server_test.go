@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -214,7 +215,7 @@ func play(t *testing.T, text string) {
 			}
 			got, err := br.ReadString('\n')
 			if arg == "<end>" {
-				if err == nil {
+				if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Fatalf("line %d: the server goes on with %q", n+1, got)
 				}
 				continue
