@@ -63,6 +63,7 @@ func runBadPeer(t *testing.T, p *probed, b *bystander, row badPeer) string {
 	if err != nil {
 		t.Fatalf("the client beside has ended: %v", err)
 	}
+	p.atRest = p.used(t)
 	before := p.cost(t)
 	p.resetPeak(t)
 	start := time.Now()

@@ -46,8 +46,9 @@ func startProbed(t *testing.T, args ...string) *probed {
 // probed is a running server that can be looked into.
 type probed struct {
 	*instance
-	pprof string
-	told  told // by the attack under way
+	pprof  string
+	told   told  // by the attack under way
+	atRest int64 // memory in use before it
 }
 
 // cost is what a process holds at one moment.
