@@ -40,7 +40,7 @@ type taking struct {
 // startSink runs a sink until the test ends.
 func startSink(t *testing.T, life *atomic.Int32) *sink {
 	t.Helper()
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", freePort(t)))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
