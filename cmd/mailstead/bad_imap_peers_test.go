@@ -323,7 +323,7 @@ func badReader(t *testing.T, p *probed) {
 		}
 	}
 	before := databases(t, p.Data)
-	for k := range times(300, 3000) {
+	for k := range times(600, 3000) {
 		op := "+"
 		if k%2 == 1 {
 			op = "-"
