@@ -254,7 +254,10 @@ func badAnnounced(t *testing.T, p *probed) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin := "Subject: half\r\n\r\n" + strings.Repeat("a line\r\n", 25_000)
+	begins := []string{
+		"Subject: half\r\n\r\n" + strings.Repeat("a line\r\n", 25_000),
+		"Subject: half\r\n" + strings.Repeat("X-Filler: in a header without an end\r\n", 26_000), // 1 MB
+	}
 	conns := make([]*rawIMAP, n)
 	limited := make(chan struct{}, n)
 	together(t, n, 8, func(k int) (err error) {
@@ -274,7 +277,7 @@ func badAnnounced(t *testing.T, p *probed) {
 		if a.kind != "OK" {
 			return fmt.Errorf("login: %s %s", a.kind, a.text)
 		}
-		return c.send("x APPEND INBOX {10000000+}\r\n" + begin)
+		return c.send("x APPEND INBOX {10000000+}\r\n" + begins[k%2])
 	})
 	for k, c := range conns {
 		if k%2 == 0 {
@@ -286,6 +289,28 @@ func badAnnounced(t *testing.T, p *probed) {
 		t.Errorf("INBOX had %d messages, and after messages that were cut off %d, %v", inbox, after, err)
 	}
 	p.tell(n, "%d NO [LIMIT] to more connections of the account; nothing stored", len(limited))
+}
+
+// badIndexes: one command with messages that are small, but have as many parts
+// and addresses as may be kept of a message.
+func badIndexes(t *testing.T, p *probed) {
+	n := times(200, 900)
+	parts := "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\nx\r\n", 10_000)
+	addresses := "To: " + strings.Repeat("a <a@b.test>,\r\n ", 10_000) + "z@b.test\r\n\r\ntext\r\n"
+	for _, message := range []string{parts, addresses} {
+		c := p.raw(t, p.Accounts[1])
+		sent := c.sendSoon("x APPEND INBOX" + strings.Repeat(" "+nonSync(message), n) + "\r\n")
+		if a, err := c.next(); err != nil || a.kind != "NO" || !strings.Contains(a.text, "TOOBIG") {
+			t.Fatalf("APPEND: %s %s, %v", a.kind, a.text, err)
+		}
+		if err := <-sent; err != nil {
+			t.Fatal(err)
+		}
+		if err := c.inStep(); err != nil {
+			t.Error(err)
+		}
+	}
+	p.tell(2*n, "NO [TOOBIG] to too many in one command")
 }
 
 // badReader: a client that asks for 1 GB and reads nothing. Others of the same

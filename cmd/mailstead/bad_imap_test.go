@@ -42,6 +42,7 @@ func TestBadIMAPPeers(t *testing.T) {
 		{"an octet a second", badSlowness},
 		{"half commands", badHalfCommands},
 		{"10 MB announced", badAnnounced},
+		{"much to index", badIndexes},
 		{"1 GB never read", badReader},
 		{"mailboxes and keywords", badMailboxes},
 	})

@@ -267,7 +267,7 @@ func (n *node) services(ls listeners) []service {
 	msas.Implicit = true
 	imap := imapserver.Server{
 		Boxes: n.boxes, Auth: n.directory, TLS: n.certs.TLSConfig(), PlainAuth: n.cfg.PlainAuth, Limits: n.limits(), Limiter: n.limiter,
-		Proxies: n.cfg.Proxies, AppendLimit: n.directory.Int(directory.MessageMaxSize), SpoolDir: n.path("spool"), Hostname: n.cfg.Hostname, Logger: n.cfg.Log,
+		Proxies: n.cfg.Proxies, AppendLimit: n.directory.Int(directory.MessageMaxSize), Intake: n.intake, Hostname: n.cfg.Hostname, Logger: n.cfg.Log,
 	}
 	imaps := imap
 	imaps.Implicit = true

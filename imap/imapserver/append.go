@@ -18,7 +18,8 @@ import (
 // Bounds of one APPEND with several messages (RFC 3502).
 const (
 	maxAppend      = 1000
-	maxAppendTotal = 4 // times the limit of one message
+	maxAppendTotal = 4        // times the limit of one message
+	maxAppendIndex = 16 << 20 // of memory for what is known of the messages
 )
 
 // appendMessages answers APPEND (RFC 9051 section 6.3.12) with MULTIAPPEND
@@ -35,7 +36,7 @@ func (s *session) appendMessages(ctx context.Context, args *imapwire.Decoder) er
 	if err != nil {
 		return err
 	}
-	a := &appendRun{s: s, ctx: ctx, spool: message.NewSpool(s.srv.SpoolDir)}
+	a := &appendRun{s: s, ctx: ctx, spool: s.srv.Intake.NewSpool()}
 	defer a.spool.Close()
 	for ok := true; ok; ok = !args.AtEnd() {
 		if err := a.read(args); err != nil {
@@ -43,6 +44,9 @@ func (s *session) appendMessages(ctx context.Context, args *imapwire.Decoder) er
 		}
 	}
 	if err := args.End(); err != nil {
+		return err
+	}
+	if err := a.index(); err != nil {
 		return err
 	}
 	res, err := s.account.Append(ctx, box, a.msgs...)
@@ -126,7 +130,7 @@ func (a *appendRun) beginUTF8(args *imapwire.Decoder) bool {
 	return true
 }
 
-// take reads the literal into a spool and indexes it on the way.
+// take reads the literal into the spool.
 func (a *appendRun) take(args *imapwire.Decoder, m *mailbox.NewMessage) error {
 	l, ok := args.PeekLiteral()
 	if !ok {
@@ -138,7 +142,7 @@ func (a *appendRun) take(args *imapwire.Decoder, m *mailbox.NewMessage) error {
 	case l.Size > limit:
 		return no(imap.ResponseCodeTooBig, "A message can have up to "+strconv.FormatInt(limit, 10)+" octets")
 	case a.spool.Size()+l.Size > maxAppendTotal*limit, len(a.msgs) == maxAppend:
-		return no(imap.ResponseCodeTooBig, "Too much for one command")
+		return errTooMuch
 	case l.Size == 0:
 		return no("", "Message is empty") // RFC 3502 section 3: so a client cancels
 	}
@@ -146,8 +150,7 @@ func (a *appendRun) take(args *imapwire.Decoder, m *mailbox.NewMessage) error {
 	if err := a.s.srv.Boxes.CheckQuota(a.ctx, a.s.account.ID(), start+l.Size); err != nil {
 		return err
 	}
-	indexer := message.NewIndexer()
-	err := a.spool.Fill(args.Literal(), indexer)
+	err := a.spool.Fill(args.Literal(), io.Discard)
 	if err := args.Err(); err != nil {
 		return err // cut off, or what follows the literal is wrong
 	}
@@ -155,6 +158,27 @@ func (a *appendRun) take(args *imapwire.Decoder, m *mailbox.NewMessage) error {
 		return fmt.Errorf("spool message: %w", err)
 	}
 	n := a.spool.Size() - start
-	m.Body, m.Size, m.Index = io.NewSectionReader(a.spool, start, n), n, indexer.Close()
+	m.Body, m.Size = io.NewSectionReader(a.spool, start, n), n
+	return nil
+}
+
+var errTooMuch = no(imap.ResponseCodeTooBig, "Too much for one command")
+
+// index indexes all messages, once the client has sent the last: a small one
+// can have so many parts that it takes megabytes, which must not wait for what
+// a client does not send.
+func (a *appendRun) index() error {
+	start, cost := int64(0), int64(0)
+	for _, m := range a.msgs {
+		indexer := message.NewIndexer()
+		if err := a.spool.Show(indexer, start, start+m.Size); err != nil {
+			return fmt.Errorf("spool message: %w", err)
+		}
+		start += m.Size
+		m.Index = indexer.Close()
+		if cost += indexer.Cost(); cost > maxAppendIndex {
+			return errTooMuch
+		}
+	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailstead/mailstead/imap/imapwire"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/sasl"
 	"github.com/mailstead/mailstead/mail/wire"
 	"github.com/mailstead/mailstead/mailbox"
@@ -33,8 +34,9 @@ type Server struct {
 
 	// AppendLimit bounds one message of APPEND: 50 MiB if 0 (RFC 7889).
 	AppendLimit int64
-	// SpoolDir is for messages on their way in; empty: the system's folder.
-	SpoolDir string
+	// Intake is for messages on their way in, shared by services; nil: its own,
+	// in the system's folder.
+	Intake   *message.Intake
 	Hostname mail.Domain // in the greeting
 	Logger   *slog.Logger
 	Now      func() time.Time
@@ -75,6 +77,9 @@ func (s *Server) withDefaults() Server {
 	run := *s
 	if run.AppendLimit == 0 {
 		run.AppendLimit = defaultAppendLimit
+	}
+	if run.Intake == nil {
+		run.Intake = message.NewIntake("")
 	}
 	if run.Limits.Grace == 0 {
 		run.Limits.Grace = 3 * time.Second

@@ -66,7 +66,7 @@ func newOffline(t testing.TB, change ...func(*Server)) *fixture {
 	}
 	f.srv = &Server{
 		Boxes: f.boxes, Auth: fakeAuth{}, PlainAuth: true, Hostname: "mail.example.org", Limits: wire.NoLimits(),
-		SpoolDir: os.TempDir(), Now: func() time.Time { return testNow }, Logger: slog.New(slog.NewTextHandler(testLog{t}, nil)),
+		Now: func() time.Time { return testNow }, Logger: slog.New(slog.NewTextHandler(testLog{t}, nil)),
 	}
 	for _, c := range change {
 		c(f.srv)

@@ -239,6 +239,12 @@ func (x *Indexer) headerTraits(high bool) {
 	}
 }
 
+// Cost is about how many octets of memory the Index takes.
+func (x *Indexer) Cost() int64 { return int64(x.parts)*partCost + int64(maxKept-x.left) }
+
+// partCost is a Part with its slices.
+const partCost = 512
+
 // Close ends the message and returns what was learned of it. The Indexer must
 // not be used after it.
 func (x *Indexer) Close() *Index {

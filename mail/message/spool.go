@@ -197,16 +197,17 @@ func (s *Spool) piece(off int64) []byte {
 	return s.mem[(off-firstSize)/chunkSize][at:min(chunkSize, at+s.size-off)]
 }
 
-// Show writes what was spooled, from off on, to w.
-func (s *Spool) Show(w io.Writer, off int64) error {
+// Show writes what was spooled from off up to end to w.
+func (s *Spool) Show(w io.Writer, off, end int64) error {
 	if s.file != nil {
 		buf := chunks.Get().(*[chunkSize]byte)
 		defer chunks.Put(buf)
-		_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{s.From(off)}, buf[:])
+		_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{io.NewSectionReader(s, off, end-off)}, buf[:])
 		return err
 	}
-	for off < s.size {
-		n, err := w.Write(s.piece(off))
+	for off < end {
+		piece := s.piece(off)
+		n, err := w.Write(piece[:min(int64(len(piece)), end-off)])
 		if err != nil {
 			return err
 		}

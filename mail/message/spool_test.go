@@ -28,9 +28,11 @@ func TestSpool(t *testing.T) {
 			}
 		}
 		for _, off := range []int{0, size / 3, size} {
-			var shown bytes.Buffer
-			if err := s.Show(&shown, int64(off)); err != nil || !bytes.Equal(shown.Bytes(), want[off:]) {
-				t.Errorf("%d octets: from %d on %d are shown, %v", size, off, shown.Len(), err)
+			for _, end := range []int{off, (off + size) / 2, size} {
+				var shown bytes.Buffer
+				if err := s.Show(&shown, int64(off), int64(end)); err != nil || !bytes.Equal(shown.Bytes(), want[off:end]) {
+					t.Errorf("%d octets: from %d to %d are %d, %v", size, off, end, shown.Len(), err)
+				}
 			}
 		}
 		if n, err := s.ReadAt(make([]byte, 1), int64(size)); n != 0 || err != io.EOF {

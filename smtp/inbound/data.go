@@ -41,7 +41,7 @@ func (s *session) data(ctx context.Context, body io.Reader) (Verdict, error) {
 	rest := int64(len(header))
 	indexer := message.NewIndexer()
 	indexer.Write(kept) // never fails
-	if err := spool.Show(indexer, rest); err != nil {
+	if err := spool.Show(indexer, rest, spool.Size()); err != nil {
 		return Verdict{}, transferError(err)
 	}
 	m := &Mail{

@@ -56,7 +56,7 @@ func (s *session) data(ctx context.Context, body io.Reader) error {
 	}
 	indexer := message.NewIndexer()
 	indexer.Write(header) // never fails
-	if err := spool.Show(indexer, rest); err != nil {
+	if err := spool.Show(indexer, rest, spool.Size()); err != nil {
 		return transferError(err)
 	}
 	text := func() io.Reader { return io.MultiReader(bytes.NewReader(header), spool.From(rest)) }
