@@ -24,9 +24,13 @@ func (f *filter) more() error {
 		f.br = wideBuffers.Get().(*bufio.Reader)
 		f.br.Reset(f.Conn)
 	}
-	_, err := f.br.Peek(1)
+	if _, err := f.br.Peek(1); err != nil {
+		f.readFailed(err)
+		f.over = true
+		return io.ErrUnexpectedEOF
+	}
 	f.filled = f.br.Buffered() == readBuffer
-	return cutOff(err)
+	return nil
 }
 
 // narrowed gives a wide buffer back once it is empty.

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"os"
 	"strings"
@@ -73,7 +72,7 @@ type filter struct {
 	inChunks        bool // a BDAT was taken
 	errors, logins  int
 	idle, excess    int
-	over            bool // the last reply was given
+	over            bool // nothing is read or said any more
 
 	reply   []byte // a line of go-smtp's that is not complete
 	ehlo    bool   // its reply is replaced
@@ -223,8 +222,12 @@ func (f *filter) count() error {
 	return nil
 }
 
-// Write takes go-smtp's replies, a line at a time.
+// Write takes go-smtp's replies, a line at a time. It may have something to say
+// after the last one.
 func (f *filter) Write(p []byte) (int, error) {
+	if f.over {
+		return len(p), nil
+	}
 	f.reply = append(f.reply, p...)
 	for {
 		i := bytes.IndexByte(f.reply, '\n')
@@ -395,12 +398,4 @@ func (f *filter) readChunk() error {
 		f.mode = commands
 	}
 	return nil
-}
-
-// cutOff keeps an end in the middle of a message from looking clean.
-func cutOff(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
