@@ -65,7 +65,7 @@ func runBadPeer(t *testing.T, p *probed, b *bystander, row badPeer) string {
 	}
 	p.atRest = p.used(t)
 	before := p.cost(t)
-	p.resetPeak(t)
+	p.free(t)
 	start := time.Now()
 	t.Run("attack", func(t *testing.T) { row.attack(t, p) })
 	took := time.Since(start)

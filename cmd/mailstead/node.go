@@ -271,7 +271,7 @@ func (n *node) services(ls listeners) []service {
 	}
 	imaps := imap
 	imaps.Implicit = true
-	all := []service{n.queue.Run, n.certs.Run, n.serveAdmin}
+	all := []service{keepMemoryLow, n.queue.Run, n.certs.Run, n.serveAdmin}
 	for name, serve := range map[string]func(context.Context, net.Listener) error{
 		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,
 		portHTTP: n.serveHTTP, portHTTPS: n.serveHTTPS,

@@ -112,7 +112,20 @@ func cpuTime(t *testing.T, proc string) time.Duration {
 // profile fetches one of the server's profiles as text.
 func (p *probed) profile(t *testing.T, name string) string {
 	t.Helper()
-	resp, err := http.Get("http://" + p.pprof + "/debug/pprof/" + name)
+	return p.debug(t, "pprof/"+name)
+}
+
+// free lets the server give back what it does not use, so that the next Peak
+// is not that of what was before.
+func (p *probed) free(t *testing.T) {
+	t.Helper()
+	p.debug(t, "free")
+	p.resetPeak(t)
+}
+
+func (p *probed) debug(t *testing.T, name string) string {
+	t.Helper()
+	resp, err := http.Get("http://" + p.pprof + "/debug/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,21 +12,26 @@ const (
 	intakeMemory = 16 << 20 // of spools, beyond the first chunk of each
 	smallHeader  = 32 << 10 // of a header that is looked at without waiting
 	largeHeaders = 8        // larger ones that are looked at at a time
+	smallMessage = 64 << 10 // that is stored without waiting
+	largeStored  = 16       // larger ones that are stored at a time
 )
 
 // Intake is what the messages share that are on their way in: memory of their
 // spools, which go to files when it is used up, and turns for headers that are
-// unusually large. Several services may share one.
+// unusually large, and for storing large messages. Looking at a message may
+// wait for the DNS of others and storing it does not, hence two kinds of turns.
+// Several services may share an Intake.
 type Intake struct {
-	dir   string
-	used  atomic.Int64
-	turns chan struct{}
+	dir     string
+	used    atomic.Int64
+	headers chan struct{}
+	stores  chan struct{}
 }
 
 // NewIntake returns an Intake whose spools make files in dir; empty means the
 // system's folder for such files.
 func NewIntake(dir string) *Intake {
-	return &Intake{dir: dir, turns: make(chan struct{}, largeHeaders)}
+	return &Intake{dir: dir, headers: make(chan struct{}, largeHeaders), stores: make(chan struct{}, largeStored)}
 }
 
 // NewSpool returns an empty Spool for one message.
@@ -40,17 +45,33 @@ func (in *Intake) Header(ctx context.Context, s *Spool) (header []byte, done fun
 	if err != nil || whole {
 		return header, func() {}, err
 	}
-	select {
-	case in.turns <- struct{}{}:
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
-	header, _, err = s.header(MaxHeader)
-	if err != nil {
-		<-in.turns
+	if done, err = turn(ctx, in.headers); err != nil {
 		return nil, nil, err
 	}
-	return header, func() { <-in.turns }, nil
+	if header, _, err = s.header(MaxHeader); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return header, done, nil
+}
+
+// Store waits for the turn of a message of size octets to be stored. Whoever
+// has stored it calls done.
+func (in *Intake) Store(ctx context.Context, size int64) (done func(), err error) {
+	if size <= smallMessage {
+		return func() {}, nil
+	}
+	return turn(ctx, in.stores)
+}
+
+// turn waits until there is room among turns.
+func turn(ctx context.Context, turns chan struct{}) (done func(), err error) {
+	select {
+	case turns <- struct{}{}:
+		return func() { <-turns }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // take counts memory as used, unless there is no more.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // TestIntakeMemory: when messages have used up the memory they share, others go
@@ -110,5 +111,33 @@ func TestIntakeHeader(t *testing.T) {
 		}
 		turns[0]()
 		<-got
+	})
+}
+
+// TestIntakeStore: large messages wait for their turn to be stored, others do
+// not.
+func TestIntakeStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := NewIntake("")
+		var turns []func()
+		for range largeStored {
+			done, err := in.Store(t.Context(), smallMessage+1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			turns = append(turns, done)
+		}
+		if _, err := in.Store(t.Context(), smallMessage); err != nil {
+			t.Errorf("a small message: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := in.Store(ctx, smallMessage+1); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a large message did not wait: %v", err)
+		}
+		turns[0]()
+		if _, err := in.Store(t.Context(), smallMessage+1); err != nil {
+			t.Error(err)
+		}
 	})
 }

@@ -60,8 +60,13 @@ func (s *session) data(ctx context.Context, body io.Reader) (Verdict, error) {
 // of its header.
 func (s *session) handOver(ctx context.Context, m *Mail, v Verdict, kept []byte) error {
 	o := &s.service.opts
-	now := o.Now()
 	size := m.Index.Size
+	stored, err := o.Intake.Store(ctx, size)
+	if err != nil {
+		return transferError(err)
+	}
+	defer stored()
+	now := o.Now()
 	header := s.service.traceHeader(m, now)
 	if m.Index.NeedsEmptyLine() {
 		header = append(header, "\r\n"...)

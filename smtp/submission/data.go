@@ -87,6 +87,11 @@ func (s *session) handOver(ctx context.Context, text func() io.Reader, ix *messa
 	if err != nil {
 		return err
 	}
+	stored, err := s.service.opts.Intake.Store(ctx, size)
+	if err != nil {
+		return transferError(err)
+	}
+	defer stored()
 	ix.Prepend(signature)
 	s.traceMessage(ix)
 	return s.service.opts.Deliver.Deliver(ctx, delivery.Mail{
