@@ -263,7 +263,7 @@ func flood(line, want string, most int, last string) func(*testing.T, *probed) {
 			}
 			c.Close()
 			<-sent
-			p.tell(n, "%d answers %s, then %s, closed", answers, want, last)
+			p.tell(n, "%d answers, then %s, closed", answers, last)
 		}
 	}
 }

@@ -18,6 +18,7 @@
 //	watches line ends in DATA                      bare CR or LF: SMTP smuggling
 //	swallows the chunk of a BDAT it refuses        the chunk would be run as commands
 //	ends the session on RSET between chunks        results of two messages would be mixed up
+//	ends it when a message stops coming            the rest of a chunk would be run as commands
 //	bounds lines, errors, idle commands, logins
 //	collects replies                               one packet for a pipeline
 //
