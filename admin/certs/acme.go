@@ -2,6 +2,7 @@ package certs
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -121,6 +122,16 @@ func (a *acme) run(ctx context.Context, names []string) error {
 
 // handler answers HTTP-01 challenges before next.
 func (a *acme) handler(next http.Handler) http.Handler { return a.issuer.HTTPChallengeHandler(next) }
+
+// find returns the certificate of a name, nil if there is none yet.
+func (a *acme) find(name string) *tls.Certificate {
+	for _, c := range a.cache.AllMatchingCertificates(name) {
+		if c.Leaf != nil {
+			return &c.Certificate
+		}
+	}
+	return nil
+}
 
 // status says how a name stands.
 func (a *acme) status(name string) Status {

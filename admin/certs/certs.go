@@ -135,6 +135,18 @@ func (m *Manager) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 	return m.own.Load(), nil
 }
 
+// Signer returns the certificate of the host name with its chain and key, for
+// documents that the server signs.
+func (m *Manager) Signer() (*tls.Certificate, error) {
+	if m.acme != nil {
+		if c := m.acme.find(string(m.opts.Hostname)); c != nil {
+			return c, nil
+		}
+		return nil, fmt.Errorf("certs: there is no certificate for %s yet", m.opts.Hostname)
+	}
+	return m.certificate(&tls.ClientHelloInfo{ServerName: string(m.opts.Hostname)})
+}
+
 // HTTPHandler answers HTTP-01 challenges and leaves the rest to next.
 func (m *Manager) HTTPHandler(next http.Handler) http.Handler {
 	if m.acme == nil {

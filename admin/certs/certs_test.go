@@ -52,6 +52,9 @@ func TestSelfSigned(t *testing.T) {
 	if err != nil || shown(t, aged, "").Equal(shown(t, m, "")) {
 		t.Errorf("a certificate that runs out is not renewed (%v)", err)
 	}
+	if c, err := again.Signer(); err != nil || !c.Leaf.Equal(shown(t, again, "")) {
+		t.Errorf("documents are not signed with the certificate that is shown (%v)", err)
+	}
 	if s := again.Status(); len(s) != 1 || s[0].Problem != "" || !strings.Contains(s[0].String(), "self-signed certificate") {
 		t.Errorf("status = %v", s)
 	}

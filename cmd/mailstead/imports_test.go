@@ -43,6 +43,7 @@ var doors = map[string][]string{
 	"github.com/caddyserver/certmagic": {"admin/certs"},
 	"github.com/labstack/echo":         {"admin/api"},
 	"github.com/emersion/go-smtp":      {"smtp/smtpserver"},
+	"github.com/smallstep/pkcs7":       {"admin/autoconfig"},
 }
 
 // TestImportDirection keeps the arrows of the package tree true. Tests may
