@@ -81,6 +81,12 @@ func (a *Admin) AddAccount(ctx context.Context, n NewAccount) (Account, error) {
 	if n.QuotaMessages != nil {
 		new.QuotaMessages = *n.QuotaMessages
 	}
+	if new.Role, err = directory.ParseRole(n.Role); err != nil {
+		return Account{}, err
+	}
+	if new.Domains, err = parseDomains(n.Domains); err != nil {
+		return Account{}, err
+	}
 	acct, err := d.AddAccount(ctx, Actor(ctx), new)
 	if err != nil {
 		return Account{}, err
@@ -112,7 +118,11 @@ func (a *Admin) SetAccount(ctx context.Context, address string, ch AccountChange
 	if err != nil {
 		return Account{}, err
 	}
-	acct, err = a.opts.Directory.SetAccount(ctx, Actor(ctx), acct.ID, directory.AccountChange(ch))
+	change, err := ch.parse()
+	if err != nil {
+		return Account{}, err
+	}
+	acct, err = a.opts.Directory.SetAccount(ctx, Actor(ctx), acct.ID, change)
 	if err != nil {
 		return Account{}, err
 	}
@@ -122,6 +132,46 @@ func (a *Admin) SetAccount(ctx context.Context, address string, ch AccountChange
 		}
 	}
 	return describeAccount(acct, a.aliasesByTarget()), nil
+}
+
+// parse reads what somebody has typed.
+func (ch *AccountChange) parse() (directory.AccountChange, error) {
+	to := directory.AccountChange{Name: ch.Name, Suspended: ch.Suspended, QuotaBytes: ch.QuotaBytes, QuotaMessages: ch.QuotaMessages,
+		KeepCopy: ch.KeepCopy, AppPasswordsOnly: ch.AppPasswordsOnly}
+	if ch.Role != nil {
+		role, err := directory.ParseRole(*ch.Role)
+		if err != nil {
+			return to, err
+		}
+		to.Role = &role
+	}
+	if ch.Domains != nil {
+		list, err := parseDomains(*ch.Domains)
+		if err != nil {
+			return to, err
+		}
+		to.Domains = &list
+	}
+	if ch.Forward != nil {
+		list, err := parseAddresses(*ch.Forward)
+		if err != nil {
+			return to, err
+		}
+		to.Forward = &list
+	}
+	return to, nil
+}
+
+func parseDomains(list []string) ([]mail.Domain, error) {
+	var domains []mail.Domain
+	for _, s := range list {
+		d, err := parseDomain(s)
+		if err != nil {
+			return nil, err
+		}
+		domains = append(domains, d)
+	}
+	return domains, nil
 }
 
 // SetPassword sets the password of an account.
@@ -161,8 +211,13 @@ func (a *Admin) aliasesByTarget() map[string][]string {
 }
 
 func describeAccount(acct directory.Account, aliases map[string][]string) Account {
-	return Account{ID: acct.ID, Address: acct.Address.String(), Name: acct.Name, Suspended: acct.Suspended,
-		QuotaBytes: acct.QuotaBytes, QuotaMessages: acct.QuotaMessages, Created: acct.Created, Aliases: slices.Clone(aliases[acct.Address.Key()])}
+	view := Account{ID: acct.ID, Address: acct.Address.String(), Name: acct.Name, Suspended: acct.Suspended,
+		QuotaBytes: acct.QuotaBytes, QuotaMessages: acct.QuotaMessages, Created: acct.Created, Aliases: slices.Clone(aliases[acct.Address.Key()]),
+		Role: string(acct.Role), Forward: pathTexts(acct.Forward), KeepCopy: acct.KeepCopy, AppPasswordsOnly: acct.AppPasswordsOnly}
+	for _, d := range acct.Domains {
+		view.Domains = append(view.Domains, string(d))
+	}
+	return view
 }
 
 // Aliases returns the aliases of a domain; "" is all.

@@ -89,7 +89,7 @@ func (a *Admin) SetDomain(ctx context.Context, name string, ch DomainChange) (Do
 	if err != nil {
 		return Domain{}, err
 	}
-	to := directory.DomainChange{Separator: ch.Separator, Disabled: ch.Disabled}
+	to := directory.DomainChange{Separator: ch.Separator, Disabled: ch.Disabled, AppPasswordsOnly: ch.AppPasswordsOnly}
 	if ch.CatchAll != nil {
 		to.CatchAll = new(mail.Path)
 		if *ch.CatchAll != "" {
@@ -125,7 +125,7 @@ func (a *Admin) RemoveDomain(ctx context.Context, name string, force bool) error
 
 func (a *Admin) describeDomain(d directory.Domain) Domain {
 	view := Domain{Name: string(d.Name), AliasOf: string(d.AliasOf), CatchAll: d.CatchAll.String(), Separator: d.Separator,
-		Disabled: d.Disabled, Created: d.Created, Keys: []DKIMKey{}}
+		Disabled: d.Disabled, AppOnly: d.AppPasswordsOnly, Created: d.Created, Keys: []DKIMKey{}}
 	if view.Separator == "" {
 		view.Separator = directory.DefaultSeparator
 	}

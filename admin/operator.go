@@ -69,6 +69,7 @@ type Domain struct {
 	CatchAll  string    `json:"catch_all,omitempty"`
 	Separator string    `json:"separator"`
 	Disabled  bool      `json:"disabled,omitempty"`
+	AppOnly   bool      `json:"appPasswordsOnly,omitempty"`
 	Created   time.Time `json:"created"`
 	Accounts  int       `json:"accounts"`
 	Aliases   int       `json:"aliases"`
@@ -124,6 +125,8 @@ type DomainChange struct {
 	CatchAll  *string `json:"catch_all,omitempty"` // "": none any more
 	Separator *string `json:"separator,omitempty"`
 	Disabled  *bool   `json:"disabled,omitempty"`
+
+	AppPasswordsOnly *bool `json:"appPasswordsOnly,omitempty"` // of all its accounts
 }
 
 // Account is an account as an operator sees it.
@@ -137,6 +140,12 @@ type Account struct {
 	Created       time.Time `json:"created"`
 	Aliases       []string  `json:"aliases,omitempty"` // that lead to it directly
 	Usage         *Usage    `json:"usage,omitempty"`   // only of one account, not in lists
+
+	Role             string   `json:"role"`              // user, support, domain-admin, admin, owner
+	Domains          []string `json:"domains,omitempty"` // of a domain-admin
+	Forward          []string `json:"forward,omitempty"` // where its mail goes on to
+	KeepCopy         bool     `json:"keepCopy,omitempty"`
+	AppPasswordsOnly bool     `json:"appPasswordsOnly,omitempty"`
 }
 
 // Usage is what an account uses.
@@ -153,6 +162,9 @@ type NewAccount struct {
 	Password      string `json:"password,omitempty"`
 	QuotaBytes    *int64 `json:"quota_bytes,omitempty"`
 	QuotaMessages *int64 `json:"quota_messages,omitempty"`
+
+	Role    string   `json:"role,omitempty"`
+	Domains []string `json:"domains,omitempty"`
 }
 
 // AccountChange says what changes: what is not nil.
@@ -161,6 +173,12 @@ type AccountChange struct {
 	Suspended     *bool   `json:"suspended,omitempty"`
 	QuotaBytes    *int64  `json:"quota_bytes,omitempty"`
 	QuotaMessages *int64  `json:"quota_messages,omitempty"`
+
+	Role             *string   `json:"role,omitempty"`
+	Domains          *[]string `json:"domains,omitempty"`
+	Forward          *[]string `json:"forward,omitempty"` // empty: no more
+	KeepCopy         *bool     `json:"keepCopy,omitempty"`
+	AppPasswordsOnly *bool     `json:"appPasswordsOnly,omitempty"`
 }
 
 // Alias is an address that leads to others.

@@ -19,9 +19,10 @@ const (
 type Directory interface {
 	// IsLocal reports whether mail for d is delivered here.
 	IsLocal(d mail.Domain) bool
-	// Resolve takes one step: an account, or the targets of an alias. It fails
-	// with a *mail.Error: 5.1.1 for an unknown user, 5.7.1 for a domain that
-	// is not ours.
+	// Resolve takes one step: an account, or the targets of an alias; both for
+	// an account that forwards its mail and keeps a copy. It fails with a
+	// *mail.Error: 5.1.1 for an unknown user, 5.7.1 for a domain that is not
+	// ours.
 	Resolve(ctx context.Context, p mail.Path) (account uint32, targets []mail.Path, err error)
 }
 
@@ -89,7 +90,6 @@ func (x *expansion) expand(ctx context.Context, p mail.Path, depth int) error {
 	}
 	if account != 0 {
 		x.add(mailbox.AccountID(account))
-		return nil
 	}
 	var first error
 	for _, t := range targets {

@@ -1,8 +1,10 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -22,6 +24,14 @@ type Account struct {
 	// Quota; 0 is none.
 	QuotaBytes, QuotaMessages int64
 	Created                   time.Time
+
+	Role    Role
+	Domains []mail.Domain // that a RoleDomainAdmin administers
+	// Forward is where its mail goes on to; with KeepCopy it is filed here, too.
+	Forward  []mail.Path
+	KeepCopy bool
+	// AppPasswordsOnly refuses the password of the account to mail programs.
+	AppPasswordsOnly bool
 }
 
 // NewAccount is what AddAccount needs; only Address must be there. Without a
@@ -31,6 +41,8 @@ type NewAccount struct {
 	Name                      string
 	Password                  string
 	QuotaBytes, QuotaMessages int64
+	Role                      Role // RoleUser if ""
+	Domains                   []mail.Domain
 }
 
 // AccountChange says what SetAccount changes: what is not nil.
@@ -38,6 +50,13 @@ type AccountChange struct {
 	Name                      *string
 	Suspended                 *bool
 	QuotaBytes, QuotaMessages *int64
+	// Role without Domains takes away those that there are, unless the account
+	// is and stays a domain admin.
+	Role             *Role
+	Domains          *[]mail.Domain
+	Forward          *[]mail.Path // empty: no more
+	KeepCopy         *bool
+	AppPasswordsOnly *bool
 }
 
 // Account returns an account by number.
@@ -92,12 +111,13 @@ func (d *Directory) AddAccount(ctx context.Context, actor string, n NewAccount) 
 			return Account{}, err
 		}
 	}
-	a := &Account{Address: n.Address, Name: n.Name, QuotaBytes: n.QuotaBytes, QuotaMessages: n.QuotaMessages}
+	a := &Account{Address: n.Address, Name: n.Name, QuotaBytes: n.QuotaBytes, QuotaMessages: n.QuotaMessages,
+		Role: cmp.Or(n.Role, RoleUser), Domains: slices.Clone(n.Domains)}
 	err := d.update(ctx, actor, func(c *change) error {
 		if err := c.next.checkNewAddress(a.Address); err != nil {
 			return err
 		}
-		if err := a.check(); err != nil {
+		if err := c.next.checkAccount(a); err != nil {
 			return err
 		}
 		seq, err := c.tx.Bucket(bucketAccounts).NextSequence()
@@ -129,7 +149,7 @@ func (d *Directory) SetAccount(ctx context.Context, actor string, id uint32, ch 
 		}
 		a = *old
 		ch.apply(&a)
-		if err := a.check(); err != nil {
+		if err := c.next.checkAccount(&a); err != nil {
 			return err
 		}
 		return c.putAccount("account.set", old, &a)
@@ -149,6 +169,24 @@ func (ch *AccountChange) apply(a *Account) {
 	}
 	if ch.QuotaMessages != nil {
 		a.QuotaMessages = *ch.QuotaMessages
+	}
+	if ch.Role != nil {
+		a.Role = *ch.Role
+		if a.Role != RoleDomainAdmin {
+			a.Domains = nil
+		}
+	}
+	if ch.Domains != nil {
+		a.Domains = slices.Clone(*ch.Domains)
+	}
+	if ch.Forward != nil {
+		a.Forward = slices.Clone(*ch.Forward)
+	}
+	if ch.KeepCopy != nil {
+		a.KeepCopy = *ch.KeepCopy
+	}
+	if ch.AppPasswordsOnly != nil {
+		a.AppPasswordsOnly = *ch.AppPasswordsOnly
 	}
 }
 
@@ -198,6 +236,17 @@ func (c *change) putAccount(action string, before, after *Account) error {
 		return err
 	}
 	return c.audit(action, text(a.Address), old, new)
+}
+
+// checkAccount makes sure that a can be an account.
+func (s *snapshot) checkAccount(a *Account) error {
+	if err := a.check(); err != nil {
+		return err
+	}
+	if err := s.checkRole(a); err != nil {
+		return err
+	}
+	return s.checkForward(a)
 }
 
 func (a *Account) check() error {

@@ -89,17 +89,25 @@ func containsPath(paths []mail.Path, p mail.Path) bool {
 	return slices.ContainsFunc(paths, func(o mail.Path) bool { return o.Key() == p.Key() })
 }
 
-// leadsTo reports whether mail for p comes to an address through aliases.
+// leadsTo reports whether mail for p comes to an address through aliases and
+// forwarding.
 func (s *snapshot) leadsTo(p mail.Path, key string, seen map[string]bool) bool {
 	if p.Key() == key {
 		return true
 	}
-	a := s.aliases[p.Key()]
-	if a == nil || seen[p.Key()] {
+	if seen[p.Key()] {
 		return false
 	}
 	seen[p.Key()] = true
-	return slices.ContainsFunc(a.Targets, func(t mail.Path) bool { return s.leadsTo(t, key, seen) })
+	account, targets := s.step(p)
+	if account != 0 {
+		a := s.accounts[account]
+		if a.Address.Key() == key {
+			return true // by a subaddress
+		}
+		targets = a.Forward
+	}
+	return slices.ContainsFunc(targets, func(t mail.Path) bool { return s.leadsTo(t, key, seen) })
 }
 
 // RemoveAlias takes targets out of an alias, and the whole alias when none is
@@ -154,6 +162,9 @@ func (c *change) forgetTargets(gone func(mail.Path) bool) error {
 		if err := c.dropTargets(now, gone); err != nil {
 			return err
 		}
+	}
+	if err := c.forgetForwards(gone); err != nil {
+		return err
 	}
 	for _, d := range sorted(c.next.domains, func(d *Domain) mail.Domain { return d.Name }) {
 		if d.CatchAll.IsNull() || !gone(d.CatchAll) {

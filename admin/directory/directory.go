@@ -132,9 +132,13 @@ func (d *Directory) update(ctx context.Context, actor string, fn func(*change) e
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	next := d.current.Load().clone()
+	before := d.current.Load()
+	next := before.clone()
 	err := d.db.Update(func(tx *bolt.Tx) error {
-		return fn(&change{tx: tx, next: next, actor: actor, now: d.opts.Now()})
+		if err := fn(&change{tx: tx, next: next, actor: actor, now: d.opts.Now()}); err != nil {
+			return err
+		}
+		return checkOwners(before, next)
 	})
 	if err != nil {
 		return err

@@ -155,6 +155,8 @@ func outcome(d *Directory, p mail.Path) string {
 	switch {
 	case err != nil:
 		return mail.StatusOf(err).String()
+	case id != 0 && targets != nil:
+		return fmt.Sprint(id, targets)
 	case id != 0:
 		return fmt.Sprint(id)
 	}

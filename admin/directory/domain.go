@@ -27,8 +27,10 @@ type Domain struct {
 	// Separator is between address and subaddress; "" is DefaultSeparator.
 	Separator string
 	Disabled  bool // takes no mail, and its people cannot log in
-	Created   time.Time
-	Keys      []DKIMKey
+	// AppPasswordsOnly refuses the passwords of its accounts to mail programs.
+	AppPasswordsOnly bool
+	Created          time.Time
+	Keys             []DKIMKey
 }
 
 // DKIMKey is a key that mail of a domain is signed with.
@@ -72,7 +74,9 @@ type DomainChange struct {
 	CatchAll  *mail.Path // null path: none any more
 	Separator *string
 	Disabled  *bool
-	Keys      *[]DKIMKey
+	// AppPasswordsOnly is for all accounts of the domain.
+	AppPasswordsOnly *bool
+	Keys             *[]DKIMKey
 }
 
 // Domains returns all domains by name.
@@ -136,6 +140,9 @@ func (ch *DomainChange) apply(d *Domain) {
 	if ch.Disabled != nil {
 		d.Disabled = *ch.Disabled
 	}
+	if ch.AppPasswordsOnly != nil {
+		d.AppPasswordsOnly = *ch.AppPasswordsOnly
+	}
 	if ch.Keys != nil {
 		d.Keys = slices.Clone(*ch.Keys)
 	}
@@ -173,6 +180,9 @@ func (d *Directory) RemoveDomain(ctx context.Context, actor string, name mail.Do
 			}
 		}
 		if err := c.forgetTargets(func(p mail.Path) bool { return p.Domain == name }); err != nil {
+			return err
+		}
+		if err := c.forgetDomain(name); err != nil {
 			return err
 		}
 		return c.putDomain("domain.remove", c.next.domains[name], nil)

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -23,6 +24,7 @@ type domainRecord struct {
 	CatchAll  string      `json:"catch_all,omitempty"`
 	Separator string      `json:"separator,omitempty"`
 	Disabled  bool        `json:"disabled,omitempty"`
+	AppOnly   bool        `json:"app_passwords_only,omitempty"`
 	Created   time.Time   `json:"created"`
 	Keys      []keyRecord `json:"keys,omitempty"`
 }
@@ -42,6 +44,12 @@ type accountRecord struct {
 	QuotaBytes    int64     `json:"quota_bytes,omitempty"`
 	QuotaMessages int64     `json:"quota_messages,omitempty"`
 	Created       time.Time `json:"created"`
+
+	Role             string   `json:"role,omitempty"` // left out: user
+	Domains          []string `json:"domains,omitempty"`
+	Forward          []string `json:"forward,omitempty"`
+	KeepCopy         bool     `json:"keep_copy,omitempty"`
+	AppPasswordsOnly bool     `json:"app_passwords_only,omitempty"`
 }
 
 type credentialRecord struct {
@@ -130,7 +138,7 @@ func texts(paths []mail.Path) []string {
 
 func (d *Domain) record() *domainRecord {
 	r := &domainRecord{Name: string(d.Name), AliasOf: string(d.AliasOf), CatchAll: text(d.CatchAll),
-		Separator: d.Separator, Disabled: d.Disabled, Created: d.Created}
+		Separator: d.Separator, Disabled: d.Disabled, AppOnly: d.AppPasswordsOnly, Created: d.Created}
 	for _, k := range d.Keys {
 		r.Keys = append(r.Keys, keyRecord(k))
 	}
@@ -154,7 +162,7 @@ func (r *domainRecord) domain() (*Domain, error) {
 		return nil, err
 	}
 	d := &Domain{Name: mail.Domain(r.Name), AliasOf: mail.Domain(r.AliasOf), CatchAll: catchAll,
-		Separator: r.Separator, Disabled: r.Disabled, Created: r.Created}
+		Separator: r.Separator, Disabled: r.Disabled, AppPasswordsOnly: r.AppOnly, Created: r.Created}
 	for _, k := range r.Keys {
 		d.Keys = append(d.Keys, DKIMKey(k))
 	}
@@ -162,8 +170,16 @@ func (r *domainRecord) domain() (*Domain, error) {
 }
 
 func (a *Account) record() *accountRecord {
-	return &accountRecord{ID: a.ID, Address: text(a.Address), Name: a.Name, Suspended: a.Suspended,
-		QuotaBytes: a.QuotaBytes, QuotaMessages: a.QuotaMessages, Created: a.Created}
+	r := &accountRecord{ID: a.ID, Address: text(a.Address), Name: a.Name, Suspended: a.Suspended,
+		QuotaBytes: a.QuotaBytes, QuotaMessages: a.QuotaMessages, Created: a.Created,
+		Forward: texts(a.Forward), KeepCopy: a.KeepCopy, AppPasswordsOnly: a.AppPasswordsOnly}
+	if a.Role != RoleUser {
+		r.Role = string(a.Role)
+	}
+	for _, d := range a.Domains {
+		r.Domains = append(r.Domains, string(d))
+	}
+	return r
 }
 
 func (r *accountRecord) account() (*Account, error) {
@@ -171,8 +187,17 @@ func (r *accountRecord) account() (*Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Account{ID: r.ID, Address: p, Name: r.Name, Suspended: r.Suspended,
-		QuotaBytes: r.QuotaBytes, QuotaMessages: r.QuotaMessages, Created: r.Created}, nil
+	forward, err := parsePaths(r.Forward)
+	if err != nil {
+		return nil, err
+	}
+	a := &Account{ID: r.ID, Address: p, Name: r.Name, Suspended: r.Suspended,
+		QuotaBytes: r.QuotaBytes, QuotaMessages: r.QuotaMessages, Created: r.Created,
+		Role: cmp.Or(Role(r.Role), RoleUser), Forward: forward, KeepCopy: r.KeepCopy, AppPasswordsOnly: r.AppPasswordsOnly}
+	for _, d := range r.Domains {
+		a.Domains = append(a.Domains, mail.Domain(d))
+	}
+	return a, nil
 }
 
 func (a *Alias) record() *aliasRecord {

@@ -13,7 +13,8 @@ func (d *Directory) IsLocal(name mail.Domain) bool {
 }
 
 // Resolve says what p means, in one step: an account, or the addresses it
-// leads to. It fails with a *mail.Error for an address that is unknown
+// leads to; both for an account that forwards its mail and keeps a copy. It
+// fails with a *mail.Error for an address that is unknown
 // (5.1.1), not ours (5.7.1) or suspended (5.2.1). "Postmaster" without a
 // domain is ours.
 func (d *Directory) Resolve(_ context.Context, p mail.Path) (account uint32, targets []mail.Path, err error) {
@@ -35,6 +36,12 @@ func (d *Directory) Resolve(_ context.Context, p mail.Path) (account uint32, tar
 		return 0, nil, &mail.Error{Status: mail.StatusNoSuchMailbox, Code: 550, Text: "there is no mailbox with that address here"}
 	case s.accounts[account].Suspended:
 		return 0, nil, suspended("this mailbox does not accept mail at present")
+	}
+	if a := s.accounts[account]; len(a.Forward) > 0 {
+		if !a.KeepCopy {
+			account = 0
+		}
+		return account, a.Forward, nil
 	}
 	return account, nil, nil
 }

@@ -144,12 +144,23 @@ func showMade(out *printer, a admin.Account, password string, made bool) error {
 
 func describeAccount(w io.Writer, a admin.Account) {
 	rows := [][]string{{"address", a.Address}, {"number", strconv.FormatUint(uint64(a.ID), 10)}, {"name", orDash(a.Name)}, {"created", when(a.Created)},
+		{"role", strings.Join(append([]string{a.Role}, a.Domains...), " ")},
 		{"quota", limit(a.QuotaBytes, amount)}, {"messages", limit(a.QuotaMessages, func(n int64) string { return fmt.Sprintf("at most %d", n) })}}
 	if a.Suspended {
 		rows = append(rows, []string{"suspended", "it takes no mail, and nobody can log in"})
 	}
 	if a.Usage != nil {
 		rows = append(rows, []string{"uses", fmt.Sprintf("%s in %d messages", amount(a.Usage.Bytes), a.Usage.Messages)})
+	}
+	if len(a.Forward) > 0 {
+		kept := "no copy is kept"
+		if a.KeepCopy {
+			kept = "a copy is kept"
+		}
+		rows = append(rows, []string{"forwards", strings.Join(a.Forward, ", ") + "; " + kept})
+	}
+	if a.AppPasswordsOnly {
+		rows = append(rows, []string{"login", "mail programs need an app password"})
 	}
 	if len(a.Aliases) > 0 {
 		rows = append(rows, []string{"aliases", strings.Join(a.Aliases, ", ")})
@@ -195,6 +206,11 @@ type accountSetCmd struct {
 	Address string  `arg:""`
 	Name    *string `help:"Name of the person."`
 	quotaFlags
+	Role             *string   `help:"user, support, domain-admin, admin or owner." placeholder:"ROLE"`
+	Domains          *[]string `help:"What a domain-admin administers, with commas between." placeholder:"DOMAIN"`
+	Forward          *[]string `help:"Where mail goes on to, with commas between; none ends it." placeholder:"ADDRESS"`
+	KeepCopy         *bool     `help:"Also file mail here that is forwarded." negatable:""`
+	AppPasswordsOnly *bool     `help:"Refuse the password of the account to mail programs." negatable:""`
 }
 
 func (c *accountSetCmd) Run(ctx context.Context, s streams, g *accountCmd) error {
@@ -202,10 +218,12 @@ func (c *accountSetCmd) Run(ctx context.Context, s streams, g *accountCmd) error
 	if err != nil {
 		return err
 	}
-	if c.Name == nil && bytes == nil && c.MaxMessages == nil {
-		return usageError("say what to change: --name, --quota or --max-messages")
+	ch := admin.AccountChange{Name: c.Name, QuotaBytes: bytes, QuotaMessages: c.MaxMessages,
+		Role: c.Role, Domains: c.Domains, Forward: c.Forward, KeepCopy: c.KeepCopy, AppPasswordsOnly: c.AppPasswordsOnly}
+	if ch == (admin.AccountChange{}) {
+		return usageError("say what to change: `mailstead account set --help` shows what there is")
 	}
-	return g.change(ctx, s, c.Address, admin.AccountChange{Name: c.Name, QuotaBytes: bytes, QuotaMessages: c.MaxMessages})
+	return g.change(ctx, s, c.Address, ch)
 }
 
 // change changes an account and shows it.

@@ -48,6 +48,7 @@ type tryCmd struct {
 type tryInfo struct {
 	Hostname    string       `json:"hostname"`
 	Data        string       `json:"data"`
+	Admin       tryAdmin     `json:"admin"`
 	Accounts    []tryAccount `json:"accounts"`
 	SMTP        string       `json:"smtp"`
 	Submission  string       `json:"submission"`
@@ -60,6 +61,12 @@ type tryInfo struct {
 
 type tryAccount struct {
 	Address  string `json:"address"`
+	Password string `json:"password"`
+}
+
+// tryAdmin is the owner of the server.
+type tryAdmin struct {
+	User     string `json:"user"`
 	Password string `json:"password"`
 }
 
@@ -107,7 +114,7 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer n.close()
-	accounts, err := ensureTryAccounts(ctx, n, dir)
+	people, err := ensureTryPeople(ctx, n, dir)
 	if err != nil {
 		return err
 	}
@@ -123,7 +130,7 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 	for _, l := range ls[portPprof] {
 		g.Go(func() error { return servePprof(ctx, l) })
 	}
-	c.announce(out, c.info(dir, n.certs.CAFile(), accounts))
+	c.announce(out, c.info(dir, n.certs.CAFile(), people))
 	return g.Wait()
 }
 
@@ -177,9 +184,9 @@ func (c *tryCmd) listen() (listeners, error) {
 	return ls, nil
 }
 
-func (c *tryCmd) info(dir, ca string, accounts []tryAccount) tryInfo {
+func (c *tryCmd) info(dir, ca string, p tryPeople) tryInfo {
 	return tryInfo{
-		Hostname: tryHostname, Data: dir, Accounts: accounts, CA: ca, PID: os.Getpid(),
+		Hostname: tryHostname, Data: dir, Admin: tryAdmin{User: p.owner.Address, Password: p.owner.Password}, Accounts: p.users, CA: ca, PID: os.Getpid(),
 		SMTP: c.addr(25), Submission: c.addr(587), Submissions: c.addr(465), IMAP: c.addr(143), IMAPS: c.addr(993),
 	}
 }
@@ -198,6 +205,7 @@ func (c *tryCmd) announce(out io.Writer, i tryInfo) {
 	for _, a := range i.Accounts {
 		fmt.Fprintf(out, "    %-24s password  %s\n", a.Address, a.Password)
 	}
+	fmt.Fprintf(out, "    %-24s password  %s   owner of the server\n", i.Admin.User, i.Admin.Password)
 	_, smtps, _ := net.SplitHostPort(i.Submissions)
 	_, smtp, _ := net.SplitHostPort(i.Submission)
 	_, imaps, _ := net.SplitHostPort(i.IMAPS)
@@ -225,43 +233,57 @@ func (c *tryCmd) announce(out io.Writer, i tryInfo) {
 `, imaps, imap, smtps, smtp, i.CA, i.Data, tryDomain)
 }
 
-// ensureTryAccounts makes the domain and its two accounts, or finds them and
-// their passwords again in a folder that was used before.
-func ensureTryAccounts(ctx context.Context, n *node, dir string) ([]tryAccount, error) {
-	file := filepath.Join(dir, "try.json")
-	var accounts []tryAccount
-	if b, err := os.ReadFile(file); err == nil {
-		if err := json.Unmarshal(b, &accounts); err != nil {
-			return nil, fmt.Errorf("%s is not readable: %w; remove the folder to begin anew", file, err)
-		}
-		return accounts, nil
-	} else if !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	for _, name := range []string{"alice", "bob"} {
-		accounts = append(accounts, tryAccount{Address: name + "@" + tryDomain, Password: rand.Text()[:16]})
-	}
-	if err := makeTryAccounts(ctx, n, accounts); err != nil {
-		return nil, err
-	}
-	b, err := json.Marshal(accounts)
-	if err != nil {
-		return nil, err
-	}
-	return accounts, os.WriteFile(file, b, 0o600)
+// tryPeople are those who have accounts.
+type tryPeople struct {
+	owner tryAccount
+	users []tryAccount
 }
 
-// makeTryAccounts makes the domain with its keys, and the accounts.
-func makeTryAccounts(ctx context.Context, n *node, accounts []tryAccount) error {
+// ensureTryPeople makes the domain and its accounts, or finds them and their
+// passwords again in a folder that was used before.
+func ensureTryPeople(ctx context.Context, n *node, dir string) (tryPeople, error) {
+	file := filepath.Join(dir, "try.json")
+	var accounts []tryAccount
+	b, err := os.ReadFile(file)
+	switch {
+	case err == nil:
+		if err := json.Unmarshal(b, &accounts); err != nil {
+			return tryPeople{}, fmt.Errorf("%s is not readable: %w; remove the folder to begin anew", file, err)
+		}
+	case !errors.Is(err, os.ErrNotExist):
+		return tryPeople{}, err
+	}
+	for _, name := range tryLogins[min(len(accounts), len(tryLogins)):] {
+		a := tryAccount{Address: name + "@" + tryDomain, Password: rand.Text()[:16]}
+		if err := makeTryAccount(ctx, n, a, name == tryOwner); err != nil {
+			return tryPeople{}, err
+		}
+		accounts = append(accounts, a)
+	}
+	if b, err = json.Marshal(accounts); err != nil {
+		return tryPeople{}, err
+	}
+	owner := len(tryLogins) - 1
+	return tryPeople{owner: accounts[owner], users: accounts[:owner]}, os.WriteFile(file, b, 0o600)
+}
+
+// tryLogins are the accounts, in the order of try.json.
+var tryLogins = []string{"alice", "bob", tryOwner}
+
+const tryOwner = "admin"
+
+// makeTryAccount makes an account, and before the first the domain with its
+// keys.
+func makeTryAccount(ctx context.Context, n *node, a tryAccount, owner bool) error {
 	if _, err := n.admin.AddDomain(ctx, admin.NewDomain{Name: tryDomain}); err != nil && !errors.Is(err, directory.ErrExists) {
 		return err
 	}
-	for _, a := range accounts {
-		if _, err := n.admin.AddAccount(ctx, admin.NewAccount{Address: a.Address, Password: a.Password}); err != nil {
-			return err
-		}
+	role := directory.RoleUser
+	if owner {
+		role = directory.RoleOwner
 	}
-	return nil
+	_, err := n.admin.AddAccount(ctx, admin.NewAccount{Address: a.Address, Password: a.Password, Role: string(role)})
+	return err
 }
 
 // tryWorld is the simulated Internet around the server.
