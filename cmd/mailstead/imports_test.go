@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"admin":                  {"mail", "mailbox", "delivery", "smtp", "imap", "admin", "webadmin"},
 	"admin/config":           {},
 	"admin/directory":        {"mail"},
+	"admin/metrics":          {},
 	"webadmin":               {},
 	"cmd":                    {"mail", "mailbox", "delivery", "smtp", "imap", "admin", "webadmin", "cmd"},
 	"mailbox/store/memstore": {"mailbox/store"},
@@ -39,7 +40,7 @@ var arrows = map[string][]string{
 
 // doors lists the packages through which a heavy dependency is used.
 var doors = map[string][]string{
-	"go.etcd.io/bbolt":                 {"mailbox/store", "mail/trace", "admin/directory"},
+	"go.etcd.io/bbolt":                 {"mailbox/store", "mail/trace", "admin/directory", "admin/metrics"},
 	"github.com/caddyserver/certmagic": {"admin/certs"},
 	"github.com/labstack/echo":         {"admin/api"},
 	"github.com/emersion/go-smtp":      {"smtp/smtpserver"},

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,6 +20,7 @@ import (
 	"github.com/mailstead/mailstead/admin/api"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/mail"
@@ -91,6 +93,9 @@ type node struct {
 	keys      keyCache
 	limiter   *wire.Limiter
 	intake    *message.Intake
+	metrics   *metrics.Server
+	series    *metrics.Store
+	listening atomic.Bool // services are running
 }
 
 // openNode opens the data and puts the parts together, the lowest first. Only
@@ -113,8 +118,11 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if n.directory, err = directory.Open(n.path("system.db"), directory.Options{NoThrottle: cfg.NoLimits, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
+	if err = n.openMetrics(); err != nil {
+		return nil, err
+	}
 	d := n.directory
-	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Keep: d.Duration(directory.TraceKeep), Logger: cfg.Log}); err != nil {
+	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Keep: d.Duration(directory.TraceKeep), Observe: n.countTrace, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
 	if n.engine, err = store.Open(n.path("store"), store.Options{Apply: apply, Zstd: d.Bool(directory.StoreCompress), Logger: cfg.Log}); err != nil {
@@ -157,6 +165,9 @@ func (n *node) close() error {
 	}
 	if n.traces != nil {
 		errs = append(errs, n.traces.Close())
+	}
+	if n.series != nil {
+		errs = append(errs, n.series.Close())
 	}
 	if n.directory != nil {
 		errs = append(errs, n.directory.Close())
@@ -219,7 +230,7 @@ func (n *node) queueOptions() queue.Options {
 	}
 	o.Hostname, o.Postmaster = n.cfg.Hostname, d.Address(directory.Postmaster)
 	o.Local = &localDelivery{node: n}
-	o.Trace, o.Logger = n.traces, n.cfg.Log
+	o.Trace, o.Observe, o.Logger = n.traces, n.countAttempt, n.cfg.Log
 	return o
 }
 
@@ -262,21 +273,23 @@ func (n *node) services(ls listeners) []service {
 	mx := n.smtpServer(n.inbound())
 	mx.TLS = n.certs.NoTickets()
 	msa := n.smtpServer(n.submission())
-	msa.TLS, msa.Auth = n.certs.TLSConfig(), n.directory
+	logins := countedLogins{n.directory, n.metrics}
+	msa.TLS, msa.Auth = n.certs.TLSConfig(), logins
 	msas := msa
 	msas.Implicit = true
 	imap := imapserver.Server{
-		Boxes: n.boxes, Auth: n.directory, TLS: n.certs.TLSConfig(), PlainAuth: n.cfg.PlainAuth, Limits: n.limits(), Limiter: n.limiter,
+		Boxes: n.boxes, Auth: logins, TLS: n.certs.TLSConfig(), PlainAuth: n.cfg.PlainAuth, Limits: n.limits(), Limiter: n.limiter,
 		Proxies: n.cfg.Proxies, AppendLimit: n.directory.Int(directory.MessageMaxSize), Intake: n.intake, Hostname: n.cfg.Hostname, Logger: n.cfg.Log,
 	}
 	imaps := imap
 	imaps.Implicit = true
-	all := []service{keepMemoryLow, n.queue.Run, n.certs.Run, n.serveAdmin}
+	all := []service{keepMemoryLow, n.queue.Run, n.certs.Run, n.serveAdmin, n.series.Run}
 	for name, serve := range map[string]func(context.Context, net.Listener) error{
 		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,
 		portHTTP: n.serveHTTP, portHTTPS: n.serveHTTPS,
 	} {
 		for _, l := range ls[name] {
+			l = n.countConnections(name, l)
 			all = append(all, func(ctx context.Context) error { return serve(ctx, l) })
 		}
 	}
@@ -289,6 +302,8 @@ func (n *node) run(ctx context.Context, ls listeners) error {
 	for _, s := range n.services(ls) {
 		g.Go(func() error { return s(ctx) })
 	}
+	n.listening.Store(true)
+	defer n.listening.Store(false)
 	return g.Wait()
 }
 

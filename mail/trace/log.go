@@ -26,6 +26,9 @@ type Options struct {
 	Keep   time.Duration // 30 days if 0
 	Now    func() time.Time
 	Logger *slog.Logger
+	// Observe is told of each Append, in the goroutine that makes it, before
+	// anything is written: it has to be quick, and keeps neither argument.
+	Observe func(s Summary, events []Event)
 }
 
 // Log is the store of traces. A nil *Log takes Append and keeps nothing.
@@ -88,6 +91,9 @@ func (l *Log) Append(s Summary, events ...Event) {
 	}
 	if s.Last.IsZero() {
 		s.Last = l.opts.Now()
+	}
+	if l.opts.Observe != nil {
+		l.opts.Observe(s, events)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/mailbox/store"
@@ -51,6 +52,29 @@ func (q *Queue) Show(ctx context.Context, id ID) (item Item, err error) {
 		return err
 	})
 	return item, err
+}
+
+// Size returns how many messages are in the queue, and when the oldest came;
+// zero if there is none. It reads keys alone, so it can be asked often.
+func (q *Queue) Size(ctx context.Context) (messages int, oldest time.Time, err error) {
+	err = q.eng.View(ctx, store.Queue, func(tx store.Tx) error {
+		messages, oldest = 0, time.Time{}
+		for _, v := range tx.Scan(bucketItem, nil, nil) { // by ID, and so by time
+			if messages++; messages > 1 {
+				continue
+			}
+			it, err := decodeItem(v)
+			if err != nil {
+				return err
+			}
+			oldest = it.created
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("measure queue: %w", err)
+	}
+	return messages, oldest, nil
 }
 
 // Stats counts what is in the queue, by cause.

@@ -58,7 +58,11 @@ type Options struct {
 	Postmaster mail.Path
 	Local      Local // nil: nothing is local
 
-	Trace  *trace.Log
+	Trace *trace.Log
+	// Observe is told what came of each recipient of an attempt, after that was
+	// written down. It has to be quick.
+	Observe func(Observation)
+
 	Now    func() time.Time
 	Rand   func() float64 // in [0,1), for jitter
 	Random io.Reader      // for IDs

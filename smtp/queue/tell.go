@@ -23,6 +23,7 @@ func (a *attempt) tell(results []Result, now time.Time) {
 	for i, r := range a.job.recipients {
 		events = append(events, a.event(&results[i], r.Path, now))
 		a.log(&results[i], r.Path)
+		a.observe(&results[i], r.Path, now)
 	}
 	for _, r := range a.owed {
 		events = append(events, trace.Event{Time: now, Kind: trace.Report,
@@ -84,6 +85,33 @@ func (a *attempt) event(r *Result, to mail.Path, now time.Time) trace.Event {
 		text += "; next attempt at " + a.next.UTC().Format(time.RFC3339)
 	}
 	return trace.Event{Time: now, Kind: trace.Attempt, Text: text, Fields: fields}
+}
+
+// Observation is what came of an attempt for one recipient, for those who
+// count.
+type Observation struct {
+	Time    time.Time
+	Created time.Time // of the message
+	To      mail.Path
+	Outcome string // "delivered", "deferred", "bounced"
+	Status  mail.Status
+	Attempt int    // 1 for the first
+	Local   bool   // the recipient is ours
+	MX      string // host that was asked; empty if none was reached
+	TLS     string // as in Result
+	Reply   string // of the remote; empty if there was none
+	Text    string // what is shown of the result: the reply, or our own words
+}
+
+// observe tells those who count.
+func (a *attempt) observe(r *Result, to mail.Path, now time.Time) {
+	if a.q.opts.Observe == nil {
+		return
+	}
+	a.q.opts.Observe(Observation{
+		Time: now, Created: a.item.created, To: to, Outcome: a.word(to), Status: statusOf(r), Attempt: a.job.attempts + 1,
+		Local: a.local, MX: r.RemoteName, TLS: r.TLS, Reply: r.Reply, Text: replyOf(r),
+	})
 }
 
 // word says what became of a recipient.

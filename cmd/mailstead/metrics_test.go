@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/mailstead/mailstead/admin/metrics"
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/dns/dnstest"
+)
+
+// TestMetricsOfMail follows mail through the numbers of both its servers.
+func TestMetricsOfMail(t *testing.T) {
+	w := &internet{zones: dnstest.New(""), ports: map[string]string{}}
+	a := newTestNode(t, w, "alpha.test", "127.0.90.1")
+	b := newTestNode(t, w, "beta.test", "127.0.90.2")
+	a.submit(b.user, "counted")
+	a.submit(mail.Path{Local: "nobody", Domain: "beta.test"}, "counted too")
+	a.waitFor("Mail could not be delivered")
+	b.waitFor("Subject: counted")
+	for _, tt := range []struct {
+		node *testNode
+		name string
+		want float64
+	}{
+		{a, "mail.out", 2}, {a, "mail.in", 0}, {a, "mail.delivered", 1}, {a, "mail.bounced", 1}, {a, "logins.ok.submission", 2}, {a, "logins.failed", 0},
+		{b, "mail.in", 1}, {b, "mail.out", 0}, {b, "mail.refused", 1}, {b, "mail.delivered", 0}, {b, "logins.ok", 0},
+	} {
+		// A session that ends is counted a moment after its client was answered.
+		var got float64
+		eventually(t, string(tt.node.domain)+" counts "+tt.name, func() bool {
+			totals, err := tt.node.series.Totals(context.Background(), []string{tt.name}, time.Now().Add(-time.Hour), time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = totals[0]
+			return got >= tt.want
+		})
+		if got != tt.want {
+			t.Errorf("%s: %s = %v, want %v", tt.node.domain, tt.name, got, tt.want)
+		}
+	}
+	p95, err := a.series.Totals(context.Background(), []string{"delivery.p95"}, time.Time{}, time.Time{})
+	if err != nil || !(p95[0] > 0 && p95[0] < deadline.Seconds()) {
+		t.Errorf("the time of delivery is %v (%v)", p95, err)
+	}
+	eventually(t, "an empty queue and no connections", func() bool {
+		s, err := a.series.Query(context.Background(), metrics.Query{Names: []string{"queue.size", "certificate.days"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := s.Points[len(s.Points)-1].Values
+		return now[0] == 0 && now[1] > 1 && a.metrics.Connections.Of("submission").Value() == 0
+	})
+	if n := b.metrics.Connections.Of("smtp").Value(); n < 0 {
+		t.Errorf("%d connections", n)
+	}
+	r := httptest.NewRecorder()
+	a.readyz().ServeHTTP(r, httptest.NewRequest("GET", "/readyz", nil))
+	if r.Code != 200 {
+		t.Errorf("/readyz: %d %s", r.Code, r.Body)
+	}
+}
