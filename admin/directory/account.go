@@ -235,6 +235,9 @@ func (c *change) putAccount(action string, before, after *Account) error {
 	if err := c.put(bucketAccounts, accountKey(a.ID), row); err != nil {
 		return err
 	}
+	if err := c.followAccount(before, after); err != nil {
+		return err
+	}
 	return c.audit(action, text(a.Address), old, new)
 }
 

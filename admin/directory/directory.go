@@ -23,6 +23,11 @@ var (
 	bucketAliases     = []byte("aliases")
 	bucketSettings    = []byte("settings")
 	bucketAudit       = []byte("audit")
+	bucketSessions    = []byte("sessions")
+	bucketLinks       = []byte("links")
+	bucketTOTP        = []byte("totp")
+	bucketRecovery    = []byte("recovery")
+	bucketPasskeys    = []byte("passkeys")
 
 	keySecret = []byte("secret")
 )
@@ -91,7 +96,8 @@ func (d *Directory) Close() error { return d.db.Close() }
 // load makes buckets and the secret, and reads everything.
 func (d *Directory) load() error {
 	return d.db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketMeta, bucketDomains, bucketAccounts, bucketCredentials, bucketAliases, bucketSettings, bucketAudit} {
+		for _, name := range [][]byte{bucketMeta, bucketDomains, bucketAccounts, bucketCredentials, bucketAliases, bucketSettings, bucketAudit,
+			bucketSessions, bucketLinks, bucketTOTP, bucketRecovery, bucketPasskeys} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"fmt"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/sasl"
@@ -106,9 +104,8 @@ func (a *authenticator) admit(ctx context.Context, from source) error {
 	if wait == 0 {
 		return nil
 	}
-	wait = (wait + time.Second - 1).Truncate(time.Second)
 	a.dir.opts.Logger.InfoContext(ctx, "login put off", "login", from.login, "remote", a.remote, "service", a.service, "dur", wait)
-	return &mail.Error{Status: mail.Status{Class: 4, Subject: 7}, Code: 454, Text: fmt.Sprintf("too many failed logins, try again in %v", wait)}
+	return putOff(wait)
 }
 
 // refuse counts and logs a failure.

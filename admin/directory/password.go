@@ -70,8 +70,13 @@ type credential struct {
 func (c *credential) String() string { return "[redacted]" }
 
 // SetPassword sets the password of an account. Logins with the old one fail at
-// once.
+// once, and web sessions end.
 func (d *Directory) SetPassword(ctx context.Context, actor string, id uint32, password string) error {
+	return d.ChangePassword(ctx, actor, id, password, "")
+}
+
+// ChangePassword is SetPassword, but the session named by keep goes on.
+func (d *Directory) ChangePassword(ctx context.Context, actor string, id uint32, password, keep string) error {
 	a, err := d.Account(id)
 	if err != nil {
 		return err
@@ -85,7 +90,7 @@ func (d *Directory) SetPassword(ctx context.Context, actor string, id uint32, pa
 		if a == nil {
 			return notFound("there is no account number %d", id)
 		}
-		return c.putCredential(a, cred)
+		return c.replaceCredential(a, cred, keep)
 	})
 }
 

@@ -45,6 +45,8 @@ var doors = map[string][]string{
 	"github.com/labstack/echo":         {"admin/api"},
 	"github.com/emersion/go-smtp":      {"smtp/smtpserver"},
 	"github.com/smallstep/pkcs7":       {"admin/autoconfig"},
+	"github.com/go-webauthn/webauthn":  {"admin/signin"},
+	"rsc.io/qr":                        {"admin/qr"},
 }
 
 // TestImportDirection keeps the arrows of the package tree true. Tests may

@@ -1,0 +1,110 @@
+package signin
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/mail/sasl"
+)
+
+// Session returns the session that a token stands for, and its account.
+// directory.ErrSignedOut means that there is none.
+func (s *Service) Session(ctx context.Context, c Client, token string) (directory.Session, directory.Account, error) {
+	session, err := s.dir.UseSession(ctx, token, c.Remote)
+	if err != nil {
+		return directory.Session{}, directory.Account{}, err
+	}
+	a, err := s.dir.Account(session.Account)
+	if errors.Is(err, directory.ErrNotFound) {
+		return directory.Session{}, directory.Account{}, problem(directory.ErrSignedOut, "this account has been removed")
+	}
+	return session, a, err
+}
+
+// Sudo reports whether the person of a session has proved who they are in the
+// last ten minutes.
+func (s *Service) Sudo(session directory.Session) bool {
+	return s.opts.Now().Before(session.Sudo)
+}
+
+// needSudo refuses what wants a fresh proof.
+func (s *Service) needSudo(session directory.Session) error {
+	if !s.Sudo(session) {
+		return errReauth()
+	}
+	return nil
+}
+
+// SignOut ends a session.
+func (s *Service) SignOut(ctx context.Context, session directory.Session) error {
+	err := s.dir.EndSession(ctx, session.Account, session.ID)
+	if errors.Is(err, directory.ErrNotFound) {
+		return nil // it ended meanwhile
+	}
+	return err
+}
+
+// Sessions returns the sessions of an account, the one used last first.
+func (s *Service) Sessions(ctx context.Context, account uint32) ([]directory.Session, error) {
+	return s.dir.Sessions(ctx, account)
+}
+
+// EndSession ends a session of an account by its ID.
+func (s *Service) EndSession(ctx context.Context, account uint32, id string) error {
+	return s.dir.EndSession(ctx, account, id)
+}
+
+// EndSessions ends all sessions of an account but the one named; "" is none.
+func (s *Service) EndSessions(ctx context.Context, account uint32, except string) error {
+	return s.dir.EndSessions(ctx, account, except)
+}
+
+// ReauthPassword proves again who somebody is, by their password.
+func (s *Service) ReauthPassword(ctx context.Context, c Client, session directory.Session, password string) (directory.Session, error) {
+	if err := s.checkPassword(ctx, c, session, password); err != nil {
+		return directory.Session{}, err
+	}
+	return s.dir.Reauthenticated(ctx, session.Account, session.ID)
+}
+
+// checkPassword reports whether a password is that of the session's account.
+func (s *Service) checkPassword(ctx context.Context, c Client, session directory.Session, password string) error {
+	a, err := s.dir.Account(session.Account)
+	if err != nil {
+		return err
+	}
+	id, err := s.dir.Authenticator(c.Remote, service).Password(ctx, a.Address.String(), password)
+	if errors.Is(err, sasl.ErrFailed) || err == nil && id.Account != a.ID {
+		return problem(ErrFailed, "this is not your password")
+	}
+	if err != nil {
+		return putOff(err)
+	}
+	return nil
+}
+
+// ReauthCode proves again who somebody is, by a code from their app.
+func (s *Service) ReauthCode(ctx context.Context, c Client, session directory.Session, code string) (directory.Session, error) {
+	ok, err := s.dir.UseTOTP(ctx, session.Account, code, c.Remote)
+	if err != nil {
+		return directory.Session{}, putOff(err)
+	}
+	if !ok {
+		return directory.Session{}, errCode()
+	}
+	return s.dir.Reauthenticated(ctx, session.Account, session.ID)
+}
+
+// ChangePassword sets another password for the account of a session. All its
+// other sessions end.
+func (s *Service) ChangePassword(ctx context.Context, c Client, session directory.Session, current, password string) error {
+	if err := s.checkPassword(ctx, c, session, current); err != nil {
+		return err
+	}
+	a, err := s.dir.Account(session.Account)
+	if err != nil {
+		return err
+	}
+	return s.dir.ChangePassword(ctx, a.Address.String(), a.ID, password, session.ID)
+}
