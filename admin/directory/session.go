@@ -302,7 +302,7 @@ func (c *change) followAccount(before, after *Account) error {
 		return nil
 	case after == nil:
 		return c.forgetSignIn(before.ID)
-	case after.Suspended && !before.Suspended:
+	case after.Role != before.Role, after.Suspended && !before.Suspended:
 		return errors.Join(c.endSessions(after.ID, ""), c.put(bucketLinks, accountKey(after.ID), nil))
 	}
 	return nil
