@@ -5,43 +5,61 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mailbox"
 )
 
-// Accounts returns the accounts of a domain; "" is all.
-func (a *Admin) Accounts(_ context.Context, domain string) ([]Account, error) {
-	in, err := a.filter(domain)
+// Accounts returns accounts by address.
+func (a *Admin) Accounts(ctx context.Context, f AccountFilter) (Page[Account], error) {
+	p, err := authorize(ctx, SeePeople)
 	if err != nil {
-		return nil, err
+		return Page[Account]{}, err
 	}
+	in, err := a.inDomain(p, f.Domain)
+	if err != nil {
+		return Page[Account]{}, err
+	}
+	rows := slices.DeleteFunc(a.opts.Directory.Accounts(), func(acct directory.Account) bool {
+		return !in(acct.Address) || !contains(f.Query, acct.Address.Display(), acct.Name) ||
+			f.State != "" && (f.State == "suspended") != acct.Suspended || f.Role != "" && f.Role != string(acct.Role)
+	})
 	aliases := a.aliasesByTarget()
-	list := []Account{}
-	for _, acct := range a.opts.Directory.Accounts() {
-		if in(acct.Address) {
-			list = append(list, describeAccount(acct, aliases))
-		}
-	}
-	return list, nil
+	return paginate(rows, func(acct directory.Account) string { return order(acct.Address) }, f.Paging, func(acct directory.Account) Account {
+		return describeAccount(acct, aliases)
+	})
 }
 
-// filter returns what tells addresses of a domain from others.
-func (a *Admin) filter(domain string) (func(mail.Path) bool, error) {
+// order is the order of addresses in lists: that of the directory.
+func order(p mail.Path) string { return string(p.Domain) + "\x00" + strings.ToLower(p.Local) }
+
+// contains reports whether one of some texts has a part, in any case.
+func contains(part string, texts ...string) bool {
+	part = strings.ToLower(part)
+	return part == "" || slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(strings.ToLower(t), part) })
+}
+
+// inDomain returns what tells addresses of a domain from others; "" is all
+// that a principal sees.
+func (a *Admin) inDomain(p Principal, domain string) (func(mail.Path) bool, error) {
 	if domain == "" {
-		return func(mail.Path) bool { return true }, nil
+		return func(addr mail.Path) bool { return p.sees(addr.Domain) }, nil
 	}
 	d, err := a.findDomain(domain)
 	if err != nil {
 		return nil, err
 	}
-	return func(p mail.Path) bool { return p.Domain == d.Name }, nil
+	if !p.sees(d.Name) {
+		return nil, directory.NoDomain(d.Name)
+	}
+	return func(addr mail.Path) bool { return addr.Domain == d.Name }, nil
 }
 
 // Account returns one account with what it uses.
 func (a *Admin) Account(ctx context.Context, address string) (Account, error) {
-	acct, err := a.findAccount(address)
+	acct, err := a.findAccount(ctx, SeePeople, address)
 	if err != nil {
 		return Account{}, err
 	}
@@ -57,19 +75,73 @@ func (a *Admin) Account(ctx context.Context, address string) (Account, error) {
 	return view, err
 }
 
-func (a *Admin) findAccount(address string) (directory.Account, error) {
-	p, err := parseAddress(address)
+// authorizeAddress reads an address that names something, and makes sure that
+// something may be done in its domain.
+func (a *Admin) authorizeAddress(ctx context.Context, r Right, address string) (mail.Path, error) {
+	p, err := authorize(ctx, r)
+	if err != nil {
+		return mail.Path{}, err
+	}
+	addr, err := mail.ParseAddress(address)
+	if err != nil {
+		return mail.Path{}, &directory.Problem{Kind: directory.ErrNotFound, Text: fmt.Sprintf("%q is not an address; write it as in ana@example.org", address)}
+	}
+	if !p.sees(addr.Domain) {
+		return mail.Path{}, directory.NoAccount(addr)
+	}
+	return addr, nil
+}
+
+// findAccount returns an account of which something may be done.
+func (a *Admin) findAccount(ctx context.Context, r Right, address string) (directory.Account, error) {
+	p, err := a.authorizeAddress(ctx, r, address)
 	if err != nil {
 		return directory.Account{}, err
 	}
 	return a.opts.Directory.AccountByAddress(p)
 }
 
+// changeAccount returns an account that may be changed.
+func (a *Admin) changeAccount(ctx context.Context, address string) (directory.Account, error) {
+	acct, err := a.findAccount(ctx, ChangePeople, address)
+	if err == nil && !PrincipalOf(ctx).mayChange(acct.Role) {
+		return directory.Account{}, &directory.Problem{Kind: ErrForbidden, Text: "your role does not allow to change an account of the role " + string(acct.Role)}
+	}
+	return acct, err
+}
+
+// authorizeRole makes sure that somebody may make an account of a role into
+// one of another.
+func authorizeRole(ctx context.Context, from, to Role) error {
+	if from == to {
+		return nil
+	}
+	p, err := authorizeSudo(ctx, ChangePeople)
+	if err != nil {
+		return err
+	}
+	high := func(r Role) bool { return r == directory.RoleAdmin || r == directory.RoleOwner }
+	if high(from) || high(to) {
+		_, err = authorizeSudo(ctx, GiveRoles)
+		return err
+	}
+	if !p.allDomains() {
+		return &directory.Problem{Kind: ErrForbidden, Text: "only owners and admins give roles"}
+	}
+	return nil
+}
+
 // AddAccount adds an account with its mailboxes. When those cannot be made
 // there is no account either.
 func (a *Admin) AddAccount(ctx context.Context, n NewAccount) (Account, error) {
+	if _, err := authorize(ctx, ChangePeople); err != nil {
+		return Account{}, err
+	}
 	p, err := parseAddress(n.Address)
 	if err != nil {
+		return Account{}, At("address", err)
+	}
+	if _, err := authorizeDomain(ctx, ChangePeople, p.Domain); err != nil {
 		return Account{}, err
 	}
 	d := a.opts.Directory
@@ -82,20 +154,35 @@ func (a *Admin) AddAccount(ctx context.Context, n NewAccount) (Account, error) {
 		new.QuotaMessages = *n.QuotaMessages
 	}
 	if new.Role, err = directory.ParseRole(n.Role); err != nil {
+		return Account{}, At("role", err)
+	}
+	if err := authorizeRole(ctx, directory.RoleUser, new.Role); err != nil {
 		return Account{}, err
 	}
 	if new.Domains, err = parseDomains(n.Domains); err != nil {
-		return Account{}, err
+		return Account{}, At("domains", err)
 	}
 	acct, err := d.AddAccount(ctx, Actor(ctx), new)
 	if err != nil {
-		return Account{}, err
+		return Account{}, At(n.blame(), err)
 	}
 	if err := a.createMailboxes(ctx, acct); err != nil {
 		undo := d.RemoveAccount(context.WithoutCancel(ctx), Actor(ctx), acct.ID)
 		return Account{}, errors.Join(fmt.Errorf("make the mailboxes of %s: %w", p, err), undo)
 	}
 	return describeAccount(acct, nil), nil
+}
+
+// blame is the field that is wrong if the directory does not take an account:
+// the rest was looked at before.
+func (n *NewAccount) blame() string {
+	switch {
+	case n.Password != "":
+		return "password"
+	case n.Role != "":
+		return "domains"
+	}
+	return "address"
 }
 
 func (a *Admin) createMailboxes(ctx context.Context, acct directory.Account) error {
@@ -114,7 +201,7 @@ func (a *Admin) setQuota(ctx context.Context, acct directory.Account) error {
 
 // SetAccount changes an account.
 func (a *Admin) SetAccount(ctx context.Context, address string, ch AccountChange) (Account, error) {
-	acct, err := a.findAccount(address)
+	acct, err := a.changeAccount(ctx, address)
 	if err != nil {
 		return Account{}, err
 	}
@@ -122,9 +209,19 @@ func (a *Admin) SetAccount(ctx context.Context, address string, ch AccountChange
 	if err != nil {
 		return Account{}, err
 	}
+	if change.Role != nil {
+		if err := authorizeRole(ctx, acct.Role, *change.Role); err != nil {
+			return Account{}, err
+		}
+	}
+	if change.Domains != nil {
+		if err := authorizeRole(ctx, "", directory.RoleDomainAdmin); err != nil {
+			return Account{}, err
+		}
+	}
 	acct, err = a.opts.Directory.SetAccount(ctx, Actor(ctx), acct.ID, change)
 	if err != nil {
-		return Account{}, err
+		return Account{}, At(ch.blame(), err)
 	}
 	if ch.QuotaBytes != nil || ch.QuotaMessages != nil {
 		if err := a.setQuota(ctx, acct); err != nil {
@@ -141,25 +238,38 @@ func (ch *AccountChange) parse() (directory.AccountChange, error) {
 	if ch.Role != nil {
 		role, err := directory.ParseRole(*ch.Role)
 		if err != nil {
-			return to, err
+			return to, At("role", err)
 		}
 		to.Role = &role
 	}
 	if ch.Domains != nil {
 		list, err := parseDomains(*ch.Domains)
 		if err != nil {
-			return to, err
+			return to, At("domains", err)
 		}
 		to.Domains = &list
 	}
 	if ch.Forward != nil {
 		list, err := parseAddresses(*ch.Forward)
 		if err != nil {
-			return to, err
+			return to, At("forward", err)
 		}
 		to.Forward = &list
 	}
 	return to, nil
+}
+
+// blame is the field that is wrong if the directory does not take a change.
+func (ch *AccountChange) blame() string {
+	switch {
+	case ch.Domains != nil, ch.Role != nil:
+		return "domains"
+	case ch.Forward != nil:
+		return "forward"
+	case ch.Name != nil:
+		return "name"
+	}
+	return "quotaBytes"
 }
 
 func parseDomains(list []string) ([]mail.Domain, error) {
@@ -176,18 +286,21 @@ func parseDomains(list []string) ([]mail.Domain, error) {
 
 // SetPassword sets the password of an account.
 func (a *Admin) SetPassword(ctx context.Context, address, password string) error {
-	acct, err := a.findAccount(address)
+	acct, err := a.changeAccount(ctx, address)
 	if err != nil {
 		return err
 	}
-	return a.opts.Directory.SetPassword(ctx, Actor(ctx), acct.ID, password)
+	return At("password", a.opts.Directory.SetPassword(ctx, Actor(ctx), acct.ID, password))
 }
 
 // RemoveAccount removes an account with all its mail. From the first moment on
 // nobody can log in or send to it.
 func (a *Admin) RemoveAccount(ctx context.Context, address string) error {
-	acct, err := a.findAccount(address)
+	acct, err := a.changeAccount(ctx, address)
 	if err != nil {
+		return err
+	}
+	if _, err := authorizeSudo(ctx, ChangePeople); err != nil {
 		return err
 	}
 	if err := a.opts.Directory.RemoveAccount(ctx, Actor(ctx), acct.ID); err != nil {
@@ -218,61 +331,4 @@ func describeAccount(acct directory.Account, aliases map[string][]string) Accoun
 		view.Domains = append(view.Domains, string(d))
 	}
 	return view
-}
-
-// Aliases returns the aliases of a domain; "" is all.
-func (a *Admin) Aliases(_ context.Context, domain string) ([]Alias, error) {
-	in, err := a.filter(domain)
-	if err != nil {
-		return nil, err
-	}
-	list := []Alias{}
-	for _, al := range a.opts.Directory.Aliases() {
-		if in(al.Address) {
-			list = append(list, describeAlias(al))
-		}
-	}
-	return list, nil
-}
-
-// AddAlias makes an alias, or adds targets to one.
-func (a *Admin) AddAlias(ctx context.Context, address string, targets []string) (Alias, error) {
-	p, err := parseAddress(address)
-	if err != nil {
-		return Alias{}, err
-	}
-	to, err := parseAddresses(targets)
-	if err != nil {
-		return Alias{}, err
-	}
-	al, err := a.opts.Directory.AddAlias(ctx, Actor(ctx), p, to...)
-	if err != nil {
-		return Alias{}, err
-	}
-	return describeAlias(al), nil
-}
-
-// RemoveAlias takes targets out of an alias; none named: the whole alias.
-func (a *Admin) RemoveAlias(ctx context.Context, address string, targets []string) error {
-	p, err := parseAddress(address)
-	if err != nil {
-		return err
-	}
-	to, err := parseAddresses(targets)
-	if err != nil {
-		return err
-	}
-	return a.opts.Directory.RemoveAlias(ctx, Actor(ctx), p, to...)
-}
-
-func describeAlias(al directory.Alias) Alias {
-	return Alias{Address: al.Address.String(), Targets: pathTexts(al.Targets), Created: al.Created}
-}
-
-func pathTexts(paths []mail.Path) []string {
-	list := make([]string, len(paths))
-	for i, p := range paths {
-		list[i] = p.String()
-	}
-	return list
 }

@@ -131,23 +131,11 @@ func apply(rw store.RW, a store.Accepted) error {
 	return mailbox.Apply(rw, a)
 }
 
+// Hostname is the name of this server; "" if it is not known.
+func (a *Admin) Hostname() string { return string(a.opts.Hostname) }
+
 // Close closes what Open has opened.
 func (a *Admin) Close() error { return a.close() }
-
-type actorKey struct{}
-
-// WithActor says who makes the changes of a context.
-func WithActor(ctx context.Context, actor string) context.Context {
-	return context.WithValue(ctx, actorKey{}, actor)
-}
-
-// Actor returns who makes changes.
-func Actor(ctx context.Context) string {
-	if actor, ok := ctx.Value(actorKey{}).(string); ok && actor != "" {
-		return actor
-	}
-	return "system"
-}
 
 func invalid(format string, args ...any) error {
 	return &directory.Problem{Kind: directory.ErrInvalid, Text: fmt.Sprintf(format, args...)}

@@ -42,7 +42,7 @@ func must[T any](t *testing.T) func(v T, err error) T {
 }
 
 func TestDomainsAndAccounts(t *testing.T) {
-	ctx := WithActor(t.Context(), "tester")
+	ctx := AsOwner(t.Context(), "tester")
 	data := t.TempDir()
 	a := open(t, data, Options{Hostname: "mail.example.org"})
 	d := must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "Exämple.org"}))
@@ -78,23 +78,23 @@ func TestDomainsAndAccounts(t *testing.T) {
 	if id, err := login(a, "bo@exämple.org", "battery staple"); err != nil || id.Account != bo.ID {
 		t.Errorf("bo logs in: %v, %v", id, err)
 	}
-	all := must[[]Domain](t)(a.Domains(ctx))
+	all := must[Page[Domain]](t)(a.Domains(ctx, DomainFilter{})).Items
 	if len(all) != 2 || all[1].Accounts != 2 || all[1].Aliases != 1 || all[0].AliasOf != "xn--exmple-cua.org" || all[1].Records != nil {
 		t.Errorf("domains = %+v", all)
 	}
-	if list := must[[]Account](t)(a.Accounts(ctx, "other.org")); len(list) != 0 {
+	if list := must[Page[Account]](t)(a.Accounts(ctx, AccountFilter{Domain: "other.org"})).Items; len(list) != 0 {
 		t.Errorf("accounts of other.org: %v", list)
 	}
-	if list := must[[]Alias](t)(a.Aliases(ctx, "")); len(list) != 1 || len(list[0].Targets) != 2 {
+	if list := must[Page[Alias]](t)(a.Aliases(ctx, AliasFilter{})).Items; len(list) != 1 || len(list[0].Targets) != 2 {
 		t.Errorf("aliases: %v", list)
 	}
-	if entries := must[[]directory.AuditEntry](t)(a.Audit(ctx, 1)); entries[0].Actor != "tester" {
+	if entries := must[Page[directory.AuditEntry]](t)(a.Audit(ctx, AuditFilter{Paging: Paging{Limit: 1}})).Items; entries[0].Actor != "tester" {
 		t.Errorf("audit = %+v", entries)
 	}
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if list := must[[]Account](t)(open(t, data, Options{}).Accounts(ctx, "")); len(list) != 2 {
+	if list := must[Page[Account]](t)(open(t, data, Options{}).Accounts(ctx, AccountFilter{})).Items; len(list) != 2 {
 		t.Errorf("accounts after reopening: %v", list)
 	}
 }
@@ -118,7 +118,7 @@ func login(a *Admin, who, password string) (sasl.Identity, error) {
 var mailAddr = netip.MustParseAddr("192.0.2.1")
 
 func TestRemove(t *testing.T) {
-	ctx := t.Context()
+	ctx := AsOwner(t.Context(), "tester")
 	a := open(t, t.TempDir(), Options{})
 	must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "example.org"}))
 	var ids []uint32
@@ -160,49 +160,52 @@ func (brokenBoxes) CreateAccount(context.Context, mailbox.AccountID) error {
 }
 
 func TestAccountWithoutMailboxesIsNone(t *testing.T) {
+	ctx := AsOwner(t.Context(), "tester")
 	a := open(t, t.TempDir(), Options{})
-	must[Domain](t)(a.AddDomain(t.Context(), NewDomain{Name: "example.org"}))
+	must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "example.org"}))
 	a.opts.Mailboxes = brokenBoxes{a.opts.Mailboxes}
-	if _, err := a.AddAccount(t.Context(), NewAccount{Address: "ana@example.org"}); err == nil || !strings.Contains(err.Error(), "disk is full") {
+	if _, err := a.AddAccount(ctx, NewAccount{Address: "ana@example.org"}); err == nil || !strings.Contains(err.Error(), "disk is full") {
 		t.Errorf("error = %v", err)
 	}
-	if list := must[[]Account](t)(a.Accounts(t.Context(), "")); len(list) != 0 {
+	if list := must[Page[Account]](t)(a.Accounts(ctx, AccountFilter{})).Items; len(list) != 0 {
 		t.Errorf("accounts: %v", list)
 	}
 }
 
 func TestTyped(t *testing.T) {
-	ctx := t.Context()
+	ctx := AsOwner(t.Context(), "tester")
 	a := open(t, t.TempDir(), Options{})
 	second := func(_ any, err error) error { return err }
+	must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "b.org"}))
 	for name, err := range map[string]error{
-		"domain":        second(a.AddDomain(ctx, NewDomain{Name: "a b"})),
-		"literal":       second(a.Domain(ctx, "[192.0.2.1]")),
-		"alias of":      second(a.AddDomain(ctx, NewDomain{Name: "a.org", AliasOf: "-"})),
-		"catch-all":     second(a.AddDomain(ctx, NewDomain{Name: "a.org", CatchAll: "x"})),
-		"address":       second(a.AddAccount(ctx, NewAccount{Address: "ana"})),
-		"alias":         second(a.AddAlias(ctx, "x", nil)),
-		"target":        second(a.AddAlias(ctx, "x@a.org", []string{"y"})),
-		"alias removed": a.RemoveAlias(ctx, "x@a.org", []string{""}),
-		"state":         second(a.Queue(ctx, QueueFilter{State: "lost"})),
-		"action":        a.ChangeQueue(ctx, "explode", []string{"x"}),
-		"no IDs":        a.ChangeQueue(ctx, Hold, nil),
+		"domain":    second(a.AddDomain(ctx, NewDomain{Name: "a b"})),
+		"alias of":  second(a.AddDomain(ctx, NewDomain{Name: "a.org", AliasOf: "-"})),
+		"catch-all": second(a.AddDomain(ctx, NewDomain{Name: "a.org", CatchAll: "x"})),
+		"address":   second(a.AddAccount(ctx, NewAccount{Address: "ana"})),
+		"alias":     second(a.AddAlias(ctx, "x", nil)),
+		"target":    second(a.AddAlias(ctx, "x@a.org", []string{"y"})),
+		"state":     second(a.Queue(ctx, QueueFilter{QueueMatch: QueueMatch{State: "lost"}})),
+		"action":    second(a.ChangeQueue(ctx, "explode", QueueSelection{IDs: []string{"x"}})),
+		"no IDs":    second(a.ChangeQueue(ctx, Hold, QueueSelection{})),
 	} {
 		if !errors.Is(err, directory.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for name, err := range map[string]error{
-		"queue":  a.ChangeQueue(ctx, Hold, []string{"x"}),
+		"queue":  second(a.ChangeQueue(ctx, Hold, QueueSelection{IDs: []string{"x"}})),
 		"item":   second(a.QueueItem(ctx, "x")),
 		"trace":  second(a.Trace(ctx, "x")),
 		"domain": second(a.Domain(ctx, "a.org")),
+
+		"literal":       second(a.Domain(ctx, "[192.0.2.1]")),
+		"alias removed": a.RemoveAlias(ctx, "x@a.org", []string{""}),
 	} {
 		if !errors.Is(err, directory.ErrNotFound) || strings.Contains(err.Error(), "queue: ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, err := range map[string]error{"certificates": second(a.Certificates(ctx)), "check": second(a.CheckDomain(ctx, "a.org"))} {
+	for name, err := range map[string]error{"certificates": second(a.Certificates(ctx)), "check": second(a.CheckDomain(ctx, "b.org"))} {
 		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "mailstead serve") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -210,7 +213,7 @@ func TestTyped(t *testing.T) {
 }
 
 func TestQueueAndTraces(t *testing.T) {
-	ctx := t.Context()
+	ctx := AsOwner(t.Context(), "tester")
 	a := open(t, t.TempDir(), Options{})
 	q := a.opts.Queue.(*queue.Queue)
 	env := mail.Envelope{ReversePath: mail.Path{Local: "ana", Domain: "example.org"}, Recipients: []mail.Recipient{{Path: mail.Path{Local: "bo", Domain: "far.example"}}}}
@@ -225,25 +228,25 @@ func TestQueueAndTraces(t *testing.T) {
 		}
 		ids = append(ids, string(id))
 	}
-	if err := a.ChangeQueue(ctx, Hold, ids[:1]); err != nil {
+	if n, err := a.ChangeQueue(ctx, Hold, QueueSelection{IDs: ids[:1]}); n != 1 || err != nil {
 		t.Fatal(err)
 	}
-	held := must[[]QueueItem](t)(a.Queue(ctx, QueueFilter{State: "held", Address: "@FAR.example"}))
+	held := must[Page[QueueItem]](t)(a.Queue(ctx, QueueFilter{QueueMatch: QueueMatch{State: "held", Address: "@FAR.example"}})).Items
 	if len(held) != 1 || held[0].ID != ids[0] || held[0].From != "ana@example.org" || held[0].Recipients[0].Address != "bo@far.example" {
 		t.Errorf("held = %+v", held)
 	}
-	if st := must[QueueStats](t)(a.QueueStats(ctx)); st.Messages != 2 || st.States["held"] != 1 || st.States["waiting"] != 1 {
+	if st := must[QueueGroups](t)(a.QueueGroups(ctx)); st.Messages != 2 || st.States["held"] != 1 || st.States["waiting"] != 1 {
 		t.Errorf("stats = %+v", st)
 	}
 	for _, do := range []QueueAction{Release, RetryNow, Cancel} {
-		if err := a.ChangeQueue(ctx, do, ids); err != nil {
+		if n, err := a.ChangeQueue(ctx, do, QueueSelection{Filter: &QueueMatch{Address: "@far.example"}}); n != 2 || err != nil {
 			t.Errorf("%s: %v", do, err)
 		}
 	}
-	if list := must[[]QueueItem](t)(a.Queue(ctx, QueueFilter{})); len(list) != 0 {
+	if list := must[Page[QueueItem]](t)(a.Queue(ctx, QueueFilter{})).Items; len(list) != 0 {
 		t.Errorf("after cancel: %v", list)
 	}
-	entries := must[[]directory.AuditEntry](t)(a.Audit(ctx, 0))
+	entries := must[Page[directory.AuditEntry]](t)(a.Audit(ctx, AuditFilter{})).Items
 	if len(entries) != 4 || entries[0].Action != "queue.cancel" || entries[0].Object != "2 messages" || !strings.Contains(string(entries[0].After), ids[1]) ||
 		entries[3].Action != "queue.hold" || entries[3].Object != ids[0] {
 		t.Errorf("audit = %+v", entries)
@@ -252,7 +255,7 @@ func TestQueueAndTraces(t *testing.T) {
 	log := a.opts.Traces.(*trace.Log)
 	log.Append(trace.Summary{ID: trace.ID(ids[0]), ReversePath: env.ReversePath, Recipients: []mail.Path{{Local: "bo", Domain: "far.example"}}, Outcome: "delivered"},
 		trace.Event{Kind: trace.Done, Text: "done"})
-	found := must[[]TraceSummary](t)(a.FindTraces(ctx, TraceQuery{Address: "BO@far.example"}))
+	found := must[Page[TraceSummary]](t)(a.FindTraces(ctx, TraceQuery{Address: "BO@far.example"})).Items
 	if len(found) != 1 || found[0].From != "ana@example.org" || !slices.Equal(found[0].To, []string{"bo@far.example"}) {
 		t.Errorf("found = %+v", found)
 	}
@@ -271,7 +274,7 @@ func (constant) Read(p []byte) (int, error) {
 
 // TestCheckDomain publishes exactly what the advice says, and then less.
 func TestCheckDomain(t *testing.T) {
-	ctx := t.Context()
+	ctx := AsOwner(t.Context(), "tester")
 	const host = "mail.example.org. 300 IN A 192.0.2.1\n"
 	zones := dnstest.New(host)
 	a := open(t, t.TempDir(), Options{Hostname: "mail.example.org", Resolver: zones})
@@ -279,7 +282,7 @@ func TestCheckDomain(t *testing.T) {
 	findings := func() string {
 		t.Helper()
 		var s []string
-		for _, c := range must[[]Check](t)(a.CheckDomain(ctx, "example.org")) {
+		for _, c := range must[Page[Check]](t)(a.CheckDomain(ctx, "example.org")).Items {
 			s = append(s, string(c.Finding))
 			if c.Text == "" {
 				t.Errorf("%s %s: %s without words", c.Name, c.Type, c.Finding)
@@ -370,7 +373,7 @@ func TestActor(t *testing.T) {
 	if got := Actor(context.Background()); got != "system" {
 		t.Errorf("nobody is %q", got)
 	}
-	if got := Actor(WithActor(context.Background(), "ops")); got != "ops" {
+	if got := Actor(AsOwner(context.Background(), "ops")); got != "ops" {
 		t.Errorf("ops is %q", got)
 	}
 }

@@ -35,13 +35,13 @@ func (a *Admin) records(d Domain) []Record {
 }
 
 // CheckDomain compares what the DNS has with what it should have.
-func (a *Admin) CheckDomain(ctx context.Context, name string) ([]Check, error) {
-	if a.opts.Resolver == nil {
-		return nil, &directory.Problem{Kind: ErrUnavailable, Text: "only a running server asks the DNS; start it with `mailstead serve`"}
-	}
+func (a *Admin) CheckDomain(ctx context.Context, name string) (Page[Check], error) {
 	d, err := a.Domain(ctx, name)
 	if err != nil {
-		return nil, err
+		return Page[Check]{}, err
+	}
+	if a.opts.Resolver == nil {
+		return Page[Check]{}, &directory.Problem{Kind: ErrUnavailable, Text: "only a running server asks the DNS; start it with `mailstead serve`"}
 	}
 	var checks []Check
 	for _, r := range d.Records {
@@ -49,7 +49,7 @@ func (a *Admin) CheckDomain(ctx context.Context, name string) ([]Check, error) {
 		c.Found, err = a.lookup(ctx, r)
 		switch {
 		case ctx.Err() != nil:
-			return nil, ctx.Err()
+			return Page[Check]{}, ctx.Err()
 		case errors.Is(err, dns.ErrNotFound):
 		case err != nil:
 			c.Finding, c.Text = Unknown, "the DNS gave no answer; try again later"
@@ -59,7 +59,7 @@ func (a *Admin) CheckDomain(ctx context.Context, name string) ([]Check, error) {
 		}
 		checks = append(checks, c)
 	}
-	return checks, nil
+	return whole(checks), nil
 }
 
 // lookup returns what the DNS has under a record's name and type.

@@ -7,6 +7,6 @@
 // addresses any case. Errors are sentences that say what to do; what they are
 // can be asked with errors.Is and the errors of admin/directory.
 //
-// Every change is recorded in the audit log with the actor of its context
-// ([WithActor]).
+// Every method begins with the rights of who asks ([Principal]); without one in
+// the context everything is refused. Every change is recorded in the audit log.
 package admin

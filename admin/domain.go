@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"slices"
 
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail"
@@ -11,47 +12,71 @@ import (
 	"github.com/mailstead/mailstead/smtp/dkim"
 )
 
-// Domains returns all domains.
-func (a *Admin) Domains(context.Context) ([]Domain, error) {
-	list := []Domain{}
-	for _, d := range a.opts.Directory.Domains() {
-		list = append(list, a.describeDomain(d))
+// Domains returns domains by name.
+func (a *Admin) Domains(ctx context.Context, f DomainFilter) (Page[Domain], error) {
+	p, err := authorize(ctx, SeeDomains)
+	if err != nil {
+		return Page[Domain]{}, err
 	}
-	return list, nil
+	rows := slices.DeleteFunc(a.opts.Directory.Domains(), func(d directory.Domain) bool {
+		return !p.sees(d.Name) || !contains(f.Query, string(d.Name), d.Name.Unicode())
+	})
+	n := a.countAddresses()
+	return paginate(rows, func(d directory.Domain) string { return string(d.Name) }, f.Paging, func(d directory.Domain) Domain { return describeDomain(d, n) })
 }
 
 // Domain returns one domain with the records to publish.
-func (a *Admin) Domain(_ context.Context, name string) (Domain, error) {
-	d, err := a.findDomain(name)
+func (a *Admin) Domain(ctx context.Context, name string) (Domain, error) {
+	d, err := a.authorizeName(ctx, SeeDomains, name)
 	if err != nil {
 		return Domain{}, err
 	}
 	return a.describeWithRecords(d), nil
 }
 
+// authorizeName returns a domain of which something may be done.
+func (a *Admin) authorizeName(ctx context.Context, r Right, name string) (directory.Domain, error) {
+	p, err := authorize(ctx, r)
+	if err != nil {
+		return directory.Domain{}, err
+	}
+	d, err := a.findDomain(name)
+	if err == nil && !p.sees(d.Name) {
+		err = directory.NoDomain(d.Name)
+	}
+	if err != nil {
+		return directory.Domain{}, err
+	}
+	return d, nil
+}
+
+// findDomain returns the domain of a name. What cannot be a name is not found.
 func (a *Admin) findDomain(name string) (directory.Domain, error) {
 	n, err := parseDomain(name)
 	if err != nil {
-		return directory.Domain{}, err
+		return directory.Domain{}, &directory.Problem{Kind: directory.ErrNotFound, Text: err.Error()}
 	}
 	return a.opts.Directory.Domain(n)
 }
 
 // AddDomain adds a domain and makes its DKIM keys.
 func (a *Admin) AddDomain(ctx context.Context, n NewDomain) (Domain, error) {
+	if _, err := authorize(ctx, AddDomains); err != nil {
+		return Domain{}, err
+	}
 	name, err := parseDomain(n.Name)
 	if err != nil {
-		return Domain{}, err
+		return Domain{}, At("name", err)
 	}
 	new := directory.NewDomain{Name: name, Separator: n.Separator}
 	if n.AliasOf != "" {
 		if new.AliasOf, err = parseDomain(n.AliasOf); err != nil {
-			return Domain{}, err
+			return Domain{}, At("aliasOf", err)
 		}
 	}
 	if n.CatchAll != "" {
 		if new.CatchAll, err = parseAddress(n.CatchAll); err != nil {
-			return Domain{}, err
+			return Domain{}, At("catchAll", err)
 		}
 	}
 	if new.Keys, err = a.makeKeys(); err != nil {
@@ -59,7 +84,7 @@ func (a *Admin) AddDomain(ctx context.Context, n NewDomain) (Domain, error) {
 	}
 	d, err := a.opts.Directory.AddDomain(ctx, Actor(ctx), new)
 	if err != nil {
-		return Domain{}, err
+		return Domain{}, At("name", err)
 	}
 	return a.describeWithRecords(d), nil
 }
@@ -85,7 +110,7 @@ func (a *Admin) makeKeys() ([]directory.DKIMKey, error) {
 
 // SetDomain changes a domain.
 func (a *Admin) SetDomain(ctx context.Context, name string, ch DomainChange) (Domain, error) {
-	n, err := parseDomain(name)
+	old, err := a.authorizeName(ctx, ChangeDomains, name)
 	if err != nil {
 		return Domain{}, err
 	}
@@ -94,24 +119,27 @@ func (a *Admin) SetDomain(ctx context.Context, name string, ch DomainChange) (Do
 		to.CatchAll = new(mail.Path)
 		if *ch.CatchAll != "" {
 			if *to.CatchAll, err = parseAddress(*ch.CatchAll); err != nil {
-				return Domain{}, err
+				return Domain{}, At("catchAll", err)
 			}
 		}
 	}
-	d, err := a.opts.Directory.SetDomain(ctx, Actor(ctx), n, to)
+	d, err := a.opts.Directory.SetDomain(ctx, Actor(ctx), old.Name, to)
 	if err != nil {
-		return Domain{}, err
+		return Domain{}, At("separator", err)
 	}
 	return a.describeWithRecords(d), nil
 }
 
 // RemoveDomain removes a domain, and with force its accounts.
 func (a *Admin) RemoveDomain(ctx context.Context, name string, force bool) error {
-	n, err := parseDomain(name)
+	d, err := a.authorizeName(ctx, AddDomains, name)
 	if err != nil {
 		return err
 	}
-	removed, err := a.opts.Directory.RemoveDomain(ctx, Actor(ctx), n, force)
+	if _, err := authorizeSudo(ctx, AddDomains); err != nil {
+		return err
+	}
+	removed, err := a.opts.Directory.RemoveDomain(ctx, Actor(ctx), d.Name, force)
 	if err != nil {
 		return err
 	}
@@ -123,21 +151,25 @@ func (a *Admin) RemoveDomain(ctx context.Context, name string, force bool) error
 	return nil
 }
 
-func (a *Admin) describeDomain(d directory.Domain) Domain {
-	view := Domain{Name: string(d.Name), AliasOf: string(d.AliasOf), CatchAll: d.CatchAll.String(), Separator: d.Separator,
-		Disabled: d.Disabled, AppOnly: d.AppPasswordsOnly, Created: d.Created, Keys: []DKIMKey{}}
-	if view.Separator == "" {
-		view.Separator = directory.DefaultSeparator
-	}
+// addressCounts are the numbers of accounts and aliases by domain.
+type addressCounts struct{ accounts, aliases map[mail.Domain]int }
+
+func (a *Admin) countAddresses() addressCounts {
+	n := addressCounts{map[mail.Domain]int{}, map[mail.Domain]int{}}
 	for _, acct := range a.opts.Directory.Accounts() {
-		if acct.Address.Domain == d.Name {
-			view.Accounts++
-		}
+		n.accounts[acct.Address.Domain]++
 	}
 	for _, al := range a.opts.Directory.Aliases() {
-		if al.Address.Domain == d.Name {
-			view.Aliases++
-		}
+		n.aliases[al.Address.Domain]++
+	}
+	return n
+}
+
+func describeDomain(d directory.Domain, n addressCounts) Domain {
+	view := Domain{Name: string(d.Name), AliasOf: string(d.AliasOf), CatchAll: d.CatchAll.String(), Separator: d.Separator,
+		Disabled: d.Disabled, AppOnly: d.AppPasswordsOnly, Created: d.Created, Accounts: n.accounts[d.Name], Aliases: n.aliases[d.Name], Keys: []DKIMKey{}}
+	if view.Separator == "" {
+		view.Separator = directory.DefaultSeparator
 	}
 	for _, k := range d.Keys {
 		key := DKIMKey{Selector: k.Selector, Algorithm: k.Algorithm, Created: k.Created}
@@ -151,7 +183,7 @@ func (a *Admin) describeDomain(d directory.Domain) Domain {
 }
 
 func (a *Admin) describeWithRecords(d directory.Domain) Domain {
-	view := a.describeDomain(d)
+	view := describeDomain(d, a.countAddresses())
 	view.Records = a.records(view)
 	return view
 }

@@ -11,7 +11,7 @@ import (
 
 // Operator is everything that the command line can ask for.
 type Operator interface {
-	Domains(ctx context.Context) ([]Domain, error)
+	Domains(ctx context.Context, f DomainFilter) (Page[Domain], error)
 	Domain(ctx context.Context, name string) (Domain, error)
 	// AddDomain adds a domain and makes its DKIM keys.
 	AddDomain(ctx context.Context, n NewDomain) (Domain, error)
@@ -20,10 +20,9 @@ type Operator interface {
 	// mail.
 	RemoveDomain(ctx context.Context, name string, force bool) error
 	// CheckDomain compares what the DNS has with what it should have.
-	CheckDomain(ctx context.Context, name string) ([]Check, error)
+	CheckDomain(ctx context.Context, name string) (Page[Check], error)
 
-	// Accounts returns the accounts of a domain; "" is all.
-	Accounts(ctx context.Context, domain string) ([]Account, error)
+	Accounts(ctx context.Context, f AccountFilter) (Page[Account], error)
 	// Account also says what the account uses.
 	Account(ctx context.Context, address string) (Account, error)
 	// AddAccount adds an account with its mailboxes.
@@ -33,31 +32,35 @@ type Operator interface {
 	// RemoveAccount removes an account with all its mail.
 	RemoveAccount(ctx context.Context, address string) error
 
-	Aliases(ctx context.Context, domain string) ([]Alias, error)
+	Aliases(ctx context.Context, f AliasFilter) (Page[Alias], error)
+	Alias(ctx context.Context, address string) (Alias, error)
 	// AddAlias makes an alias, or adds targets to one.
 	AddAlias(ctx context.Context, address string, targets []string) (Alias, error)
 	// RemoveAlias takes targets out of an alias; none named: the whole alias.
 	RemoveAlias(ctx context.Context, address string, targets []string) error
 
-	Queue(ctx context.Context, f QueueFilter) ([]QueueItem, error)
+	// Queue returns messages in the queue, oldest first.
+	Queue(ctx context.Context, f QueueFilter) (Page[QueueItem], error)
 	QueueItem(ctx context.Context, id string) (QueueItem, error)
-	QueueStats(ctx context.Context) (QueueStats, error)
-	ChangeQueue(ctx context.Context, do QueueAction, ids []string) error
+	QueueGroups(ctx context.Context) (QueueGroups, error)
+	// ChangeQueue does something with messages and returns with how many.
+	ChangeQueue(ctx context.Context, do QueueAction, which QueueSelection) (int, error)
 
-	FindTraces(ctx context.Context, q TraceQuery) ([]TraceSummary, error)
+	// FindTraces returns traces, newest first.
+	FindTraces(ctx context.Context, q TraceQuery) (Page[TraceSummary], error)
 	Trace(ctx context.Context, id string) (Trace, error)
 
-	Settings(ctx context.Context) ([]directory.Setting, error)
+	Settings(ctx context.Context) (Page[directory.Setting], error)
 	Setting(ctx context.Context, name string) (directory.Setting, error)
 	SetSetting(ctx context.Context, name, value string) (directory.Setting, error)
 	ResetSetting(ctx context.Context, name string) (directory.Setting, error)
 	ExportSettings(ctx context.Context) ([]byte, error)
-	ImportSettings(ctx context.Context, file []byte) ([]directory.SettingChange, error)
+	ImportSettings(ctx context.Context, file []byte) (Page[directory.SettingChange], error)
 
 	// Certificates says how certificates stand; only a running server knows.
-	Certificates(ctx context.Context) ([]certs.Status, error)
-	// Audit returns the newest changes, newest first; 100 if limit is 0.
-	Audit(ctx context.Context, limit int) ([]directory.AuditEntry, error)
+	Certificates(ctx context.Context) (Page[certs.Status], error)
+	// Audit returns changes, newest first.
+	Audit(ctx context.Context, f AuditFilter) (Page[directory.AuditEntry], error)
 
 	Close() error
 }
@@ -65,8 +68,8 @@ type Operator interface {
 // Domain is a domain as an operator sees it.
 type Domain struct {
 	Name      string    `json:"name"` // A-labels
-	AliasOf   string    `json:"alias_of,omitempty"`
-	CatchAll  string    `json:"catch_all,omitempty"`
+	AliasOf   string    `json:"aliasOf,omitempty"`
+	CatchAll  string    `json:"catchAll,omitempty"`
 	Separator string    `json:"separator"`
 	Disabled  bool      `json:"disabled,omitempty"`
 	AppOnly   bool      `json:"appPasswordsOnly,omitempty"`
@@ -115,14 +118,14 @@ type Check struct {
 // NewDomain is a domain to add; only Name must be there.
 type NewDomain struct {
 	Name      string `json:"name"`
-	AliasOf   string `json:"alias_of,omitempty"`
-	CatchAll  string `json:"catch_all,omitempty"`
+	AliasOf   string `json:"aliasOf,omitempty"`
+	CatchAll  string `json:"catchAll,omitempty"`
 	Separator string `json:"separator,omitempty"`
 }
 
 // DomainChange says what changes: what is not nil.
 type DomainChange struct {
-	CatchAll  *string `json:"catch_all,omitempty"` // "": none any more
+	CatchAll  *string `json:"catchAll,omitempty"` // "": none any more
 	Separator *string `json:"separator,omitempty"`
 	Disabled  *bool   `json:"disabled,omitempty"`
 
@@ -135,8 +138,8 @@ type Account struct {
 	Address       string    `json:"address"`
 	Name          string    `json:"name,omitempty"`
 	Suspended     bool      `json:"suspended,omitempty"`
-	QuotaBytes    int64     `json:"quota_bytes"` // 0: no limit
-	QuotaMessages int64     `json:"quota_messages"`
+	QuotaBytes    int64     `json:"quotaBytes"` // 0: no limit
+	QuotaMessages int64     `json:"quotaMessages"`
 	Created       time.Time `json:"created"`
 	Aliases       []string  `json:"aliases,omitempty"` // that lead to it directly
 	Usage         *Usage    `json:"usage,omitempty"`   // only of one account, not in lists
@@ -160,10 +163,10 @@ type NewAccount struct {
 	Address       string `json:"address"`
 	Name          string `json:"name,omitempty"`
 	Password      string `json:"password,omitempty"`
-	QuotaBytes    *int64 `json:"quota_bytes,omitempty"`
-	QuotaMessages *int64 `json:"quota_messages,omitempty"`
+	QuotaBytes    *int64 `json:"quotaBytes,omitempty"`
+	QuotaMessages *int64 `json:"quotaMessages,omitempty"`
 
-	Role    string   `json:"role,omitempty"`
+	Role    string   `json:"role,omitempty" enum:"user,support,domain-admin,admin,owner"`
 	Domains []string `json:"domains,omitempty"`
 }
 
@@ -171,10 +174,10 @@ type NewAccount struct {
 type AccountChange struct {
 	Name          *string `json:"name,omitempty"`
 	Suspended     *bool   `json:"suspended,omitempty"`
-	QuotaBytes    *int64  `json:"quota_bytes,omitempty"`
-	QuotaMessages *int64  `json:"quota_messages,omitempty"`
+	QuotaBytes    *int64  `json:"quotaBytes,omitempty"`
+	QuotaMessages *int64  `json:"quotaMessages,omitempty"`
 
-	Role             *string   `json:"role,omitempty"`
+	Role             *string   `json:"role,omitempty" enum:"user,support,domain-admin,admin,owner"`
 	Domains          *[]string `json:"domains,omitempty"`
 	Forward          *[]string `json:"forward,omitempty"` // empty: no more
 	KeepCopy         *bool     `json:"keepCopy,omitempty"`
@@ -188,13 +191,50 @@ type Alias struct {
 	Created time.Time `json:"created"`
 }
 
+// DomainFilter narrows a list of domains; empty fields do not.
+type DomainFilter struct {
+	Paging
+	Query string // part of the name
+}
+
+// AccountFilter narrows a list of accounts; empty fields do not.
+type AccountFilter struct {
+	Paging
+	Domain string
+	Query  string // part of address or name
+	State  string // "active", "suspended"
+	Role   string
+}
+
+// AliasFilter narrows a list of aliases; empty fields do not.
+type AliasFilter struct {
+	Paging
+	Domain string
+	Query  string // part of the address or of a target
+}
+
+// AuditFilter narrows the audit log; empty fields do not.
+type AuditFilter struct {
+	Paging
+}
+
 // QueueFilter narrows a list of the queue; empty fields do not.
 type QueueFilter struct {
-	Address string // of sender or recipient; "@example.org" is a whole domain
-	State   string // "waiting", "trying", "retry", "held"
-	Cause   string
-	After   string // continue behind this ID
-	Limit   int    // 100 if 0
+	Paging
+	QueueMatch
+}
+
+// QueueMatch says which messages in the queue are meant; empty fields do not.
+type QueueMatch struct {
+	Address string `json:"address,omitempty" query:"address" doc:"Sender or recipient; @example.org is a whole domain."`
+	State   string `json:"state,omitempty" query:"state" enum:"waiting,trying,retry,held"`
+	Cause   string `json:"cause,omitempty" query:"cause" doc:"What the messages wait for, as the groups name it."`
+}
+
+// QueueSelection names messages, or says which are meant.
+type QueueSelection struct {
+	IDs    []string    `json:"ids,omitempty" maxItems:"1000"`
+	Filter *QueueMatch `json:"filter,omitempty" doc:"All messages that match; {} is all."`
 }
 
 // QueueItem is a message in the queue.
@@ -220,17 +260,17 @@ type QueueRecipient struct {
 	Cause    string    `json:"cause,omitempty"`
 }
 
-// QueueStats is an overview of the queue.
-type QueueStats struct {
+// QueueGroups is an overview of the queue: why mail waits.
+type QueueGroups struct {
 	Messages   int            `json:"messages"`
 	Recipients int            `json:"recipients"`
 	States     map[string]int `json:"states"`
 	Oldest     time.Time      `json:"oldest,omitzero"`
-	Causes     []QueueCause   `json:"causes"`
+	Groups     []QueueGroup   `json:"groups"`
 }
 
-// QueueCause is a group of recipients that wait for one reason.
-type QueueCause struct {
+// QueueGroup is recipients that wait for one reason.
+type QueueGroup struct {
 	Cause    string    `json:"cause"`
 	State    string    `json:"state"`
 	Reply    string    `json:"reply,omitempty"`
@@ -250,10 +290,10 @@ const (
 
 // TraceQuery narrows FindTraces; empty fields do not.
 type TraceQuery struct {
+	Paging
 	ID, MessageID, Address, IP, Subject, Outcome string
 
 	After, Before time.Time
-	Limit         int // 100 if 0
 }
 
 // TraceSummary is what a trace is found by.
@@ -264,9 +304,9 @@ type TraceSummary struct {
 	Direction  string    `json:"direction,omitempty"`
 	From       string    `json:"from"`
 	To         []string  `json:"to,omitempty"`
-	MessageID  string    `json:"message_id,omitempty"`
-	RemoteIP   string    `json:"remote_ip,omitempty"`
-	RemoteName string    `json:"remote_name,omitempty"`
+	MessageID  string    `json:"messageId,omitempty"`
+	RemoteIP   string    `json:"remoteIp,omitempty"`
+	RemoteName string    `json:"remoteName,omitempty"`
 	Login      string    `json:"login,omitempty"`
 	Size       int64     `json:"size,omitempty"`
 	Outcome    string    `json:"outcome,omitempty"`

@@ -20,6 +20,7 @@ import (
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
+	"github.com/mailstead/mailstead/smtp/queue"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -50,7 +51,7 @@ func serve(t *testing.T) (*Client, *admin.Admin) {
 	return c, op
 }
 
-func start(t *testing.T, sock string, op admin.Operator) {
+func start(t *testing.T, sock string, op *admin.Admin) {
 	t.Helper()
 	l, err := Listen(sock)
 	if err != nil {
@@ -58,7 +59,8 @@ func start(t *testing.T, sock string, op admin.Operator) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, l, op, quiet) }()
+	h := handler(t, Options{Admin: op}).Socket()
+	go func() { ended <- Serve(ctx, l, h, quiet) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -67,10 +69,19 @@ func start(t *testing.T, sock string, op admin.Operator) {
 	})
 }
 
+func handler(t *testing.T, o Options) *Server {
+	t.Helper()
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // TestSameAsDirect does everything through the socket and compares with what
 // an Admin says itself.
 func TestSameAsDirect(t *testing.T) {
-	ctx := t.Context()
+	ctx := admin.AsOwner(t.Context(), "tester")
 	c, op := serve(t)
 	yes, catchAll, quota := true, "a/b@example.org", int64(1<<20)
 	check := func(name string, err error) {
@@ -107,7 +118,7 @@ func TestSameAsDirect(t *testing.T) {
 	}
 	changed, err := c.ImportSettings(ctx, []byte("[trace]\nkeep = \"10d\"\n"))
 	check("import", err)
-	if len(changed) != 1 || changed[0].After != "10d" {
+	if len(changed.Items) != 1 || changed.Items[0].After != "10d" {
 		t.Errorf("imported = %+v", changed)
 	}
 
@@ -123,29 +134,34 @@ func TestSameAsDirect(t *testing.T) {
 		name string
 		get  func(admin.Operator) (any, error)
 	}{
-		{"domains", func(o admin.Operator) (any, error) { return o.Domains(ctx) }},
+		{"domains", func(o admin.Operator) (any, error) { return o.Domains(ctx, admin.DomainFilter{}) }},
 		{"domain", func(o admin.Operator) (any, error) { return o.Domain(ctx, "example.org") }},
 		{"check", func(o admin.Operator) (any, error) { return o.CheckDomain(ctx, "example.org") }},
-		{"accounts", func(o admin.Operator) (any, error) { return o.Accounts(ctx, "example.org") }},
+		{"accounts", func(o admin.Operator) (any, error) {
+			return o.Accounts(ctx, admin.AccountFilter{Domain: "example.org", Paging: admin.Paging{Limit: 1}})
+		}},
 		{"account", func(o admin.Operator) (any, error) { return o.Account(ctx, "a/b@example.org") }},
-		{"aliases", func(o admin.Operator) (any, error) { return o.Aliases(ctx, "") }},
-		{"queue", func(o admin.Operator) (any, error) { return o.Queue(ctx, admin.QueueFilter{Limit: 5}) }},
-		{"stats", func(o admin.Operator) (any, error) { return o.QueueStats(ctx) }},
+		{"aliases", func(o admin.Operator) (any, error) { return o.Aliases(ctx, admin.AliasFilter{}) }},
+		{"alias", func(o admin.Operator) (any, error) { return o.Alias(ctx, "info@example.org") }},
+		{"queue", func(o admin.Operator) (any, error) {
+			return o.Queue(ctx, admin.QueueFilter{Paging: admin.Paging{Limit: 5}})
+		}},
+		{"groups", func(o admin.Operator) (any, error) { return o.QueueGroups(ctx) }},
 		{"traces", func(o admin.Operator) (any, error) { return o.FindTraces(ctx, admin.TraceQuery{Address: "@x.org"}) }},
 		{"settings", func(o admin.Operator) (any, error) { return o.Settings(ctx) }},
 		{"setting", func(o admin.Operator) (any, error) { return o.Setting(ctx, "queue.expire") }},
 		{"export", func(o admin.Operator) (any, error) { return o.ExportSettings(ctx) }},
 		{"certificates", func(o admin.Operator) (any, error) { return o.Certificates(ctx) }},
-		{"audit", func(o admin.Operator) (any, error) { return o.Audit(ctx, 0) }},
+		{"audit", func(o admin.Operator) (any, error) { return o.Audit(ctx, admin.AuditFilter{}) }},
 	} {
 		one, err1 := tt.get(c)
 		two, err2 := tt.get(op)
 		same(tt.name, one, two, err1, err2)
 	}
-	entries, err := c.Audit(ctx, 1)
+	entries, err := c.Audit(ctx, admin.AuditFilter{Paging: admin.Paging{Limit: 1}})
 	check("audit", err)
-	if entries[0].Actor != "admin socket (cli:tester)" {
-		t.Errorf("actor = %q", entries[0].Actor)
+	if entries.Items[0].Actor != "admin socket (cli:tester)" {
+		t.Errorf("actor = %q", entries.Items[0].Actor)
 	}
 	st, err = c.ResetSetting(ctx, "queue.expire")
 	check("reset", err)
@@ -155,13 +171,13 @@ func TestSameAsDirect(t *testing.T) {
 	check("remove alias", c.RemoveAlias(ctx, "info@example.org", nil))
 	check("remove account", c.RemoveAccount(ctx, `"c d?"@example.org`))
 	check("remove domain", c.RemoveDomain(ctx, "example.org", true))
-	if left, err := op.Domains(ctx); err != nil || len(left) != 0 {
+	if left, err := op.Domains(ctx, admin.DomainFilter{}); err != nil || len(left.Items) != 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
 }
 
 func TestErrorsKeepTheirKind(t *testing.T) {
-	ctx := t.Context()
+	ctx := admin.AsOwner(t.Context(), "tester")
 	c, op := serve(t)
 	if _, err := c.AddDomain(ctx, admin.NewDomain{Name: "example.org"}); err != nil {
 		t.Fatal(err)
@@ -176,10 +192,17 @@ func TestErrorsKeepTheirKind(t *testing.T) {
 			return err
 		}, directory.ErrExists},
 		{"no domain", func(o admin.Operator) error { _, err := o.Domain(ctx, "other.org"); return err }, directory.ErrNotFound},
-		{"not valid", func(o admin.Operator) error { return o.SetPassword(ctx, "nobody", "x") }, directory.ErrInvalid},
+		{"no account", func(o admin.Operator) error { return o.SetPassword(ctx, "nobody", "x") }, directory.ErrNotFound},
+		{"not valid", func(o admin.Operator) error {
+			_, err := o.AddAlias(ctx, "nobody", []string{"x@example.org"})
+			return err
+		}, directory.ErrInvalid},
 		{"no queue item", func(o admin.Operator) error { _, err := o.QueueItem(ctx, "x"); return err }, directory.ErrNotFound},
 		{"no trace", func(o admin.Operator) error { _, err := o.Trace(ctx, "x"); return err }, directory.ErrNotFound},
-		{"no IDs", func(o admin.Operator) error { return o.ChangeQueue(ctx, admin.Hold, nil) }, directory.ErrInvalid},
+		{"no IDs", func(o admin.Operator) error {
+			_, err := o.ChangeQueue(ctx, admin.Hold, admin.QueueSelection{})
+			return err
+		}, directory.ErrInvalid},
 		{"bad file", func(o admin.Operator) error { _, err := o.ImportSettings(ctx, []byte("x")); return err }, directory.ErrInvalid},
 	} {
 		remote, direct := tt.do(c), tt.do(op)
@@ -219,32 +242,37 @@ func TestSocket(t *testing.T) {
 	}
 }
 
-// panics is an Operator with a bug.
-type panics struct{ admin.Operator }
+// slow is a queue that takes too long.
+type slow struct{ admin.Queue }
 
-func (panics) Domains(context.Context) ([]admin.Domain, error) { panic("bug") }
-func (panics) Settings(context.Context) ([]directory.Setting, error) {
-	return nil, context.DeadlineExceeded
+func (slow) Stats(context.Context) (queue.Stats, error) {
+	return queue.Stats{}, context.DeadlineExceeded
 }
 
 func TestProblems(t *testing.T) {
-	h := Handler(panics{}, quiet)
+	h := handler(t, Options{Admin: admin.New(admin.Options{Queue: slow{}})}).Socket()
 	for _, tt := range []struct {
 		method, path, mediaType, body string
 		status                        int
-		says                          string
+		code, says                    string
 	}{
-		{"GET", "/api/v1/domains", "", "", 500, "a bug of the server"},
-		{"GET", "/api/v1/settings", "", "", 503, "try again"},
-		{"GET", "/", "", "", 404, "Not Found"},
-		{"PUT", "/api/v1/domains", "", "", 405, "Method Not Allowed"},
-		{"POST", "/api/v1/domains", "text/plain", "{}", 415, "application/json"},
-		{"POST", "/api/v1/domains", "application/json", "{", 400, "not what is expected"},
-		{"POST", "/api/v1/domains", "application/json", `{"nam":"x"}`, 400, `unknown field "nam"`},
-		{"POST", "/api/v1/domains", "application/json", `{"name":"x"} {}`, 400, "behind it"},
-		{"POST", "/api/v1/domains", "application/json", `{"name":"` + strings.Repeat("x", 3<<20) + `"}`, 413, "Too Large"},
-		{"GET", "/api/v1/queue?limit=many", "", "", 400, "limit is not a number"},
-		{"GET", "/api/v1/traces?after=yesterday", "", "", 400, "after is not a time"},
+		{"GET", "/api/v1/domains", "", "", 500, "internal", "a bug of the server"},
+		{"GET", "/api/v1/queue/groups", "", "", 503, "unavailable", "try again"},
+		{"GET", "/api/v1/nothing", "", "", 404, "not-found", "Not Found"},
+		{"PUT", "/api/v1/domains", "application/json", "{}", 405, "method", "Method Not Allowed"},
+		{"POST", "/api/v1/domains", "text/plain", "{}", 415, "media-type", "application/json"},
+		{"POST", "/api/v1/domains", "", "{}", 415, "media-type", "application/json"},
+		{"PUT", "/api/v1/settings.toml", "application/json", "{}", 415, "media-type", "application/toml"},
+		{"POST", "/api/v1/domains", "application/json", "{", 400, "invalid", "body"},
+		{"POST", "/api/v1/domains", "application/json", `{"name":"x.org","nam":"x"}`, 422, "invalid", "body.nam"},
+		{"POST", "/api/v1/domains", "application/json", `{"name":"x"} {}`, 400, "invalid", "after top-level value"},
+		{"POST", "/api/v1/domains", "application/json", `{"name":"` + strings.Repeat("x", 3<<20) + `"}`, 413, "too-large", "Too Large"},
+		{"GET", "/api/v1/queue?limit=many", "", "", 422, "invalid", "query.limit"},
+		{"GET", "/api/v1/queue?limit=501", "", "", 422, "invalid", "query.limit"},
+		{"GET", "/api/v1/queue?limits=5", "", "", 422, "invalid", "query.limits"},
+		{"GET", "/api/v1/queue?cursor=!", "", "", 422, "invalid", "the cursor"},
+		{"GET", "/api/v1/traces?from=yesterday", "", "", 422, "invalid", "query.from"},
+		{"POST", "/api/v1/queue:dance", "", "", 405, "method", "Method Not Allowed"},
 	} {
 		r := httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body))
 		if tt.mediaType != "" {
@@ -252,11 +280,11 @@ func TestProblems(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		var p problem
+		var p Problem
 		err := json.Unmarshal(w.Body.Bytes(), &p)
-		if err != nil || w.Code != tt.status || p.Status != tt.status || w.Header().Get("Content-Type") != problemType ||
-			p.Type != "about:blank" || p.Title != http.StatusText(tt.status) || !strings.Contains(p.Detail, tt.says) {
-			t.Errorf("%s %.40s: %d %s", tt.method, tt.path, w.Code, w.Body)
+		if err != nil || w.Code != tt.status || p.Status != tt.status || w.Header().Get("Content-Type") != problemType || p.Code != tt.code ||
+			p.Type != "about:blank" || p.Title != http.StatusText(tt.status) || p.TraceID == "" || !strings.Contains(p.Detail, tt.says) {
+			t.Errorf("%s %.40s: %d %.300s", tt.method, tt.path, w.Code, w.Body)
 		}
 	}
 }
@@ -268,25 +296,26 @@ func TestActorHeader(t *testing.T) {
 		"a\tb":                   "admin socket",
 		strings.Repeat("x", 101): "admin socket",
 	} {
-		op := &records{}
-		r := httptest.NewRequest("GET", "/api/v1/domains", nil)
+		q := &records{}
+		r := httptest.NewRequest("GET", "/api/v1/queue/groups", nil)
 		r.Header.Set(actorHeader, claim)
-		Handler(op, quiet).ServeHTTP(httptest.NewRecorder(), r)
-		if op.actor != want {
-			t.Errorf("%q is %q, want %q", claim, op.actor, want)
+		h := handler(t, Options{Admin: admin.New(admin.Options{Queue: q})})
+		h.Socket().ServeHTTP(httptest.NewRecorder(), r)
+		if q.actor != want {
+			t.Errorf("%q is %q, want %q", claim, q.actor, want)
 		}
 	}
 }
 
 // records remembers who asked.
 type records struct {
-	admin.Operator
+	admin.Queue
 	actor string
 }
 
-func (r *records) Domains(ctx context.Context) ([]admin.Domain, error) {
+func (r *records) Stats(ctx context.Context) (queue.Stats, error) {
 	r.actor = admin.Actor(ctx)
-	return nil, nil
+	return queue.Stats{}, nil
 }
 
 // TestStrangeServer lets the client talk to something else.
@@ -314,7 +343,7 @@ func TestStrangeServer(t *testing.T) {
 	if _, err := c.AddDomain(t.Context(), admin.NewDomain{}); err == nil || !strings.Contains(err.Error(), "418") {
 		t.Errorf("teapot: %v", err)
 	}
-	if _, err := c.Domains(t.Context()); err == nil || !strings.Contains(err.Error(), "/domains") {
+	if _, err := c.Domains(t.Context(), admin.DomainFilter{}); err == nil || !strings.Contains(err.Error(), "/domains") {
 		t.Errorf("html: %v", err)
 	}
 }

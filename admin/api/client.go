@@ -12,13 +12,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 	"syscall"
-	"time"
 
 	"github.com/mailstead/mailstead/admin"
-	"github.com/mailstead/mailstead/admin/certs"
-	"github.com/mailstead/mailstead/admin/directory"
 )
 
 // maxAnswer bounds what a client reads of an answer.
@@ -112,7 +108,7 @@ func encode(body any) (b []byte, mediaType string, err error) {
 
 // failure makes an error of an answer.
 func failure(resp *http.Response, body []byte) error {
-	var p problem
+	var p Problem
 	t, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if err != nil || t != problemType || json.Unmarshal(body, &p) != nil || p.Detail == "" {
 		return fmt.Errorf("admin socket: %s", resp.Status)
@@ -142,134 +138,4 @@ func get[T any](ctx context.Context, c *Client, path string, query ...string) (T
 		}
 	}
 	return call[T](ctx, c, request{method: http.MethodGet, path: path, query: q})
-}
-
-func (c *Client) Domains(ctx context.Context) ([]admin.Domain, error) {
-	return get[[]admin.Domain](ctx, c, "/domains")
-}
-
-func (c *Client) Domain(ctx context.Context, name string) (admin.Domain, error) {
-	return get[admin.Domain](ctx, c, "/domains/"+url.PathEscape(name))
-}
-
-func (c *Client) AddDomain(ctx context.Context, n admin.NewDomain) (admin.Domain, error) {
-	return call[admin.Domain](ctx, c, request{method: http.MethodPost, path: "/domains", body: n})
-}
-
-func (c *Client) SetDomain(ctx context.Context, name string, ch admin.DomainChange) (admin.Domain, error) {
-	return call[admin.Domain](ctx, c, request{method: http.MethodPatch, path: "/domains/" + url.PathEscape(name), body: ch})
-}
-
-func (c *Client) RemoveDomain(ctx context.Context, name string, force bool) error {
-	q := url.Values{"force": {strconv.FormatBool(force)}}
-	_, err := c.raw(ctx, request{method: http.MethodDelete, path: "/domains/" + url.PathEscape(name), query: q})
-	return err
-}
-
-func (c *Client) CheckDomain(ctx context.Context, name string) ([]admin.Check, error) {
-	return get[[]admin.Check](ctx, c, "/domains/"+url.PathEscape(name)+"/check")
-}
-
-func (c *Client) Accounts(ctx context.Context, domain string) ([]admin.Account, error) {
-	return get[[]admin.Account](ctx, c, "/accounts", "domain", domain)
-}
-
-func (c *Client) Account(ctx context.Context, address string) (admin.Account, error) {
-	return get[admin.Account](ctx, c, "/accounts/"+url.PathEscape(address))
-}
-
-func (c *Client) AddAccount(ctx context.Context, n admin.NewAccount) (admin.Account, error) {
-	return call[admin.Account](ctx, c, request{method: http.MethodPost, path: "/accounts", body: n})
-}
-
-func (c *Client) SetAccount(ctx context.Context, address string, ch admin.AccountChange) (admin.Account, error) {
-	return call[admin.Account](ctx, c, request{method: http.MethodPatch, path: "/accounts/" + url.PathEscape(address), body: ch})
-}
-
-func (c *Client) SetPassword(ctx context.Context, address, password string) error {
-	_, err := c.raw(ctx, request{method: http.MethodPut, path: "/accounts/" + url.PathEscape(address) + "/password", body: passwordBody{password}})
-	return err
-}
-
-func (c *Client) RemoveAccount(ctx context.Context, address string) error {
-	_, err := c.raw(ctx, request{method: http.MethodDelete, path: "/accounts/" + url.PathEscape(address)})
-	return err
-}
-
-func (c *Client) Aliases(ctx context.Context, domain string) ([]admin.Alias, error) {
-	return get[[]admin.Alias](ctx, c, "/aliases", "domain", domain)
-}
-
-func (c *Client) AddAlias(ctx context.Context, address string, targets []string) (admin.Alias, error) {
-	return call[admin.Alias](ctx, c, request{method: http.MethodPost, path: "/aliases", body: aliasBody{address, targets}})
-}
-
-func (c *Client) RemoveAlias(ctx context.Context, address string, targets []string) error {
-	_, err := c.raw(ctx, request{method: http.MethodDelete, path: "/aliases/" + url.PathEscape(address), query: url.Values{"target": targets}})
-	return err
-}
-
-func (c *Client) Queue(ctx context.Context, f admin.QueueFilter) ([]admin.QueueItem, error) {
-	return get[[]admin.QueueItem](ctx, c, "/queue", "address", f.Address, "state", f.State, "cause", f.Cause, "after", f.After, "limit", strconv.Itoa(f.Limit))
-}
-
-func (c *Client) QueueItem(ctx context.Context, id string) (admin.QueueItem, error) {
-	return get[admin.QueueItem](ctx, c, "/queue/"+url.PathEscape(id))
-}
-
-func (c *Client) QueueStats(ctx context.Context) (admin.QueueStats, error) {
-	return get[admin.QueueStats](ctx, c, "/queue/stats")
-}
-
-func (c *Client) ChangeQueue(ctx context.Context, do admin.QueueAction, ids []string) error {
-	_, err := c.raw(ctx, request{method: http.MethodPost, path: "/queue/actions", body: queueBody{do, ids}})
-	return err
-}
-
-func (c *Client) FindTraces(ctx context.Context, q admin.TraceQuery) ([]admin.TraceSummary, error) {
-	return get[[]admin.TraceSummary](ctx, c, "/traces", "id", q.ID, "message_id", q.MessageID, "address", q.Address, "ip", q.IP,
-		"subject", q.Subject, "outcome", q.Outcome, "after", timeText(q.After), "before", timeText(q.Before), "limit", strconv.Itoa(q.Limit))
-}
-
-func timeText(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Format(time.RFC3339Nano)
-}
-
-func (c *Client) Trace(ctx context.Context, id string) (admin.Trace, error) {
-	return get[admin.Trace](ctx, c, "/traces/"+url.PathEscape(id))
-}
-
-func (c *Client) Settings(ctx context.Context) ([]directory.Setting, error) {
-	return get[[]directory.Setting](ctx, c, "/settings")
-}
-
-func (c *Client) Setting(ctx context.Context, name string) (directory.Setting, error) {
-	return get[directory.Setting](ctx, c, "/settings/"+url.PathEscape(name))
-}
-
-func (c *Client) SetSetting(ctx context.Context, name, value string) (directory.Setting, error) {
-	return call[directory.Setting](ctx, c, request{method: http.MethodPut, path: "/settings/" + url.PathEscape(name), body: settingBody{value}})
-}
-
-func (c *Client) ResetSetting(ctx context.Context, name string) (directory.Setting, error) {
-	return call[directory.Setting](ctx, c, request{method: http.MethodDelete, path: "/settings/" + url.PathEscape(name)})
-}
-
-func (c *Client) ExportSettings(ctx context.Context) ([]byte, error) {
-	return c.raw(ctx, request{method: http.MethodGet, path: "/settings.toml"})
-}
-
-func (c *Client) ImportSettings(ctx context.Context, file []byte) ([]directory.SettingChange, error) {
-	return call[[]directory.SettingChange](ctx, c, request{method: http.MethodPut, path: "/settings.toml", body: file})
-}
-
-func (c *Client) Certificates(ctx context.Context) ([]certs.Status, error) {
-	return get[[]certs.Status](ctx, c, "/certificates")
-}
-
-func (c *Client) Audit(ctx context.Context, limit int) ([]directory.AuditEntry, error) {
-	return get[[]directory.AuditEntry](ctx, c, "/audit", "limit", strconv.Itoa(limit))
 }

@@ -2,9 +2,13 @@ package api
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
 
 	"github.com/mailstead/mailstead/admin"
@@ -13,13 +17,34 @@ import (
 
 const problemType = "application/problem+json"
 
-// problem is a problem detail (RFC 9457 section 3) with an extension member.
-type problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
-	Code   string `json:"code,omitempty"`
+// Problem is a problem detail (RFC 9457 section 3) with extension members.
+type Problem struct {
+	Type    string       `json:"type"`
+	Title   string       `json:"title"`
+	Status  int          `json:"status"`
+	Detail  string       `json:"detail" doc:"A sentence that says what to do."`
+	Code    string       `json:"code" doc:"What happened, for programs. It stays the same in all versions."`
+	Errors  []FieldError `json:"errors,omitempty"`
+	TraceID string       `json:"traceId" doc:"Finds the failure in the log of the server."`
+}
+
+// FieldError says what is wrong with one part of the request.
+type FieldError struct {
+	Location string `json:"location" doc:"Where it is, as in body.address."`
+	Message  string `json:"message"`
+}
+
+func (p *Problem) Error() string { return p.Detail }
+
+// GetStatus is for huma.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is for huma.
+func (p *Problem) ContentType(string) string { return problemType }
+
+// problem makes a Problem.
+func problem(status int, code, detail string) *Problem {
+	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Code: code, TraceID: rand.Text()[:12]}
 }
 
 // codes are the kinds of failure that a client can tell apart.
@@ -38,35 +63,122 @@ func codes() []struct {
 		{"in-use", http.StatusConflict, directory.ErrInUse},
 		{"invalid", http.StatusUnprocessableEntity, directory.ErrInvalid},
 		{"unavailable", http.StatusServiceUnavailable, admin.ErrUnavailable},
+		{"signed-out", http.StatusUnauthorized, admin.ErrSignedOut},
+		{"forbidden", http.StatusForbidden, admin.ErrForbidden},
+		{"reauth-required", http.StatusForbidden, admin.ErrReauth},
 	}
 }
 
-// describe makes a problem of an error. Whoever reads it is the operator, so
-// that causes are not held back.
-func describe(err error) problem {
-	p := problem{Type: "about:blank", Status: http.StatusInternalServerError, Detail: err.Error()}
+// codeOf is the code of a status for which there is nothing more exact.
+func codeOf(status int) string {
+	switch status {
+	case http.StatusNotFound:
+		return "not-found"
+	case http.StatusMethodNotAllowed:
+		return "method"
+	case http.StatusRequestEntityTooLarge:
+		return "too-large"
+	case http.StatusUnsupportedMediaType:
+		return "media-type"
+	case http.StatusServiceUnavailable:
+		return "unavailable"
+	case http.StatusTooManyRequests:
+		return "rate-limited"
+	}
+	if status >= http.StatusInternalServerError {
+		return "internal"
+	}
+	return "invalid"
+}
+
+// describe makes a problem of an error. What nobody has classified is told to
+// the operator on the socket; others find it in the log.
+func (s *Server) describe(ctx context.Context, method string, err error) *Problem {
+	var known *Problem
+	if errors.As(err, &known) {
+		return known
+	}
 	for _, c := range codes() {
 		if errors.Is(err, c.kind) {
-			p.Status, p.Code = c.status, c.code
-			break
+			p := problem(c.status, c.code, err.Error())
+			p.Errors = fields(method, err)
+			return p
 		}
 	}
 	var he *echo.HTTPError
-	switch {
-	case errors.As(err, &he):
-		p.Status = he.Code
-		if text, ok := he.Message.(string); ok {
-			p.Detail = text
+	if errors.As(err, &he) {
+		text, ok := he.Message.(string)
+		if !ok {
+			text = http.StatusText(he.Code)
 		}
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		p.Status, p.Detail = http.StatusServiceUnavailable, "the server is stopping, or it took too long; try again"
+		return problem(he.Code, codeOf(he.Code), text)
 	}
-	p.Title = http.StatusText(p.Status)
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return problem(http.StatusServiceUnavailable, "unavailable", "the server is stopping, or it took too long; try again")
+	}
+	p := problem(http.StatusInternalServerError, "internal", err.Error())
+	s.log.Error("admin API", "trace_id", p.TraceID, "err", err)
+	if !onSocket(ctx) {
+		p.Detail = "the server failed; its log has more under " + p.TraceID
+	}
 	return p
 }
 
+// fields names the field that an error is about.
+func fields(method string, err error) []FieldError {
+	var fe *admin.FieldError
+	if !errors.As(err, &fe) {
+		return nil
+	}
+	location := "body"
+	if method == http.MethodGet || method == http.MethodDelete {
+		location = "query"
+	}
+	if fe.Field != "" {
+		location += "." + fe.Field
+	}
+	return []FieldError{{location, err.Error()}}
+}
+
+// translate makes a Problem of what huma found wrong with a request. The
+// values are left out: they may be passwords.
+func translate(_ huma.Context, _ string, v any) (any, error) {
+	e, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	p := problem(e.Status, codeOf(e.Status), e.Detail)
+	var texts []string
+	for _, d := range e.Errors {
+		if d == nil {
+			continue
+		}
+		p.Errors = append(p.Errors, FieldError{d.Location, d.Message})
+		texts = append(texts, strings.TrimPrefix(d.Location+": ", ": ")+d.Message)
+	}
+	if len(texts) > 0 {
+		p.Detail = "the request is not what is expected here: " + strings.Join(texts, "; ")
+	}
+	return p, nil
+}
+
+// fail answers with a problem what did not come as far as an operation.
+func (s *Server) fail(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	p := s.describe(c.Request().Context(), c.Request().Method, err)
+	body, jerr := json.Marshal(p)
+	if jerr != nil { // a struct of texts
+		body = []byte("{}")
+	}
+	if werr := c.Blob(p.Status, problemType, append(body, '\n')); werr != nil {
+		s.log.Debug("admin API", "err", werr)
+	}
+}
+
 // err makes the client's error of a problem.
-func (p *problem) err() error {
+func (p *Problem) err() error {
 	for _, c := range codes() {
 		if c.code == p.Code {
 			return &directory.Problem{Kind: c.kind, Text: p.Detail}

@@ -2,18 +2,18 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"log/slog"
-	"mime"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
@@ -22,19 +22,121 @@ import (
 
 // Bounds of requests.
 const (
-	maxBody        = "2M" // a settings file has a few KiB
+	maxBody        = 2 << 20 // a settings file has a few KiB
 	maxHeader      = 64 << 10
 	readTimeout    = 30 * time.Second
 	requestTimeout = 2 * time.Minute // checks of the DNS take a while
 	stopGrace      = 3 * time.Second
 )
 
-// actorHeader says who uses the client, for the audit log. The socket lets in
-// one user only, so that nobody gains from lying.
-const actorHeader = "Mailstead-Actor"
+// Prefix is where the API is.
+const Prefix = "/api/v1"
 
-// maxActor bounds what is written down of it.
-const maxActor = 100
+// Options are what a Server works with. Admin is needed.
+type Options struct {
+	Admin   *admin.Admin
+	Version string         // of the program, for X-App-Version
+	Proxies []netip.Prefix // whose X-Forwarded-For is believed
+	Pages   fs.FS          // the built pages; nil: none
+	HSTS    bool           // the certificate is one that browsers trust
+	Logger  *slog.Logger
+}
+
+// Server is the API behind its two doors.
+type Server struct {
+	opts  Options
+	admin *admin.Admin
+	log   *slog.Logger
+	echo  *echo.Echo
+	huma  huma.API
+}
+
+// New makes a Server.
+func New(o Options) (*Server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{opts: o, admin: o.Admin, log: o.Logger, echo: echo.New()}
+	e := s.echo
+	e.HideBanner, e.HidePort = true, true
+	e.IPExtractor = extractor(o.Proxies)
+	e.HTTPErrorHandler = s.fail
+	e.Pre(splitVerb)
+	e.Use(s.version, s.secure,
+		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: s.logPanic}),
+		middleware.ContextTimeoutWithConfig(middleware.ContextTimeoutConfig{
+			Timeout:      requestTimeout,
+			ErrorHandler: func(err error, _ echo.Context) error { return err },
+		}),
+	)
+	for _, m := range []echo.MiddlewareFunc{noStore, onlyJSON, sameSite, middleware.BodyLimit("2M"), s.identify, plainParams} {
+		e.Use(ofAPI(m))
+	}
+	s.huma = newHuma(e, e.Group(Prefix))
+	s.routes()
+	e.GET("/healthz", func(c echo.Context) error { health(c.Response()); return nil })
+	if o.Pages != nil {
+		assets, err := readAssets(o.Pages)
+		if err != nil {
+			return nil, err
+		}
+		s.pageRoutes(assets)
+	}
+	return s, nil
+}
+
+// routes declares every operation, a file for each resource.
+func (s *Server) routes() {
+	s.sessionRoutes()
+	s.domainRoutes()
+	s.accountRoutes()
+	s.aliasRoutes()
+	s.queueRoutes()
+	s.traceRoutes()
+	s.settingRoutes()
+	s.systemRoutes()
+}
+
+// ofAPI lets a middleware see only requests to the API.
+func ofAPI(m echo.MiddlewareFunc) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		with := m(next)
+		return func(c echo.Context) error {
+			if strings.HasPrefix(c.Request().URL.Path, Prefix+"/") {
+				return with(c)
+			}
+			return next(c)
+		}
+	}
+}
+
+// extractor finds the address of a client. Only the proxies that are named are
+// believed; echo's default believes any X-Forwarded-For.
+func extractor(proxies []netip.Prefix) echo.IPExtractor {
+	if len(proxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, p := range proxies {
+		trust = append(trust, echo.TrustIPRange(&net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}))
+	}
+	return echo.ExtractIPFromXFFHeader(trust...)
+}
+
+type doorKey struct{}
+
+// Web is the API for browsers and API keys, over TLS.
+func (s *Server) Web() http.Handler { return s.echo }
+
+// Socket is the API for whoever can open the admin socket.
+func (s *Server) Socket() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.echo.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), doorKey{}, true)))
+	})
+}
+
+// onSocket reports whether a request came through the admin socket.
+func onSocket(ctx context.Context) bool { return ctx.Value(doorKey{}) != nil }
 
 // Listen opens the admin socket at path. The caller makes sure that no other
 // server uses the data folder; what is left of one is replaced.
@@ -55,10 +157,10 @@ func Listen(path string) (net.Listener, error) {
 }
 
 // Serve answers on l until ctx is done.
-func Serve(ctx context.Context, l net.Listener, op admin.Operator, log *slog.Logger) error {
+func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	srv := &http.Server{
-		Handler: Handler(op, log), ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: requestTimeout + readTimeout,
-		IdleTimeout: time.Minute, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Handler: h, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: requestTimeout + readTimeout,
+		IdleTimeout: time.Minute, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -75,98 +177,4 @@ func Serve(ctx context.Context, l net.Listener, op admin.Operator, log *slog.Log
 		return nil
 	}
 	return err
-}
-
-// Handler is the API.
-func Handler(op admin.Operator, log *slog.Logger) http.Handler {
-	e := echo.New()
-	e.HideBanner, e.HidePort = true, true
-	e.IPExtractor = echo.ExtractIPDirect() // echo's default believes any X-Forwarded-For
-	e.HTTPErrorHandler = func(err error, c echo.Context) { fail(c, log, err) }
-	e.Use(
-		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
-			log.Error("admin API: a bug", "err", err, "stack", string(stack))
-			return errors.New("a bug of the server; its log has more")
-		}}),
-		middleware.BodyLimit(maxBody),
-		middleware.ContextTimeoutWithConfig(middleware.ContextTimeoutConfig{
-			Timeout:      requestTimeout,
-			ErrorHandler: func(err error, _ echo.Context) error { return err },
-		}),
-		identify,
-	)
-	(&server{op: op}).routes(e.Group("/api/v1"))
-	return e
-}
-
-// identify says who makes a request.
-func identify(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		actor := "admin socket"
-		if claim := c.Request().Header.Get(actorHeader); claim != "" && len(claim) <= maxActor && !strings.ContainsFunc(claim, func(r rune) bool { return r < ' ' || r > '~' }) {
-			actor += " (" + claim + ")"
-		}
-		c.SetRequest(c.Request().WithContext(admin.WithActor(c.Request().Context(), actor)))
-		return next(c)
-	}
-}
-
-// fail answers with a problem.
-func fail(c echo.Context, log *slog.Logger, err error) {
-	if c.Response().Committed {
-		return
-	}
-	p := describe(err)
-	if p.Status == http.StatusInternalServerError {
-		log.Error("admin API", "path", c.Request().URL.Path, "err", err)
-	}
-	body, jerr := json.Marshal(p)
-	if jerr != nil { // a struct of texts
-		body = []byte("{}")
-	}
-	if werr := c.Blob(p.Status, problemType, append(body, '\n')); werr != nil {
-		log.Debug("admin API", "err", werr)
-	}
-}
-
-// server has a method for each route.
-type server struct{ op admin.Operator }
-
-// decode reads a request's body: one JSON value, nothing unknown.
-func decode(c echo.Context, to any) error {
-	if t, _, err := mime.ParseMediaType(c.Request().Header.Get(echo.HeaderContentType)); err != nil || t != echo.MIMEApplicationJSON {
-		return echo.NewHTTPError(http.StatusUnsupportedMediaType, "send the body as application/json")
-	}
-	d := json.NewDecoder(c.Request().Body)
-	d.DisallowUnknownFields()
-	err := d.Decode(to)
-	if err == nil {
-		if _, more := d.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("there is something behind it")
-		}
-	}
-	var he *echo.HTTPError
-	switch {
-	case errors.As(err, &he): // the limit
-		return he
-	case err != nil:
-		return echo.NewHTTPError(http.StatusBadRequest, "the body is not what is expected here: "+err.Error())
-	}
-	return nil
-}
-
-// answer sends a value, or the error that came with it.
-func answer[T any](c echo.Context, status int, v T, err error) error {
-	if err != nil {
-		return err
-	}
-	return c.JSON(status, v)
-}
-
-// done answers a request that returns nothing.
-func done(c echo.Context, err error) error {
-	if err != nil {
-		return err
-	}
-	return c.NoContent(http.StatusNoContent)
 }

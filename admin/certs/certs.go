@@ -179,7 +179,7 @@ type Status struct {
 	Name     string    `json:"name"`
 	Source   string    `json:"source"` // "self-signed", "files", "acme"
 	Issuer   string    `json:"issuer,omitempty"`
-	NotAfter time.Time `json:"not_after,omitzero"`
+	NotAfter time.Time `json:"notAfter,omitzero"`
 	Renew    time.Time `json:"renew,omitzero"` // planned
 	Problem  string    `json:"problem,omitempty"`
 }

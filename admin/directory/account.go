@@ -79,7 +79,12 @@ func (s *snapshot) account(p mail.Path) (Account, error) {
 	if a := s.aliases[p.Key()]; a != nil {
 		return Account{}, notFound("%s is an alias, not an account; it leads to %s", p.Display(), strings.Join(texts(a.Targets), ", "))
 	}
-	return Account{}, notFound("there is no account %s; `mailstead account list` shows all", p.Display())
+	return Account{}, NoAccount(p)
+}
+
+// NoAccount says that there is no account of an address.
+func NoAccount(p mail.Path) error {
+	return notFound("there is no account %s; `mailstead account list` shows all", p.Display())
 }
 
 // Accounts returns all accounts by address.

@@ -27,6 +27,19 @@ func (d *Directory) Aliases() []Alias {
 	return sorted(d.current.Load().aliases, func(a *Alias) string { return addressOrder(a.Address) })
 }
 
+// Alias returns one alias.
+func (d *Directory) Alias(p mail.Path) (Alias, error) {
+	if a := d.current.Load().aliases[p.Key()]; a != nil {
+		return *a, nil
+	}
+	return Alias{}, NoAlias(p)
+}
+
+// NoAlias says that there is no alias of an address.
+func NoAlias(p mail.Path) error {
+	return notFound("there is no alias %s; `mailstead alias list` shows all", p.Display())
+}
+
 func (s *snapshot) aliasesOf(name mail.Domain) []Alias {
 	found := map[string]*Alias{}
 	for k, a := range s.aliases {
@@ -117,7 +130,7 @@ func (d *Directory) RemoveAlias(ctx context.Context, actor string, p mail.Path, 
 	return d.update(ctx, actor, func(c *change) error {
 		old := c.next.aliases[p.Key()]
 		if old == nil {
-			return notFound("there is no alias %s; `mailstead alias list` shows all", p.Display())
+			return NoAlias(p)
 		}
 		for _, t := range targets {
 			if !containsPath(old.Targets, t) {

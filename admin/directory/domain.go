@@ -93,7 +93,12 @@ func (s *snapshot) domain(name mail.Domain) (Domain, error) {
 	if dom := s.domains[name]; dom != nil {
 		return *dom, nil
 	}
-	return Domain{}, notFound("%s is not a domain of this server; `mailstead domain add %s` makes it one", name.Unicode(), name.Unicode())
+	return Domain{}, NoDomain(name)
+}
+
+// NoDomain says that a domain is not ours.
+func NoDomain(name mail.Domain) error {
+	return notFound("%s is not a domain of this server; `mailstead domain add %s` makes it one", name.Unicode(), name.Unicode())
 }
 
 // AddDomain adds a domain.

@@ -75,7 +75,10 @@ func TestLastOwner(t *testing.T) {
 		return func() error { _, err := d.SetAccount(t.Context(), actor, id, ch); return err }
 	}
 	disable := func(name mail.Domain) func() error {
-		return func() error { _, err := d.SetDomain(t.Context(), actor, name, DomainChange{Disabled: &yes}); return err }
+		return func() error {
+			_, err := d.SetDomain(t.Context(), actor, name, DomainChange{Disabled: &yes})
+			return err
+		}
 	}
 	for _, tt := range []struct {
 		name string

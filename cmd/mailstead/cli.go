@@ -52,7 +52,7 @@ func (t *target) run(ctx context.Context, s streams, fn operation) error {
 	if err != nil {
 		return err
 	}
-	ctx = admin.WithActor(ctx, actorName()) // for changes without a server; the client says it itself
+	ctx = admin.AsOwner(ctx, actorName()) // for changes without a server; the client says it itself
 	out := &printer{w: s.out, notes: s.err, json: t.Output == "json"}
 	return errors.Join(fn(ctx, op, out), op.Close())
 }
@@ -158,6 +158,24 @@ func clean(s string) string {
 		}
 		return c
 	}, s)
+}
+
+// first gets at most n items of a list, from as many pages as it takes.
+func first[T any](n int, get func(admin.Paging) (admin.Page[T], error)) ([]T, error) {
+	list := []T{}
+	p := admin.Paging{}
+	for len(list) < n {
+		p.Limit = min(n-len(list), 500)
+		page, err := get(p)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, page.Items...)
+		if p.Cursor = page.Next; p.Cursor == "" {
+			break
+		}
+	}
+	return list, nil
 }
 
 func when(t time.Time) string {

@@ -174,7 +174,9 @@ type accountListCmd struct {
 
 func (c *accountListCmd) Run(ctx context.Context, s streams, g *accountCmd) error {
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		list, err := op.Accounts(ctx, c.Domain)
+		list, err := admin.All(func(p admin.Paging) (admin.Page[admin.Account], error) {
+			return op.Accounts(ctx, admin.AccountFilter{Paging: p, Domain: c.Domain})
+		})
 		if err != nil {
 			return err
 		}
@@ -323,7 +325,9 @@ type aliasListCmd struct {
 
 func (c *aliasListCmd) Run(ctx context.Context, s streams, g *aliasCmd) error {
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		list, err := op.Aliases(ctx, c.Domain)
+		list, err := admin.All(func(p admin.Paging) (admin.Page[admin.Alias], error) {
+			return op.Aliases(ctx, admin.AliasFilter{Paging: p, Domain: c.Domain})
+		})
 		if err != nil {
 			return err
 		}

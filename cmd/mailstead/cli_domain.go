@@ -44,7 +44,9 @@ type domainListCmd struct{}
 
 func (c *domainListCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		list, err := op.Domains(ctx)
+		list, err := admin.All(func(p admin.Paging) (admin.Page[admin.Domain], error) {
+			return op.Domains(ctx, admin.DomainFilter{Paging: p})
+		})
 		if err != nil {
 			return err
 		}
@@ -149,10 +151,11 @@ var errFindings = errors.New("the DNS is not as it should be")
 
 func (c *domainCheckCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		checks, err := op.CheckDomain(ctx, c.Name)
+		found, err := op.CheckDomain(ctx, c.Name)
 		if err != nil {
 			return err
 		}
+		checks := found.Items
 		if err := out.show(checks, func(w io.Writer) { describeChecks(w, checks) }); err != nil {
 			return err
 		}

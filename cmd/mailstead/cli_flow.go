@@ -34,8 +34,8 @@ type queueFilter struct {
 	Cause   string `help:"Only what waits for this cause, as list shows it." placeholder:"TEXT"`
 }
 
-func (f *queueFilter) filter() admin.QueueFilter {
-	return admin.QueueFilter{Address: f.Address, State: f.State, Cause: f.Cause}
+func (f *queueFilter) match() admin.QueueMatch {
+	return admin.QueueMatch{Address: f.Address, State: f.State, Cause: f.Cause}
 }
 
 type queueListCmd struct {
@@ -45,18 +45,18 @@ type queueListCmd struct {
 
 func (c *queueListCmd) Run(ctx context.Context, s streams, g *queueCmd) error {
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		f := c.filter()
-		f.Limit = c.Limit
-		items, err := op.Queue(ctx, f)
+		items, err := first(c.Limit, func(p admin.Paging) (admin.Page[admin.QueueItem], error) {
+			return op.Queue(ctx, admin.QueueFilter{Paging: p, QueueMatch: c.match()})
+		})
 		if err != nil {
 			return err
 		}
-		stats, err := op.QueueStats(ctx)
+		stats, err := op.QueueGroups(ctx)
 		if err != nil {
 			return err
 		}
 		return out.show(items, func(w io.Writer) {
-			describeStats(w, stats)
+			describeGroups(w, stats)
 			if len(items) > 0 {
 				fmt.Fprintln(w)
 				table(w, queueRows(items)...)
@@ -65,8 +65,8 @@ func (c *queueListCmd) Run(ctx context.Context, s streams, g *queueCmd) error {
 	})
 }
 
-// describeStats says why mail waits before it says which.
-func describeStats(w io.Writer, st admin.QueueStats) {
+// describeGroups says why mail waits before it says which.
+func describeGroups(w io.Writer, st admin.QueueGroups) {
 	if st.Messages == 0 {
 		fmt.Fprintln(w, "The queue is empty.")
 		return
@@ -77,7 +77,7 @@ func describeStats(w io.Writer, st admin.QueueStats) {
 	}
 	fmt.Fprintf(w, "%d messages for %d recipients (%s), the oldest from %s\n", st.Messages, st.Recipients, strings.Join(states, ", "), when(st.Oldest))
 	rows := [][]string{{"MESSAGES", "CAUSE"}}
-	for _, c := range st.Causes {
+	for _, c := range st.Groups {
 		if c.Cause != "" {
 			rows = append(rows, []string{strconv.Itoa(c.Messages), c.Cause})
 		}
@@ -133,7 +133,7 @@ type queueChangeCmd struct {
 	queueFilter
 }
 
-// queuePage is how many messages are changed at a time.
+// queuePage is how many messages that were named are changed at a time.
 const queuePage = 1000
 
 func (c *queueChangeCmd) Run(ctx context.Context, s streams, g *queueCmd, typed *kong.Context) error {
@@ -142,40 +142,30 @@ func (c *queueChangeCmd) Run(ctx context.Context, s streams, g *queueCmd, typed 
 		return usageError("name messages, or say --all, with a filter or without")
 	}
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		ids := c.IDs
-		if c.All {
-			var err error
-			if ids, err = c.matching(ctx, op); err != nil {
-				return err
-			}
+		n, err := c.change(ctx, op, do)
+		if err != nil {
+			return err
 		}
-		for page := range slices.Chunk(ids, queuePage) {
-			if err := op.ChangeQueue(ctx, do, page); err != nil {
-				return err
-			}
-		}
-		return out.done("%s: %d messages", do, len(ids))
+		return out.done("%s: %d messages", do, n)
 	})
 }
 
-// matching returns the IDs of all messages that the filter lets through.
-func (c *queueChangeCmd) matching(ctx context.Context, op admin.Operator) ([]string, error) {
-	var ids []string
-	f := c.filter()
-	f.Limit = queuePage
-	for {
-		items, err := op.Queue(ctx, f)
-		if err != nil {
-			return nil, err
-		}
-		for _, it := range items {
-			ids = append(ids, it.ID)
-		}
-		if len(items) < queuePage {
-			return ids, nil
-		}
-		f.After = ids[len(ids)-1]
+// change does something with the messages that are meant, and returns with how
+// many.
+func (c *queueChangeCmd) change(ctx context.Context, op admin.Operator, do admin.QueueAction) (int, error) {
+	if c.All {
+		match := c.match()
+		return op.ChangeQueue(ctx, do, admin.QueueSelection{Filter: &match})
 	}
+	total := 0
+	for page := range slices.Chunk(c.IDs, queuePage) {
+		n, err := op.ChangeQueue(ctx, do, admin.QueueSelection{IDs: page})
+		if err != nil {
+			return total, err
+		}
+		total += n
+	}
+	return total, nil
 }
 
 type traceCmd struct {
@@ -196,7 +186,7 @@ type traceFindCmd struct {
 }
 
 func (c *traceFindCmd) Run(ctx context.Context, s streams, g *traceCmd) error {
-	q := admin.TraceQuery{Address: c.Address, MessageID: c.MessageID, IP: c.IP, Subject: c.Subject, Outcome: c.Outcome, Limit: c.Limit}
+	q := admin.TraceQuery{Address: c.Address, MessageID: c.MessageID, IP: c.IP, Subject: c.Subject, Outcome: c.Outcome}
 	if c.Since != "" {
 		d, err := directory.ParseDuration(c.Since)
 		if err != nil {
@@ -205,7 +195,10 @@ func (c *traceFindCmd) Run(ctx context.Context, s streams, g *traceCmd) error {
 		q.After = time.Now().Add(-d)
 	}
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		list, err := op.FindTraces(ctx, q)
+		list, err := first(c.Limit, func(p admin.Paging) (admin.Page[admin.TraceSummary], error) {
+			q.Paging = p
+			return op.FindTraces(ctx, q)
+		})
 		if err != nil {
 			return err
 		}

@@ -25,10 +25,11 @@ type settingsListCmd struct{}
 
 func (c *settingsListCmd) Run(ctx context.Context, s streams, g *settingsCmd) error {
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		list, err := op.Settings(ctx)
+		page, err := op.Settings(ctx)
 		if err != nil {
 			return err
 		}
+		list := page.Items
 		return out.show(list, func(w io.Writer) {
 			rows := [][]string{{"", "SETTING", "VALUE", "MEANING"}}
 			for _, st := range list {
@@ -102,7 +103,7 @@ func (c *settingsExportCmd) Run(ctx context.Context, s streams, g *settingsCmd) 
 			if err != nil {
 				return err
 			}
-			return out.show(list, nil)
+			return out.show(list.Items, nil)
 		}
 		file, err := op.ExportSettings(ctx)
 		if err != nil {
@@ -123,13 +124,11 @@ func (c *settingsImportCmd) Run(ctx context.Context, s streams, g *settingsCmd) 
 		return err
 	}
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		changed, err := op.ImportSettings(ctx, file)
+		page, err := op.ImportSettings(ctx, file)
 		if err != nil {
 			return err
 		}
-		if changed == nil {
-			changed = []directory.SettingChange{}
-		}
+		changed := page.Items
 		return out.show(changed, func(w io.Writer) {
 			if len(changed) == 0 {
 				fmt.Fprintln(w, "Nothing changed.")
@@ -162,8 +161,8 @@ func (c *certListCmd) Run(ctx context.Context, s streams, g *certCmd) error {
 		if err != nil {
 			return err
 		}
-		return out.show(list, func(w io.Writer) {
-			for _, st := range list {
+		return out.show(list.Items, func(w io.Writer) {
+			for _, st := range list.Items {
 				fmt.Fprintln(w, clean(st.String()))
 			}
 		})
@@ -178,7 +177,9 @@ type auditCmd struct {
 
 func (c *auditCmd) Run(ctx context.Context, s streams) error {
 	return c.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		list, err := op.Audit(ctx, c.Limit)
+		list, err := first(c.Limit, func(p admin.Paging) (admin.Page[directory.AuditEntry], error) {
+			return op.Audit(ctx, admin.AuditFilter{Paging: p})
+		})
 		if err != nil {
 			return err
 		}

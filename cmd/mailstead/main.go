@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -80,10 +79,6 @@ type streams struct{ out, err io.Writer }
 type versionCmd struct{}
 
 func (versionCmd) Run(s streams) error {
-	version := "development"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
-	_, err := fmt.Fprintln(s.out, "mailstead", version)
+	_, err := fmt.Fprintln(s.out, "mailstead", version())
 	return err
 }

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -89,7 +87,8 @@ type node struct {
 	mda       *delivery.MDA
 	certs     *certs.Manager
 	admin     *admin.Admin
-	socket    net.Listener // of admin
+	api       *api.Server
+	socket    net.Listener // of api
 	keys      keyCache
 	limiter   *wire.Limiter
 	intake    *message.Intake
@@ -141,6 +140,9 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	n.admin = admin.New(admin.Options{
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Resolver: cfg.Resolver, Certificates: n.certs,
 	})
+	if n.api, err = n.newAPI(); err != nil {
+		return nil, err
+	}
 	// It is open before anybody is told that the server is ready.
 	if n.socket, err = api.Listen(adminSocket(cfg.DataDir)); err != nil {
 		return nil, err
@@ -286,7 +288,7 @@ func (n *node) services(ls listeners) []service {
 	all := []service{keepMemoryLow, n.queue.Run, n.certs.Run, n.serveAdmin, n.series.Run}
 	for name, serve := range map[string]func(context.Context, net.Listener) error{
 		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,
-		portHTTP: n.serveHTTP, portHTTPS: n.serveHTTPS,
+		portHTTP: n.serveHTTP(ls.port(portHTTPS)), portHTTPS: n.serveHTTPS,
 	} {
 		for _, l := range ls[name] {
 			l = n.countConnections(name, l)
@@ -309,41 +311,6 @@ func (n *node) run(ctx context.Context, ls listeners) error {
 
 // adminSocket is where the command line finds a running server.
 func adminSocket(data string) string { return filepath.Join(data, "run", "admin.sock") }
-
-// serveAdmin answers the command line.
-func (n *node) serveAdmin(ctx context.Context) error {
-	return api.Serve(ctx, n.socket, n.admin, n.cfg.Log)
-}
-
-// serveHTTP answers HTTP-01 challenges; there are no pages yet.
-func (n *node) serveHTTP(ctx context.Context, l net.Listener) error {
-	return n.serveWeb(ctx, l, n.certs.HTTPHandler(http.NotFoundHandler()))
-}
-
-// serveHTTPS is where TLS-ALPN-01 challenges are answered.
-func (n *node) serveHTTPS(ctx context.Context, l net.Listener) error {
-	return n.serveWeb(ctx, tlsListener(l, n.certs), http.NotFoundHandler())
-}
-
-// webGrace is how long requests under way may take at the stop.
-const webGrace = 3 * time.Second
-
-func (n *node) serveWeb(ctx context.Context, l net.Listener, h http.Handler) error {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
-		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(n.cfg.Log.Handler(), slog.LevelDebug)}
-	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		grace, cancel := context.WithTimeout(context.Background(), webGrace)
-		defer cancel()
-		stopped <- srv.Shutdown(grace)
-	})
-	err := srv.Serve(l)
-	if !stop() {
-		<-stopped
-		return nil
-	}
-	return err
-}
 
 // keyCache keeps DKIM keys ready: taking an RSA key apart costs more than a
 // signature.

@@ -55,6 +55,8 @@ type tryInfo struct {
 	Submissions string       `json:"submissions"`
 	IMAP        string       `json:"imap"`
 	IMAPS       string       `json:"imaps"`
+	HTTPS       string       `json:"https"`
+	HTTP        string       `json:"http"`
 	CA          string       `json:"ca"`
 	PID         int          `json:"pid"`
 }
@@ -66,6 +68,7 @@ type tryAccount struct {
 
 // tryAdmin is the owner of the server.
 type tryAdmin struct {
+	URL      string `json:"url"`
 	User     string `json:"user"`
 	Password string `json:"password"`
 }
@@ -114,7 +117,7 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer n.close()
-	people, err := ensureTryPeople(ctx, n, dir)
+	people, err := ensureTryPeople(admin.AsOwner(ctx, "try"), n, dir)
 	if err != nil {
 		return err
 	}
@@ -168,7 +171,8 @@ func (c *tryCmd) addr(standard int) string { return "127.0.0.1:" + strconv.Itoa(
 
 // listen opens all ports, so that a port in use is told before anything runs.
 func (c *tryCmd) listen() (listeners, error) {
-	addrs := map[string]string{portSMTP: c.addr(25), portSubmission: c.addr(587), portSubmissions: c.addr(465), portIMAP: c.addr(143), portIMAPS: c.addr(993)}
+	addrs := map[string]string{portSMTP: c.addr(25), portSubmission: c.addr(587), portSubmissions: c.addr(465), portIMAP: c.addr(143), portIMAPS: c.addr(993),
+		portHTTP: c.addr(80), portHTTPS: c.addr(443)}
 	if c.Pprof != "" {
 		addrs[portPprof] = c.Pprof
 	}
@@ -186,8 +190,8 @@ func (c *tryCmd) listen() (listeners, error) {
 
 func (c *tryCmd) info(dir, ca string, p tryPeople) tryInfo {
 	return tryInfo{
-		Hostname: tryHostname, Data: dir, Admin: tryAdmin{User: p.owner.Address, Password: p.owner.Password}, Accounts: p.users, CA: ca, PID: os.Getpid(),
-		SMTP: c.addr(25), Submission: c.addr(587), Submissions: c.addr(465), IMAP: c.addr(143), IMAPS: c.addr(993),
+		Hostname: tryHostname, Data: dir, Admin: tryAdmin{URL: "https://" + c.addr(443) + "/admin/", User: p.owner.Address, Password: p.owner.Password}, Accounts: p.users, CA: ca, PID: os.Getpid(),
+		SMTP: c.addr(25), Submission: c.addr(587), Submissions: c.addr(465), IMAP: c.addr(143), IMAPS: c.addr(993), HTTPS: c.addr(443), HTTP: c.addr(80),
 	}
 }
 
@@ -211,6 +215,10 @@ func (c *tryCmd) announce(out io.Writer, i tryInfo) {
 	_, imaps, _ := net.SplitHostPort(i.IMAPS)
 	_, imap, _ := net.SplitHostPort(i.IMAP)
 	fmt.Fprintf(out, `
+  Console
+    %s   sign in as %s
+    It asks whether to trust this computer's own certificate: that is as it should be here.
+
   Your mail program
     server                   127.0.0.1
     IMAP                     port %s with TLS, or %s with STARTTLS
@@ -226,11 +234,11 @@ func (c *tryCmd) announce(out io.Writer, i tryInfo) {
 
   See what happened
     mailstead queue list --data %s
-    mailstead trace find alice@%s --data %[6]s
+    mailstead trace find alice@%s --data %[8]s
 
-  Data is in %[6]s
+  Data is in %[8]s
   Ctrl-C ends it.
-`, imaps, imap, smtps, smtp, i.CA, i.Data, tryDomain)
+`, i.Admin.URL, i.Admin.User, imaps, imap, smtps, smtp, i.CA, i.Data, tryDomain)
 }
 
 // tryPeople are those who have accounts.

@@ -55,7 +55,7 @@ func TestTryKeepsItsFolder(t *testing.T) {
 	i.fill(t, i.Accounts[0], "INBOX", 3)
 	i.stop(t)
 	again := startTry(t, "--dir", dir)
-	if again.Accounts[0] != i.Accounts[0] || again.Admin != i.Admin || again.Data != dir || again.CA != i.CA {
+	if again.Accounts[0] != i.Accounts[0] || again.Admin.Password != i.Admin.Password || again.Data != dir || again.CA != i.CA {
 		t.Errorf("started again: %+v, before: %+v", again.tryInfo, i.tryInfo)
 	}
 	again.waitMessages(t, again.Accounts[0], "INBOX", 3)
@@ -76,13 +76,13 @@ func TestTryInfo(t *testing.T) {
 	if err := json.Unmarshal(b, &m); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"hostname", "data", "admin", "accounts", "smtp", "submission", "submissions", "imap", "imaps", "ca", "pid"} {
+	for _, key := range []string{"hostname", "data", "admin", "accounts", "smtp", "submission", "submissions", "imap", "imaps", "https", "http", "ca", "pid"} {
 		if m[key] == nil {
 			t.Errorf("%s is missing: %s", key, b)
 		}
 	}
 	if i.Hostname != "mail.example.test" || i.PID != i.cmd.Process.Pid || i.Accounts[0].Address != "alice@example.test" || i.Accounts[1].Address != "bob@example.test" ||
-		i.Admin.User != "admin@example.test" || i.Admin.Password == "" {
+		i.Admin.User != "admin@example.test" || i.Admin.Password == "" || i.Admin.URL != "https://"+i.HTTPS+"/admin/" {
 		t.Errorf("info = %+v", i.tryInfo)
 	}
 	if _, err := os.Stat(i.CA); err != nil {

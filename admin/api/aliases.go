@@ -1,0 +1,41 @@
+package api
+
+import (
+	"context"
+
+	"github.com/mailstead/mailstead/admin"
+)
+
+// aliasBody is an alias to make.
+type aliasBody struct {
+	Address string   `json:"address"`
+	Targets []string `json:"targets" minItems:"1" maxItems:"500" doc:"Addresses here or elsewhere."`
+}
+
+func (s *Server) aliasRoutes() {
+	type list struct {
+		Paging
+		Domain string `query:"domain" doc:"Only those of this domain."`
+		Query  string `query:"q" doc:"Part of the address or of a target."`
+	}
+	handle(s, operation{id: "list-aliases", method: "GET", path: "/aliases", summary: "List aliases and groups."},
+		func(ctx context.Context, in *list) (*body[admin.Page[admin.Alias]], error) {
+			return answer(s.admin.Aliases(ctx, admin.AliasFilter{Paging: in.page(), Domain: in.Domain, Query: in.Query}))
+		})
+	handle(s, operation{id: "add-alias", method: "POST", path: "/aliases", summary: "Make an alias, or add targets to one."},
+		func(ctx context.Context, in *struct{ Body aliasBody }) (*body[admin.Alias], error) {
+			return answer(s.admin.AddAlias(ctx, in.Body.Address, in.Body.Targets))
+		})
+	handle(s, operation{id: "get-alias", method: "GET", path: "/aliases/{address}", summary: "Show an alias."},
+		func(ctx context.Context, in *AccountPath) (*body[admin.Alias], error) {
+			return answer(s.admin.Alias(ctx, in.Address))
+		})
+	type remove struct {
+		AccountPath
+		Target []string `query:"target,explode" doc:"Take only these targets out."`
+	}
+	handle(s, operation{id: "remove-alias", method: "DELETE", path: "/aliases/{address}", summary: "Remove an alias, or some of its targets."},
+		func(ctx context.Context, in *remove) (*none, error) {
+			return nil, s.admin.RemoveAlias(ctx, in.Address, in.Target)
+		})
+}

@@ -1,0 +1,163 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/directory"
+)
+
+// list is get for a page of a list.
+func list[T any](ctx context.Context, c *Client, path string, p admin.Paging, query ...string) (admin.Page[T], error) {
+	if p.Limit > 0 {
+		query = append(query, "limit", strconv.Itoa(p.Limit))
+	}
+	return get[admin.Page[T]](ctx, c, path, append(query, "cursor", p.Cursor)...)
+}
+
+func domain(name string) string     { return "/domains/" + url.PathEscape(name) }
+func account(address string) string { return "/accounts/" + url.PathEscape(address) }
+func alias(address string) string   { return "/aliases/" + url.PathEscape(address) }
+func setting(name string) string    { return "/settings/" + url.PathEscape(name) }
+
+func (c *Client) Domains(ctx context.Context, f admin.DomainFilter) (admin.Page[admin.Domain], error) {
+	return list[admin.Domain](ctx, c, "/domains", f.Paging, "q", f.Query)
+}
+
+func (c *Client) Domain(ctx context.Context, name string) (admin.Domain, error) {
+	return get[admin.Domain](ctx, c, domain(name))
+}
+
+func (c *Client) AddDomain(ctx context.Context, n admin.NewDomain) (admin.Domain, error) {
+	return call[admin.Domain](ctx, c, request{method: http.MethodPost, path: "/domains", body: n})
+}
+
+func (c *Client) SetDomain(ctx context.Context, name string, ch admin.DomainChange) (admin.Domain, error) {
+	return call[admin.Domain](ctx, c, request{method: http.MethodPatch, path: domain(name), body: ch})
+}
+
+func (c *Client) RemoveDomain(ctx context.Context, name string, force bool) error {
+	q := url.Values{}
+	if force {
+		q = url.Values{"force": {"true"}, "confirm": {name}}
+	}
+	_, err := c.raw(ctx, request{method: http.MethodDelete, path: domain(name), query: q})
+	return err
+}
+
+func (c *Client) CheckDomain(ctx context.Context, name string) (admin.Page[admin.Check], error) {
+	return call[admin.Page[admin.Check]](ctx, c, request{method: http.MethodPost, path: domain(name) + "/dns:check"})
+}
+
+func (c *Client) Accounts(ctx context.Context, f admin.AccountFilter) (admin.Page[admin.Account], error) {
+	return list[admin.Account](ctx, c, "/accounts", f.Paging, "domain", f.Domain, "q", f.Query, "state", f.State, "role", f.Role)
+}
+
+func (c *Client) Account(ctx context.Context, address string) (admin.Account, error) {
+	return get[admin.Account](ctx, c, account(address))
+}
+
+func (c *Client) AddAccount(ctx context.Context, n admin.NewAccount) (admin.Account, error) {
+	return call[admin.Account](ctx, c, request{method: http.MethodPost, path: "/accounts", body: n})
+}
+
+func (c *Client) SetAccount(ctx context.Context, address string, ch admin.AccountChange) (admin.Account, error) {
+	return call[admin.Account](ctx, c, request{method: http.MethodPatch, path: account(address), body: ch})
+}
+
+func (c *Client) SetPassword(ctx context.Context, address, password string) error {
+	_, err := c.raw(ctx, request{method: http.MethodPost, path: account(address) + ":password", body: passwordBody{password}})
+	return err
+}
+
+func (c *Client) RemoveAccount(ctx context.Context, address string) error {
+	_, err := c.raw(ctx, request{method: http.MethodDelete, path: account(address)})
+	return err
+}
+
+func (c *Client) Aliases(ctx context.Context, f admin.AliasFilter) (admin.Page[admin.Alias], error) {
+	return list[admin.Alias](ctx, c, "/aliases", f.Paging, "domain", f.Domain, "q", f.Query)
+}
+
+func (c *Client) Alias(ctx context.Context, address string) (admin.Alias, error) {
+	return get[admin.Alias](ctx, c, alias(address))
+}
+
+func (c *Client) AddAlias(ctx context.Context, address string, targets []string) (admin.Alias, error) {
+	return call[admin.Alias](ctx, c, request{method: http.MethodPost, path: "/aliases", body: aliasBody{address, targets}})
+}
+
+func (c *Client) RemoveAlias(ctx context.Context, address string, targets []string) error {
+	_, err := c.raw(ctx, request{method: http.MethodDelete, path: alias(address), query: url.Values{"target": targets}})
+	return err
+}
+
+func (c *Client) Queue(ctx context.Context, f admin.QueueFilter) (admin.Page[admin.QueueItem], error) {
+	return list[admin.QueueItem](ctx, c, "/queue", f.Paging, "address", f.Address, "state", f.State, "cause", f.Cause)
+}
+
+func (c *Client) QueueItem(ctx context.Context, id string) (admin.QueueItem, error) {
+	return get[admin.QueueItem](ctx, c, "/queue/"+url.PathEscape(id))
+}
+
+func (c *Client) QueueGroups(ctx context.Context) (admin.QueueGroups, error) {
+	return get[admin.QueueGroups](ctx, c, "/queue/groups")
+}
+
+func (c *Client) ChangeQueue(ctx context.Context, do admin.QueueAction, which admin.QueueSelection) (int, error) {
+	n, err := call[Changed](ctx, c, request{method: http.MethodPost, path: "/queue:" + string(do), body: which})
+	return n.Changed, err
+}
+
+func (c *Client) FindTraces(ctx context.Context, q admin.TraceQuery) (admin.Page[admin.TraceSummary], error) {
+	return list[admin.TraceSummary](ctx, c, "/traces", q.Paging, "messageId", q.MessageID, "address", q.Address, "ip", q.IP,
+		"subject", q.Subject, "outcome", q.Outcome, "from", timeText(q.After), "to", timeText(q.Before))
+}
+
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339Nano)
+}
+
+func (c *Client) Trace(ctx context.Context, id string) (admin.Trace, error) {
+	return get[admin.Trace](ctx, c, "/traces/"+url.PathEscape(id))
+}
+
+func (c *Client) Settings(ctx context.Context) (admin.Page[directory.Setting], error) {
+	return get[admin.Page[directory.Setting]](ctx, c, "/settings")
+}
+
+func (c *Client) Setting(ctx context.Context, name string) (directory.Setting, error) {
+	return get[directory.Setting](ctx, c, setting(name))
+}
+
+func (c *Client) SetSetting(ctx context.Context, name, value string) (directory.Setting, error) {
+	return call[directory.Setting](ctx, c, request{method: http.MethodPut, path: setting(name), body: settingBody{value}})
+}
+
+func (c *Client) ResetSetting(ctx context.Context, name string) (directory.Setting, error) {
+	return call[directory.Setting](ctx, c, request{method: http.MethodDelete, path: setting(name)})
+}
+
+func (c *Client) ExportSettings(ctx context.Context) ([]byte, error) {
+	return c.raw(ctx, request{method: http.MethodGet, path: "/settings.toml"})
+}
+
+func (c *Client) ImportSettings(ctx context.Context, file []byte) (admin.Page[directory.SettingChange], error) {
+	return call[admin.Page[directory.SettingChange]](ctx, c, request{method: http.MethodPut, path: "/settings.toml", body: file})
+}
+
+func (c *Client) Certificates(ctx context.Context) (admin.Page[certs.Status], error) {
+	return get[admin.Page[certs.Status]](ctx, c, "/certificates")
+}
+
+func (c *Client) Audit(ctx context.Context, f admin.AuditFilter) (admin.Page[directory.AuditEntry], error) {
+	return list[directory.AuditEntry](ctx, c, "/audit", f.Paging)
+}

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+	"github.com/labstack/echo/v4"
+
+	"github.com/mailstead/mailstead/admin"
+)
+
+// newHuma makes the part that reads and checks requests as the operations
+// declare them, and describes those in an OpenAPI document.
+func newHuma(e *echo.Echo, g *echo.Group) huma.API {
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	registry.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	config := huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI:    "3.1.0",
+			Info:       &huma.Info{Title: "Mailstead", Version: "1", Description: "What an operator of a Mailstead server, and a person with an account on it, can ask for and change."},
+			Servers:    []*huma.Server{{URL: Prefix}},
+			Components: &huma.Components{Schemas: registry, SecuritySchemes: securitySchemes()},
+			Security:   []map[string][]string{{"session": {}}, {"key": {}}},
+		},
+		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{translate},
+	}
+	plain := humaecho.NewWithGroup(e, g, huma.Config{})
+	return huma.NewAPI(config, verbs{plain.Adapter()})
+}
+
+func securitySchemes() map[string]*huma.SecurityScheme {
+	return map[string]*huma.SecurityScheme{
+		"session": {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "A browser's session, from POST /session."},
+		"key":     {Type: "http", Scheme: "bearer", Description: "An API key: mailstead_<id>_<secret>."},
+	}
+}
+
+// verbs routes /things/{id}:verb as splitVerb rewrites it.
+type verbs struct{ huma.Adapter }
+
+// Handle registers an operation.
+func (v verbs) Handle(op *huma.Operation, handler func(huma.Context)) {
+	routed := *op
+	routed.Path, _ = withVerb(op.Path)
+	v.Adapter.Handle(&routed, handler)
+}
+
+// operation declares one operation.
+type operation struct {
+	id, method, path, summary string
+	// public may be asked for without signing in.
+	public bool
+	status int // of success, if it is not what the method says
+}
+
+// tag is the resource of an operation: the first part of its path.
+func (o operation) tag() string {
+	tag, _, _ := strings.Cut(strings.TrimPrefix(o.path, "/"), "/")
+	tag, _, _ = strings.Cut(tag, ":")
+	return strings.TrimSuffix(tag, ".toml")
+}
+
+// handle registers an operation with what does it.
+func handle[I, O any](s *Server, o operation, do func(context.Context, *I) (*O, error)) {
+	op := huma.Operation{
+		OperationID: o.id, Method: o.method, Path: o.path, Summary: o.summary, Tags: []string{o.tag()}, DefaultStatus: o.status,
+		MaxBodyBytes: maxBody,
+		Responses: map[string]*huma.Response{"default": {
+			Description: "What went wrong.",
+			Content:     map[string]*huma.MediaType{problemType: {Schema: &huma.Schema{Ref: "#/components/schemas/Problem"}}},
+		}},
+	}
+	if o.public {
+		op.Security = []map[string][]string{}
+	} else {
+		op.Middlewares = huma.Middlewares{s.signedIn}
+	}
+	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := do(ctx, in)
+		if err != nil {
+			return nil, s.describe(ctx, o.method, err)
+		}
+		return out, nil
+	})
+}
+
+// signedIn refuses nobody before their input is looked at.
+func (s *Server) signedIn(ctx huma.Context, next func(huma.Context)) {
+	if admin.PrincipalOf(ctx.Context()).Kind == "" {
+		s.fail(problem(http.StatusUnauthorized, "signed-out", "sign in first"), humaecho.Unwrap(ctx))
+		return
+	}
+	next(ctx)
+}
+
+// body is an answer with a JSON value.
+type body[T any] struct{ Body T }
+
+// answer makes an answer of what a method of admin returned.
+func answer[T any](v T, err error) (*body[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	return &body[T]{v}, nil
+}
+
+// none is an input or an answer without anything in it.
+type none struct{}
+
+// Paging is in the input of lists.
+type Paging struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
+	Cursor string `query:"cursor" maxLength:"2000" doc:"The next of the page before."`
+}
+
+func (p *Paging) page() admin.Paging { return admin.Paging{Limit: p.Limit, Cursor: p.Cursor} }
+
+// OpenAPI is the document that describes all operations.
+func (s *Server) OpenAPI() ([]byte, error) {
+	doc := s.huma.OpenAPI()
+	// huma's own model of errors is never sent.
+	maps.DeleteFunc(doc.Components.Schemas.Map(), func(name string, _ *huma.Schema) bool {
+		return slices.Contains([]string{"ErrorModel", "ErrorDetail"}, name)
+	})
+	for _, schema := range doc.Components.Schemas.Map() {
+		withoutNull(schema)
+	}
+	b, err := json.MarshalIndent(doc, "", "  ")
+	return append(b, '\n'), err
+}
+
+// withoutNull makes lists lists: huma thinks that each may be null.
+func withoutNull(s *huma.Schema) {
+	if s == nil {
+		return
+	}
+	if s.Type == huma.TypeArray {
+		s.Nullable = false
+	}
+	withoutNull(s.Items)
+	for _, p := range s.Properties {
+		withoutNull(p)
+	}
+}

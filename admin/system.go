@@ -1,0 +1,84 @@
+package admin
+
+import (
+	"context"
+
+	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/directory"
+)
+
+// Settings returns all settings.
+func (a *Admin) Settings(ctx context.Context) (Page[directory.Setting], error) {
+	if _, err := authorize(ctx, ChangeSystem); err != nil {
+		return Page[directory.Setting]{}, err
+	}
+	return whole(a.opts.Directory.Settings()), nil
+}
+
+// Setting returns one setting.
+func (a *Admin) Setting(ctx context.Context, name string) (directory.Setting, error) {
+	if _, err := authorize(ctx, ChangeSystem); err != nil {
+		return directory.Setting{}, err
+	}
+	return a.opts.Directory.Setting(name)
+}
+
+// SetSetting changes a setting.
+func (a *Admin) SetSetting(ctx context.Context, name, value string) (directory.Setting, error) {
+	if _, err := authorize(ctx, ChangeSystem); err != nil {
+		return directory.Setting{}, err
+	}
+	st, err := a.opts.Directory.SetSetting(ctx, Actor(ctx), name, value)
+	return st, At("value", err)
+}
+
+// ResetSetting brings a setting back to its default.
+func (a *Admin) ResetSetting(ctx context.Context, name string) (directory.Setting, error) {
+	if _, err := authorize(ctx, ChangeSystem); err != nil {
+		return directory.Setting{}, err
+	}
+	return a.opts.Directory.ResetSetting(ctx, Actor(ctx), name)
+}
+
+// ExportSettings returns all settings as one TOML file.
+func (a *Admin) ExportSettings(ctx context.Context) ([]byte, error) {
+	if _, err := authorize(ctx, ChangeSystem); err != nil {
+		return nil, err
+	}
+	return a.opts.Directory.ExportSettings(), nil
+}
+
+// ImportSettings takes the settings of a TOML file.
+func (a *Admin) ImportSettings(ctx context.Context, file []byte) (Page[directory.SettingChange], error) {
+	if _, err := authorize(ctx, ChangeSystem); err != nil {
+		return Page[directory.SettingChange]{}, err
+	}
+	changed, err := a.opts.Directory.ImportSettings(ctx, Actor(ctx), file)
+	if err != nil {
+		return Page[directory.SettingChange]{}, At("", err)
+	}
+	return whole(changed), nil
+}
+
+// Certificates says how certificates stand.
+func (a *Admin) Certificates(ctx context.Context) (Page[certs.Status], error) {
+	if _, err := authorize(ctx, ChangeSystem); err != nil {
+		return Page[certs.Status]{}, err
+	}
+	if a.opts.Certificates == nil {
+		return Page[certs.Status]{}, &directory.Problem{Kind: ErrUnavailable, Text: "only a running server knows its certificates; start it with `mailstead serve`"}
+	}
+	return whole(a.opts.Certificates.Status()), nil
+}
+
+// Audit returns the newest changes.
+func (a *Admin) Audit(ctx context.Context, f AuditFilter) (Page[directory.AuditEntry], error) {
+	if _, err := authorize(ctx, SeeAudit); err != nil {
+		return Page[directory.AuditEntry]{}, err
+	}
+	list, err := a.opts.Directory.Audit(ctx, f.limit())
+	if list == nil {
+		list = []directory.AuditEntry{}
+	}
+	return Page[directory.AuditEntry]{Items: list}, err
+}
