@@ -214,6 +214,9 @@ func (c *change) dropAccount(a *Account) error {
 		return err
 	}
 	delete(c.next.credentials, a.ID)
+	if err := c.dropAppPasswords(a.ID); err != nil {
+		return err
+	}
 	if err := c.putAccount("account.remove", a, nil); err != nil {
 		return err
 	}

@@ -29,6 +29,12 @@ var (
 	bucketRecovery    = []byte("recovery")
 	bucketPasskeys    = []byte("passkeys")
 
+	bucketAppPasswords = []byte("app_passwords")
+	bucketAPIKeys      = []byte("api_keys")
+	bucketLastUse      = []byte("last_use")
+	bucketLogins       = []byte("logins")
+	bucketLoginIndex   = []byte("login_index")
+
 	keySecret = []byte("secret")
 )
 
@@ -54,6 +60,8 @@ type Directory struct {
 	secret   []byte // for made-up salts; stays the same as long as the file
 	hasher   *hasher
 	throttle *throttle
+	journal  *journal
+	watchers watchers
 
 	mu      sync.Mutex // serialises changes
 	current atomic.Pointer[snapshot]
@@ -87,17 +95,32 @@ func Open(path string, opts Options) (*Directory, error) {
 		return nil, fmt.Errorf("open directory: %w", err)
 	}
 	d.throttle = newThrottle(opts.Now)
+	if d.journal, err = newJournal(d); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open directory %s: %w", path, err)
+	}
 	return d, nil
 }
 
-// Close closes the file.
-func (d *Directory) Close() error { return d.db.Close() }
+// Close writes what waits and closes the file. Nothing may be asked after it.
+func (d *Directory) Close() error {
+	d.journal.close()
+	return d.db.Close()
+}
+
+// buckets are all that there are.
+func buckets() [][]byte {
+	return [][]byte{
+		bucketMeta, bucketDomains, bucketAccounts, bucketCredentials, bucketAliases, bucketSettings, bucketAudit,
+		bucketSessions, bucketLinks, bucketTOTP, bucketRecovery, bucketPasskeys,
+		bucketAppPasswords, bucketAPIKeys, bucketLastUse, bucketLogins, bucketLoginIndex,
+	}
+}
 
 // load makes buckets and the secret, and reads everything.
 func (d *Directory) load() error {
 	return d.db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketMeta, bucketDomains, bucketAccounts, bucketCredentials, bucketAliases, bucketSettings, bucketAudit,
-			bucketSessions, bucketLinks, bucketTOTP, bucketRecovery, bucketPasskeys} {
+		for _, name := range buckets() {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -151,6 +174,7 @@ func (d *Directory) update(ctx context.Context, actor string, fn func(*change) e
 	}
 	next.index()
 	d.current.Store(next)
+	d.watchers.check(next)
 	return nil
 }
 

@@ -22,6 +22,8 @@ var cheap = Cost{MemoryKiB: 8, Time: 1}
 
 const actor = "test"
 
+var ctx = context.Background()
+
 func open(t *testing.T) *Directory {
 	t.Helper()
 	return openAt(t, filepath.Join(t.TempDir(), "system.db"))

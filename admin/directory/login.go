@@ -17,17 +17,46 @@ const maxLoginKey = 128
 // fakeIterations are those of real keys, so that made-up ones look alike.
 const fakeIterations = 4096
 
-// Authenticator checks the logins of one connection. service is the protocol,
-// for the log.
+// Authenticator checks the logins of one connection. service is "imap",
+// "pop3", "submission" or "managesieve", where app passwords are taken and each
+// login goes into the history; or "web", where only the password of an account
+// is good, and nothing is recorded: a second step may follow, and whoever asks
+// for it calls RecordLogin. The result is also a sasl.Session.
 func (d *Directory) Authenticator(remote netip.Addr, service string) sasl.Authenticator {
-	return &authenticator{dir: d, remote: remote, net: sourceNet(remote), service: service}
+	return &authenticator{dir: d, remote: remote, net: sourceNet(remote), protocol: protocolOf(service)}
 }
 
 type authenticator struct {
-	dir     *Directory
-	remote  netip.Addr
-	net     netip.Prefix
-	service string
+	dir      *Directory
+	remote   netip.Addr
+	net      netip.Prefix
+	protocol Protocol
+	client   string   // what it calls itself
+	who      *watcher // logged in; nil: nobody yet
+	entry    *attempt // of the last login in the history
+}
+
+var _ sasl.Session = (*authenticator)(nil)
+
+// Describe tells what the client calls itself, before or after the login.
+func (a *authenticator) Describe(client string) {
+	if client = cleanClient(client); client == a.client {
+		return
+	}
+	a.client = client
+	if a.who != nil && a.entry != nil {
+		a.dir.journal.describe(a.entry, client)
+	}
+}
+
+// OnRevoke has f called when the login is no longer good.
+func (a *authenticator) OnRevoke(f func()) (stop func() bool) {
+	if a.who == nil {
+		return func() bool { return true }
+	}
+	stop = a.dir.watchers.watch(a.who, f)
+	a.dir.watchers.check(a.dir.current.Load()) // it may have ended meanwhile
+	return stop
 }
 
 // loginKey is the one form of a login that may be typed in several.
@@ -48,9 +77,12 @@ func (a *authenticator) find(login string) (uint32, *credential) {
 	return 0, a.dir.hasher.dummy
 }
 
-// Password checks a password.
+// Password checks a password: an app password first, which takes no time.
 func (a *authenticator) Password(ctx context.Context, login, password string) (sasl.Identity, error) {
 	from := source{a.net, loginKey(login)}
+	if p := a.appPassword(login, password); p != nil {
+		return a.useAppPassword(ctx, from, login, p)
+	}
 	id, cred := a.find(login)
 	prepared, err := sasl.Prepare(password)
 	if err != nil || prepared == "" || len(prepared) > maxPassword {
@@ -58,7 +90,7 @@ func (a *authenticator) Password(ctx context.Context, login, password string) (s
 	}
 	t := a.dir.hasher.tag(id, cred, prepared)
 	if a.dir.throttle.repeated(from, t) {
-		a.dir.opts.Logger.InfoContext(ctx, "login failed", "login", from.login, "remote", a.remote, "service", a.service, "reason", "the same wrong password again")
+		a.failed(ctx, from, "the same wrong password again")
 		return sasl.Identity{}, sasl.ErrFailed
 	}
 	if err := a.admit(ctx, from); err != nil {
@@ -71,8 +103,74 @@ func (a *authenticator) Password(ctx context.Context, login, password string) (s
 	if !ok {
 		return a.refuse(ctx, from, &t, a.reason(login))
 	}
+	return a.accept(ctx, from, login, id, cred)
+}
+
+// accept ends a login with the right password of an account.
+func (a *authenticator) accept(ctx context.Context, from source, login string, id uint32, cred *credential) (sasl.Identity, error) {
+	if a.protocol.forMail() && a.dir.current.Load().appOnly(id) {
+		a.failed(ctx, from, "the password of the account; it takes app passwords only")
+		return sasl.Identity{}, errAppPasswordNeeded
+	}
 	a.dir.throttle.succeeded(from)
+	a.who = &watcher{account: id, cred: cred}
+	a.entry = a.record(from, LoginEntry{OK: true})
 	return sasl.Identity{Login: login, Account: id}, nil
+}
+
+// appPassword returns the app password that somebody has typed, nil if it is
+// none of the login's.
+func (a *authenticator) appPassword(login, typed string) *appPassword {
+	if !a.protocol.forMail() {
+		return nil
+	}
+	secret, ok := parseAppSecret(typed)
+	if !ok {
+		return nil
+	}
+	s := a.dir.current.Load()
+	id := s.login(login)
+	if id == 0 {
+		return nil
+	}
+	return s.appPasswords[a.dir.hashAppSecret(id, secret)]
+}
+
+// useAppPassword ends a login with an app password. Penalties do not hold it
+// up: nobody comes here by guessing.
+func (a *authenticator) useAppPassword(ctx context.Context, from source, login string, p *appPassword) (sasl.Identity, error) {
+	now := a.dir.opts.Now()
+	if err := p.check(a.protocol, now); err != nil {
+		a.failedWith(ctx, from, p, err.Text)
+		return sasl.Identity{}, err
+	}
+	a.dir.throttle.succeeded(from)
+	a.who = &watcher{account: p.Account, app: p}
+	a.entry = a.record(from, LoginEntry{OK: true, AppPassword: p.ID, Label: p.Label})
+	a.dir.journal.used(useOfApp(p.ID), use{Time: now.UTC(), IP: a.remote.Unmap(), Protocol: a.protocol})
+	return sasl.Identity{Login: login, Account: p.Account, AppPassword: p.ID}, nil
+}
+
+// record puts a login into the history; nil on the web.
+func (a *authenticator) record(from source, e LoginEntry) *attempt {
+	if a.protocol == ProtocolWeb {
+		return nil
+	}
+	e.Login, e.Protocol, e.IP, e.Client = from.login, a.protocol, a.remote, a.client
+	if a.who != nil {
+		e.Account = a.who.account
+	}
+	return a.dir.recordLogin(e)
+}
+
+// failed logs and records a failure.
+func (a *authenticator) failed(ctx context.Context, from source, reason string) {
+	a.failedWith(ctx, from, &appPassword{}, reason)
+}
+
+func (a *authenticator) failedWith(ctx context.Context, from source, p *appPassword, reason string) {
+	a.dir.opts.Logger.InfoContext(ctx, "login failed", "login", from.login, "remote", a.remote, "service", a.protocol, "reason", reason)
+	a.record(from, LoginEntry{AppPassword: p.ID, Label: p.Label, Reason: reason})
 }
 
 // reason is for the log alone.
@@ -104,14 +202,15 @@ func (a *authenticator) admit(ctx context.Context, from source) error {
 	if wait == 0 {
 		return nil
 	}
-	a.dir.opts.Logger.InfoContext(ctx, "login put off", "login", from.login, "remote", a.remote, "service", a.service, "dur", wait)
+	a.dir.opts.Logger.InfoContext(ctx, "login put off", "login", from.login, "remote", a.remote, "service", a.protocol, "dur", wait)
+	a.record(from, LoginEntry{Reason: "too many failed logins before; not looked at"})
 	return putOff(wait)
 }
 
 // refuse counts and logs a failure.
 func (a *authenticator) refuse(ctx context.Context, from source, password *tag, reason string) (sasl.Identity, error) {
 	a.dir.throttle.failed(from, password)
-	a.dir.opts.Logger.InfoContext(ctx, "login failed", "login", from.login, "remote", a.remote, "service", a.service, "reason", reason)
+	a.failed(ctx, from, reason)
 	return sasl.Identity{}, sasl.ErrFailed
 }
 
@@ -144,8 +243,7 @@ func (a *authenticator) SCRAMDone(ctx context.Context, login string, proof bool)
 	if !proof || id == 0 || cred.scram == nil {
 		return a.refuse(ctx, from, nil, a.reason(login))
 	}
-	a.dir.throttle.succeeded(from)
-	return sasl.Identity{Login: login, Account: id}, nil
+	return a.accept(ctx, from, login, id, cred)
 }
 
 // Token fails: there are no token issuers yet.

@@ -225,6 +225,8 @@ func readSnapshot(tx *bolt.Tx) (*snapshot, error) {
 		{bucketCredentials, s.readCredential},
 		{bucketAliases, s.readAlias},
 		{bucketSettings, s.readSetting},
+		{bucketAppPasswords, s.readAppPassword},
+		{bucketAPIKeys, s.readAPIKey},
 	} {
 		err := tx.Bucket(b.name).ForEach(func(k, v []byte) error {
 			if err := b.read(k, v); err != nil {

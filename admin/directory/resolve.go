@@ -158,6 +158,15 @@ func (s *snapshot) owns(account uint32, p mail.Path, depth int) bool {
 	return false
 }
 
+// typed returns the account whose history a login belongs to, also if it may
+// not log in; 0 if there is none.
+func (s *snapshot) typed(login string) uint32 {
+	if id := s.login(login); id != 0 {
+		return id
+	}
+	return s.byAddress[login]
+}
+
 // login returns the account that somebody who types this wants to use, 0 if
 // there is none that may log in. Besides the primary address an alias that
 // leads to the account alone will do.

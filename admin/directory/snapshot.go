@@ -18,6 +18,9 @@ type snapshot struct {
 	aliases     map[string]*Alias // by mail.Path.Key
 	settings    map[string]string // those that differ from the default
 
+	appPasswords map[secretHash]*appPassword
+	apiKeys      map[string]*apiKey // by ID
+
 	values map[string]any         // of all settings; made by index
 	first  map[mail.Domain]uint32 // oldest account of a domain that is not suspended; "": of all
 }
@@ -30,6 +33,9 @@ func newSnapshot() *snapshot {
 		credentials: map[uint32]*credential{},
 		aliases:     map[string]*Alias{},
 		settings:    map[string]string{},
+
+		appPasswords: map[secretHash]*appPassword{},
+		apiKeys:      map[string]*apiKey{},
 	}
 }
 
@@ -42,7 +48,11 @@ func (s *snapshot) clone() *snapshot {
 		credentials: maps.Clone(s.credentials),
 		aliases:     maps.Clone(s.aliases),
 		settings:    maps.Clone(s.settings),
-		values:      s.values,
+
+		appPasswords: maps.Clone(s.appPasswords),
+		apiKeys:      maps.Clone(s.apiKeys),
+
+		values: s.values,
 	}
 }
 

@@ -27,7 +27,7 @@ type Options struct {
 	Origins func() []string
 	// Name is what authenticators show beside an account; "Mailstead" if "".
 	Name string
-	// History remembers who signed in and who could not; may be nil.
+	// History remembers who signed in and who could not; nil: the directory.
 	History History
 
 	Now    func() time.Time
@@ -74,6 +74,9 @@ func New(o Options) *Service {
 	}
 	if o.Name == "" {
 		o.Name = "Mailstead"
+	}
+	if o.History == nil {
+		o.History = loginHistory{o.Directory}
 	}
 	if o.Origins == nil {
 		o.Origins = func() []string { return nil }
@@ -240,9 +243,6 @@ func (s *Service) refuse(ctx context.Context, c Client, try Attempt, err error) 
 }
 
 func (s *Service) note(ctx context.Context, c Client, try Attempt) {
-	if s.opts.History == nil {
-		return
-	}
 	try.Time, try.Remote, try.Agent = s.opts.Now().UTC(), c.Remote, c.Agent
 	s.opts.History.SignedIn(ctx, try)
 }

@@ -3,8 +3,10 @@ package imapserver
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"github.com/mailstead/mailstead/imap/imapwire"
+	"github.com/mailstead/mailstead/mail/sasl"
 )
 
 // maxIDPairs is what RFC 2971 section 3.3 lets a client send.
@@ -15,6 +17,7 @@ const maxIDPairs = 30
 func (s *session) id(_ context.Context, args *imapwire.Decoder) error {
 	args.SP()
 	var pairs []any
+	client := map[string]string{}
 	if args.Peek() == '(' {
 		args.List(func() {
 			key := args.String()
@@ -25,6 +28,7 @@ func (s *session) id(_ context.Context, args *imapwire.Decoder) error {
 				return
 			}
 			pairs = append(pairs, slog.String(key, value))
+			client[strings.ToLower(key)] = value
 		})
 	} else {
 		args.NString()
@@ -33,6 +37,7 @@ func (s *session) id(_ context.Context, args *imapwire.Decoder) error {
 		return err
 	}
 	s.log.Debug("client", slog.Group("id", pairs...))
+	sasl.Describe(s.auth, strings.TrimSpace(client["name"]+" "+client["version"]))
 	s.out.Raw("* ID (\"name\" \"Mailstead\")\r\n")
 	return s.ok("")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"github.com/mailstead/mailstead/imap/imapwire"
+	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/sasl"
 	"github.com/mailstead/mailstead/mailbox"
 )
@@ -79,6 +80,7 @@ func (s *session) exchange(ctx context.Context, args *imapwire.Decoder, x sasl.S
 
 // loggedIn ends a login, well or not. login is what was typed, for the log.
 func (s *session) loggedIn(id sasl.Identity, login string, err error) error {
+	var named *mail.Error
 	switch {
 	case errors.Is(err, sasl.ErrSyntax):
 		s.failures++
@@ -86,6 +88,8 @@ func (s *session) loggedIn(id sasl.Identity, login string, err error) error {
 	case errors.Is(err, sasl.ErrFailed):
 		s.failures++
 		s.log.Info("login failed", "login", login)
+	case errors.As(err, &named) && !named.Status.Temporary():
+		s.failures++
 	}
 	if err != nil {
 		if s.failures >= maxAuthFailures {
@@ -100,5 +104,6 @@ func (s *session) loggedIn(id sasl.Identity, login string, err error) error {
 	s.dec.SetBounds(imapwire.Bounds{MaxSkip: s.srv.AppendLimit + maxSkip})
 	s.log = s.log.With("login", id.Login)
 	s.log.Info("login")
+	s.watchLogin()
 	return s.okCode(s.capabilityCode(), "Logged in")
 }

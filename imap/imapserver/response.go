@@ -3,11 +3,13 @@ package imapserver
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/emersion/go-imap/v2"
 
 	imapext "github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/imap/imapwire"
+	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/sasl"
 	"github.com/mailstead/mailstead/mailbox"
 	"github.com/mailstead/mailstead/mailbox/store"
@@ -80,11 +82,20 @@ func (s *session) answer(ctx context.Context, err error) {
 	s.status(tag, string(e.Type), string(e.Code), e.Text)
 }
 
+// capitalised begins a text as our others do.
+func capitalised(s string) string {
+	if s == "" {
+		return "Login is not possible now"
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
 // failure turns an error into what the client is told. Errors that have no
 // meaning for it are logged here and nowhere else.
 func (s *session) failure(err error) *imap.Error {
 	var told *imap.Error
 	var syntax *imapwire.SyntaxError
+	var named *mail.Error // of a login: its text is for the person
 	no := func(code imap.ResponseCode, text string) *imap.Error {
 		return &imap.Error{Type: imap.StatusResponseTypeNo, Code: code, Text: text}
 	}
@@ -111,6 +122,10 @@ func (s *session) failure(err error) *imap.Error {
 		return no(imap.ResponseCodeLimit, "Too many mailboxes")
 	case errors.Is(err, sasl.ErrFailed):
 		return no(imap.ResponseCodeAuthenticationFailed, "Login or password is wrong")
+	case errors.As(err, &named) && s.state == notAuthenticated && named.Status.Temporary():
+		return no(imapext.CodeUnavailable, capitalised(named.Text))
+	case errors.As(err, &named) && s.state == notAuthenticated:
+		return no(imap.ResponseCodeAlert, capitalised(named.Text))
 	case errors.Is(err, store.ErrNoBody):
 		return no(imapext.CodeExpungeIssued, "Some of these messages were expunged meanwhile")
 	case errors.Is(err, store.ErrFull):

@@ -55,6 +55,7 @@ type session struct {
 
 	state   state
 	auth    sasl.Authenticator
+	unwatch func() (done bool) // of the login
 	account *mailbox.Account
 	box     *openBox // in state selected
 
@@ -69,9 +70,10 @@ type session struct {
 	broken   error // of writing: there is nobody to answer any more
 
 	mu       sync.Mutex
-	waiting  bool // in a read: no answer is being written
-	stopping bool // the server stops
-	told     bool // and the client knows
+	waiting  bool          // in a read: no answer is being written
+	stopping string        // why the session is to end; "": it goes on
+	told     bool          // and the client knows
+	revoked  chan struct{} // closed when the session was told that its login is no longer good
 }
 
 // call is the command that runs.
@@ -106,7 +108,7 @@ func (s *session) serve(stopping context.Context) {
 	told := make(chan struct{})
 	forget := context.AfterFunc(stopping, func() {
 		defer close(told)
-		s.stop()
+		s.stop("Server is shutting down")
 		time.AfterFunc(s.srv.Limits.Grace, cancel)
 	})
 	defer func() {
@@ -135,7 +137,19 @@ func (s *session) serve(stopping context.Context) {
 	}
 }
 
+// watchLogin ends the session when its login is no longer good.
+func (s *session) watchLogin() {
+	s.revoked = make(chan struct{})
+	s.unwatch = sasl.OnRevoke(s.auth, func() {
+		defer close(s.revoked)
+		s.stop("The login is no longer valid")
+	})
+}
+
 func (s *session) release() {
+	if s.unwatch != nil && !s.unwatch() {
+		<-s.revoked
+	}
 	s.out.Release()
 	s.dec.Release()
 }
@@ -163,7 +177,7 @@ func (s *session) beforeRead() error {
 // write.
 func (s *session) Read(p []byte) (int, error) {
 	s.mu.Lock()
-	if s.stopping {
+	if s.stopping != "" {
 		s.sayStopping()
 		s.mu.Unlock()
 		return 0, errStopping
@@ -180,14 +194,14 @@ func (s *session) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// errStopping means that the server stops and the client knows.
-var errStopping = errors.New("imapserver: server is stopping")
+// errStopping means that the session is to end and the client knows.
+var errStopping = errors.New("imapserver: session is to end")
 
 // stop says BYE to a client that we wait for. A command under way ends first.
-func (s *session) stop() {
+func (s *session) stop(why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopping = true
+	s.stopping = why
 	if s.waiting {
 		s.sayStopping()
 		s.conn.Close() // ends the read
@@ -200,7 +214,7 @@ func (s *session) sayStopping() {
 		return
 	}
 	s.told = true
-	io.WriteString(s.conn, "* BYE Server is shutting down\r\n")
+	io.WriteString(s.conn, "* BYE "+s.stopping+"\r\n")
 	s.conn.Flush()
 }
 

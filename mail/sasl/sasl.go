@@ -14,6 +14,9 @@ var ErrFailed = errors.New("sasl: login or password is wrong")
 type Identity struct {
 	Login   string // what was typed
 	Account uint32
+	// AppPassword is the ID of the app password that was used; "" is the
+	// password of the account.
+	AppPassword string
 }
 
 // Authenticator knows the credentials. It is made for one connection, so that
@@ -30,6 +33,33 @@ type Authenticator interface {
 	SCRAMDone(ctx context.Context, login string, proof bool) (Identity, error)
 	// Token checks an OAuth bearer token; ErrFailed where none are supported.
 	Token(ctx context.Context, login, token string) (Identity, error)
+}
+
+// Session is an Authenticator that also looks after what comes of the login.
+type Session interface {
+	Authenticator
+	// Describe tells what the client calls itself, for the history of logins:
+	// IMAP ID, the argument of EHLO.
+	Describe(client string)
+	// OnRevoke has f called, in a goroutine of its own, when whoever logged in
+	// may no longer be there: the password was revoked or changed, the account
+	// suspended or removed. stop ends that, as the stop of context.AfterFunc.
+	OnRevoke(f func()) (stop func() bool)
+}
+
+// Describe tells a what the client calls itself, if it wants to know.
+func Describe(a Authenticator, client string) {
+	if s, ok := a.(Session); ok {
+		s.Describe(client)
+	}
+}
+
+// OnRevoke has f called when the login of a is no longer good, if a finds out.
+func OnRevoke(a Authenticator, f func()) (stop func() bool) {
+	if s, ok := a.(Session); ok {
+		return s.OnRevoke(f)
+	}
+	return func() bool { return true }
 }
 
 // SCRAMKeys is what a server keeps for SCRAM-SHA-256 (RFC 5802 section 3).

@@ -108,7 +108,7 @@ func TestExchanges(t *testing.T) {
 			if !errors.Is(err, tt.err) || done != (tt.err == nil) {
 				t.Errorf("done %v, %v; want %v", done, err, tt.err)
 			}
-			if done && s.Identity() != (Identity{"ana@example.org", 1}) {
+			if done && s.Identity() != (Identity{Login: "ana@example.org", Account: 1}) {
 				t.Errorf("identity = %+v", s.Identity())
 			}
 		})

@@ -2,6 +2,7 @@ package smtpserver
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"sync/atomic"
@@ -132,16 +133,19 @@ func (a *adapter) AuthMechanisms() []string { return nil }
 // Auth begins an exchange.
 func (a *adapter) Auth(mechanism string) (gosasl.Server, error) {
 	f := a.f
-	s, err := sasl.New(mechanism, f.service.Auth.Authenticator(f.conn.Remote.Addr(), "submission"), f.saslOptions())
+	auth := f.service.Auth.Authenticator(f.conn.Remote.Addr(), "submission")
+	sasl.Describe(auth, f.conn.hello)
+	s, err := sasl.New(mechanism, auth, f.saslOptions())
 	if err != nil {
 		return nil, engineError(authError(err))
 	}
-	return &exchange{f: f, server: s}, nil
+	return &exchange{f: f, auth: auth, server: s}, nil
 }
 
 // exchange is a sasl.Server for go-smtp.
 type exchange struct {
 	f      *filter
+	auth   sasl.Authenticator
 	server sasl.Server
 }
 
@@ -149,6 +153,8 @@ func (x *exchange) Next(response []byte) (challenge []byte, done bool, err error
 	challenge, done, err = x.server.Next(x.f.work, response)
 	if err == nil && done {
 		err = x.f.session.Login(x.f.work, x.server.Identity())
+		stop := sasl.OnRevoke(x.auth, x.f.revoke)
+		context.AfterFunc(x.f.work, func() { stop() }) // the end of the connection
 	}
 	if err != nil {
 		return nil, false, engineError(authError(err))

@@ -77,6 +77,7 @@ type filter struct {
 	reply   []byte // a line of go-smtp's that is not complete
 	ehlo    bool   // its reply is replaced
 	waiting atomic.Bool
+	revoked atomic.Bool // the login is no longer good
 	closed  chan struct{}
 	once    sync.Once
 	taking  sync.WaitGroup // Session.Data, which BDAT runs beside the session
@@ -92,6 +93,24 @@ func (f *filter) stopping() {
 	if f.waiting.Load() {
 		f.Interrupt()
 	}
+}
+
+// revoke is called when the login is no longer good: the session ends like at
+// a stop.
+func (f *filter) revoke() {
+	f.revoked.Store(true)
+	f.stopping()
+}
+
+// ending says why the session is to end, if it is.
+func (f *filter) ending() (text string, status mail.Status, ok bool) {
+	switch {
+	case f.ctx.Err() != nil:
+		return "this server is stopping, try again in a moment", mail.Status{Class: 4, Subject: 3, Detail: 2}, true
+	case f.revoked.Load():
+		return "the login is no longer valid", mail.Status{Class: 4, Subject: 7}, true
+	}
+	return "", mail.Status{}, false
 }
 
 // Close implements net.Conn.
@@ -129,8 +148,8 @@ func (f *filter) next() error {
 	}
 	f.narrowed()
 	f.waiting.Store(f.mode == commands) // before ctx is asked: one of the two sees a stop that comes now
-	if f.mode == commands && f.ctx.Err() != nil {
-		return f.end(421, mail.Status{Class: 4, Subject: 3, Detail: 2}, "this server is stopping, try again in a moment")
+	if text, status, ok := f.ending(); ok && f.mode == commands {
+		return f.end(421, status, text)
 	}
 	line, err := f.readLine(limit)
 	f.waiting.Store(false)
@@ -146,13 +165,14 @@ func (f *filter) next() error {
 
 // readFailed ends the session after an error of reading.
 func (f *filter) readFailed(err error) error {
+	text, status, ending := f.ending()
 	switch {
 	case errors.Is(err, errLongLine):
 		return f.end(500, mail.Status{Class: 5, Subject: 5, Detail: 2}, "line is too long")
 	case errors.Is(err, errLineEnd):
 		return f.end(500, mail.Status{Class: 5, Subject: 5, Detail: 2}, "lines must end in CRLF")
-	case f.ctx.Err() != nil:
-		return f.end(421, mail.Status{Class: 4, Subject: 3, Detail: 2}, "this server is stopping, try again in a moment")
+	case ending:
+		return f.end(421, status, text)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return f.end(421, mail.Status{Class: 4, Subject: 4, Detail: 2}, "too slow, or idle for too long")
 	}
