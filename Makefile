@@ -7,7 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 3s
 CRASH_ROUNDS ?= 100
 
-.PHONY: build test tools lint unit fuzz try-check crash bench
+.PHONY: build test tools lint unit fuzz try-check crash bench web web-check
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o mailstead ./cmd/mailstead
@@ -41,3 +41,11 @@ crash:
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# The pages of the console. What they are built into is committed, so that nothing else here needs Node.
+web:
+	cd webadmin && npm ci --ignore-scripts && npm run check && npm test && npm run build
+
+# The committed pages are what their source gives.
+web-check: web
+	@out=$$(git status --porcelain -- webadmin/dist); test -z "$$out" || { echo "webadmin/dist is not what webadmin/src gives; commit what \`make web\` made:"; echo "$$out"; exit 1; }

@@ -1,0 +1,3 @@
+import type { Route } from '$kit/router.svelte';
+
+export const deliverability: Route[] = [];

@@ -1,0 +1,159 @@
+// What the API speaks, as the pages name it.
+
+export type Role = 'owner' | 'admin' | 'domain-admin' | 'support' | 'user';
+
+export interface Account {
+  address: string;
+  name: string;
+  role: Role;
+  domains?: string[];
+}
+
+export interface Session {
+  signedIn: boolean;
+  account?: Account;
+  sudoUntil?: string;
+  methods?: { passkey: boolean; totp: boolean };
+  setup: boolean;
+  version: string;
+  hostname: string;
+  banner?: string;
+  next?: 'totp';
+}
+
+export type State = 'ok' | 'warn' | 'fail' | 'unknown';
+
+export interface Check {
+  id: string;
+  group: string;
+  title: string;
+  state: State;
+  saw: string;
+  want: string;
+  why: string;
+  fix: string;
+  fixLink?: string;
+  muted?: string;
+  since: string;
+  checkedAt: string;
+  history?: { at: string; state: State }[];
+}
+
+export interface Last24h {
+  in: number;
+  out: number;
+  refused: number;
+  accepted: number;
+  acceptedShare?: number;
+  queue: number;
+  p95DeliverySeconds?: number;
+  series?: Series;
+}
+
+export interface Overview {
+  sentence: string;
+  state: State;
+  toFix: Check[];
+  last24h: Last24h;
+  disk?: { used: number; total: number; fullAt?: string };
+  certificate?: { notAfter: string; name?: string };
+  version: string;
+  checks: Record<State, number>;
+}
+
+// Series is columns of numbers over time: each point is [unix seconds, value of names[0], …].
+export interface Series {
+  names: string[];
+  step: number;
+  points: (number | null)[][];
+}
+
+export type Direction = 'in' | 'out' | 'local';
+
+export interface Trace {
+  id: string;
+  direction: Direction;
+  outcome: string;
+  status?: string;
+  reason?: string;
+  from: string;
+  to: string[];
+  messageId?: string;
+  remoteIp?: string;
+  remoteName?: string;
+  login?: string;
+  size?: number;
+  start: string;
+  last: string;
+}
+
+export interface StoryEvent {
+  time: string;
+  kind: string;
+  text: string;
+  fields?: Record<string, unknown>;
+  side?: 'client' | 'server';
+  command?: string;
+  reply?: string;
+  code?: string;
+  explain?: string;
+  severity?: 'ok' | 'info' | 'warn' | 'fail';
+}
+
+export interface Story extends Trace {
+  story: StoryEvent[];
+  similar?: number;
+}
+
+export interface QueueEntry {
+  id: string;
+  from: string;
+  to: string[];
+  state: string;
+  cause?: string;
+  reply?: string;
+  attempts: number;
+  size?: number;
+  created: string;
+  nextTry?: string;
+  expires?: string;
+  traceId?: string;
+}
+
+export interface QueueGroup {
+  cause: string;
+  title: string;
+  explain: string;
+  state: string;
+  reply?: string;
+  messages: number;
+  senders: number;
+  oldest: string;
+  nextTry?: string;
+  expires?: string;
+  domains: string[];
+}
+
+export interface QueueGroups {
+  messages: number;
+  recipients: number;
+  oldest?: string;
+  groups: QueueGroup[];
+}
+
+export interface Job {
+  id: string;
+  kind: string;
+  state: 'running' | 'done' | 'failed';
+  progress: number;
+  total: number;
+  log: string[];
+  result?: unknown;
+}
+
+export interface Change {
+  path: string;
+  before?: unknown;
+  after?: unknown;
+  text: string;
+}
