@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/mailstead/mailstead/admin/autoconfig"
 )
 
 // entries are the pages that have paths of their own below them.
@@ -159,6 +161,17 @@ func (s *Server) secure(next echo.HandlerFunc) echo.HandlerFunc {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		return next(c)
+	}
+}
+
+// clients answers mail programs, and people who set one up.
+func (s *Server) clients(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !autoconfig.Handles(c.Request().URL.Path) {
+			return next(c)
+		}
+		s.opts.Clients.ServeHTTP(c.Response(), c.Request())
+		return nil
 	}
 }
 

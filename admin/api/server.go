@@ -38,6 +38,7 @@ type Options struct {
 	Version string         // of the program, for X-App-Version
 	Proxies []netip.Prefix // whose X-Forwarded-For is believed
 	Pages   fs.FS          // the built pages; nil: none
+	Clients http.Handler   // tells clients how to connect; nil: nobody
 	HSTS    bool           // the certificate is one that browsers trust
 	Logger  *slog.Logger
 }
@@ -75,6 +76,9 @@ func New(o Options) (*Server, error) {
 	s.huma = newHuma(e, e.Group(Prefix))
 	s.routes()
 	e.GET("/healthz", func(c echo.Context) error { health(c.Response()); return nil })
+	if o.Clients != nil {
+		e.Use(s.clients)
+	}
 	if o.Pages != nil {
 		assets, err := readAssets(o.Pages)
 		if err != nil {

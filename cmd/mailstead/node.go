@@ -16,6 +16,7 @@ import (
 
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/api"
+	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/metrics"
@@ -44,10 +45,13 @@ type nodeConfig struct {
 	Certs    certs.Options
 	Resolver dns.Resolver
 	Dial     func(ctx context.Context, network, addr string) (net.Conn, error)
-	Self     []netip.Addr // our own addresses, for the loop check
-	Proxies  []netip.Prefix
-	Relay    *outbound.Relay // nil: as the settings say
-	Retry    *queue.Options  // nil: as the settings say
+	Self     []netip.Addr   // our own addresses, for the loop check
+	Proxies  []netip.Prefix // that speak the PROXY protocol
+	// TrustedProxies are web servers whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	Clients        clientPorts
+	Relay          *outbound.Relay // nil: as the settings say
+	Retry          *queue.Options  // nil: as the settings say
 	// NoLimits and PlainAuth are for load tests on loopback.
 	NoLimits, PlainAuth bool
 	Log                 *slog.Logger
@@ -86,6 +90,7 @@ type node struct {
 	transport *outbound.Transport
 	mda       *delivery.MDA
 	certs     *certs.Manager
+	clients   *autoconfig.Service
 	admin     *admin.Admin
 	api       *api.Server
 	socket    net.Listener // of api
@@ -140,6 +145,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	n.admin = admin.New(admin.Options{
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Resolver: cfg.Resolver, Certificates: n.certs,
 	})
+	n.clients = n.newClients()
 	if n.api, err = n.newAPI(); err != nil {
 		return nil, err
 	}

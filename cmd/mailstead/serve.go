@@ -78,6 +78,10 @@ func nodeConfigFrom(c config.Config, ls listeners, log *slog.Logger) (nodeConfig
 	if err != nil {
 		return nodeConfig{}, err
 	}
+	trusted, err := c.TrustedProxyNets()
+	if err != nil {
+		return nodeConfig{}, err
+	}
 	trustAD := c.DNS.TrustAD
 	if len(servers) == 0 {
 		var system bool
@@ -87,7 +91,7 @@ func nodeConfigFrom(c config.Config, ls listeners, log *slog.Logger) (nodeConfig
 		trustAD = trustAD || system
 	}
 	return nodeConfig{
-		Hostname: hostname, DataDir: c.Data, Log: log, Proxies: proxies,
+		Hostname: hostname, DataDir: c.Data, Log: log, Proxies: proxies, TrustedProxies: trusted, Clients: ls.clientPorts(),
 		Resolver: dns.NewClient(dns.Options{Servers: servers, TrustAD: trustAD, Logger: log}),
 		Certs: certs.Options{
 			Mode: certs.Mode(c.TLS.Mode), CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,

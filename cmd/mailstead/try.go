@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail"
@@ -104,7 +105,7 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 		log = slog.New(slog.NewTextHandler(logOut, nil))
 	}
 	cfg := nodeConfig{Hostname: tryHostname, DataDir: dir, Log: log, NoLimits: c.NoLimits, PlainAuth: c.PlainAuth, Retry: c.schedule(),
-		Certs: certs.Options{Mode: certs.SelfSigned}}
+		Certs: certs.Options{Mode: certs.SelfSigned}, Clients: c.clientPorts()}
 	if c.RelayTo != "" {
 		cfg.Relay = &outbound.Relay{Addr: c.RelayTo}
 	}
@@ -168,6 +169,15 @@ func (c *tryCmd) dataDir() (dir string, temporary bool, err error) {
 }
 
 func (c *tryCmd) addr(standard int) string { return "127.0.0.1:" + strconv.Itoa(c.PortOffset+standard) }
+
+// clientPorts are those that listen opens for clients.
+func (c *tryCmd) clientPorts() clientPorts {
+	p := autoconfig.StandardPorts()
+	for _, port := range []*int{&p.IMAPS, &p.IMAP, &p.Submissions, &p.Submission} {
+		*port += c.PortOffset
+	}
+	return clientPorts{Ports: p, HTTPS: c.PortOffset + 443}
+}
 
 // listen opens all ports, so that a port in use is told before anything runs.
 func (c *tryCmd) listen() (listeners, error) {

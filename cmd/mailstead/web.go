@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"runtime/debug"
 
 	"github.com/mailstead/mailstead/admin/api"
+	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/webadmin"
 )
@@ -18,7 +20,40 @@ func (n *node) newAPI() (*api.Server, error) {
 		return nil, err
 	}
 	return api.New(api.Options{
-		Admin: n.admin, Version: version(), Proxies: n.cfg.Proxies, Pages: pages, HSTS: n.cfg.Certs.Mode != certs.SelfSigned, Logger: n.cfg.Log,
+		Admin: n.admin, Version: version(), Proxies: n.cfg.TrustedProxies, Pages: pages, Clients: n.clients.Handler(), HSTS: n.cfg.Certs.Mode != certs.SelfSigned, Logger: n.cfg.Log,
+	})
+}
+
+// clientPorts are where clients find the services, 0 where there is none.
+type clientPorts struct {
+	autoconfig.Ports
+	HTTPS int
+}
+
+// clientPorts returns the ports that are open.
+func (ls listeners) clientPorts() clientPorts {
+	return clientPorts{
+		Ports: autoconfig.Ports{IMAPS: ls.port(portIMAPS), IMAP: ls.port(portIMAP), Submissions: ls.port(portSubmissions), Submission: ls.port(portSubmission)},
+		HTTPS: ls.port(portHTTPS),
+	}
+}
+
+// web is the address of the pages for people, "" if there are none.
+func (n *node) web() string {
+	switch port := n.cfg.Clients.HTTPS; port {
+	case 0:
+		return ""
+	case 443:
+		return "https://" + string(n.cfg.Hostname)
+	default:
+		return fmt.Sprintf("https://%s:%d", n.cfg.Hostname, port)
+	}
+}
+
+// newClients makes what tells mail programs how to connect.
+func (n *node) newClients() *autoconfig.Service {
+	return autoconfig.New(autoconfig.Options{
+		Hostname: n.cfg.Hostname, Ports: n.cfg.Clients.Ports, Web: n.web(), Hosted: n.directory.IsLocal, Signer: n.certs.Signer,
 	})
 }
 
