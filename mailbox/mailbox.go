@@ -100,6 +100,17 @@ func (a *Account) update(ctx context.Context, fn func(*tx) error) error {
 // OpenBody opens the octets of a message, the account's own header first.
 func (b *Boxes) OpenBody(ctx context.Context, r BodyRef) (store.Body, error) {
 	body, err := b.eng.Open(ctx, r.Ref)
+	return r.prefix(body, err)
+}
+
+// OpenBodyAhead opens bodies one after the other, as store.OpenAhead does.
+func (b *Boxes) OpenBodyAhead(ctx context.Context, r BodyRef, a *store.ReadAhead) (store.Body, error) {
+	body, err := b.eng.OpenAhead(ctx, r.Ref, a)
+	return r.prefix(body, err)
+}
+
+// prefix puts the account's own header before a body that was opened.
+func (r *BodyRef) prefix(body store.Body, err error) (store.Body, error) {
 	if err != nil || len(r.Header) == 0 {
 		return body, err
 	}

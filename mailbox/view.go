@@ -305,6 +305,15 @@ func (m *Message) Index() (*message.Index, error) {
 	return ix, err
 }
 
+// BodyStart returns where the header of the message ends and its body begins.
+func (m *Message) BodyStart() (int64, error) {
+	if err := m.load(); err != nil {
+		return 0, err
+	}
+	n, err := message.DecodeBodyStart(m.data.index)
+	return n + int64(len(m.data.header)), err
+}
+
 // Body returns where the octets are, to be opened after the View has ended.
 func (m *Message) Body() (BodyRef, error) {
 	err := m.load()

@@ -11,6 +11,7 @@ import (
 	"github.com/mailstead/mailstead/imap/imapwire"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mailbox"
+	"github.com/mailstead/mailstead/mailbox/store"
 )
 
 // Bounds of one page of FETCH: what is encoded inside one snapshot.
@@ -30,8 +31,10 @@ func (s *session) fetch(ctx context.Context, args *imapwire.Decoder) error {
 	}
 	found := 0
 	var trouble error
+	var ahead store.ReadAhead
+	defer ahead.Release()
 	for from := mailbox.UID(1); from != 0; {
-		p := &page{s: s, req: req}
+		p := &page{s: s, req: req, ahead: &ahead}
 		if err := s.account.View(ctx, func(v *mailbox.View) error { return p.encode(v, from) }); err != nil {
 			return err
 		}
@@ -60,6 +63,7 @@ func (s *session) fetch(ctx context.Context, args *imapwire.Decoder) error {
 type page struct {
 	s     *session
 	req   *fetchRequest
+	ahead *store.ReadAhead
 	names []string // keywords by bit
 
 	found  int
@@ -247,25 +251,13 @@ func (p *page) sections(l *itemList, m *mailbox.Message) error {
 	if err != nil {
 		return err
 	}
-	var ix *message.Index
+	find := finder{m: m, size: ref.Size, bodyStart: -1}
 	for i := range p.req.sections {
 		x := &p.req.sections[i]
-		h := hole{section: x, body: len(p.bodies), end: ref.Size}
-		ok := true
-		if whole := x.part == message.SectionBody && len(x.path) == 0; !whole {
-			if ix == nil {
-				if ix, err = m.Index(); err != nil {
-					return err
-				}
-			}
-			h.start, h.end, ok = ix.Section(x.path, x.part)
-		}
-		if x.kind >= kindBinary && ok && len(x.path) > 0 {
-			part, _ := ix.Find(x.path)
-			h.encoding = part.Encoding
-			if part.IsMultipart() || part.IsMessage() {
-				h.encoding = ""
-			}
+		h := hole{section: x, body: len(p.bodies)}
+		ok, err := find.place(x, &h)
+		if err != nil {
+			return err
 		}
 		l.begin(x.label)
 		switch {
@@ -283,6 +275,52 @@ func (p *page) sections(l *itemList, m *mailbox.Message) error {
 	}
 	p.bodies = append(p.bodies, ref)
 	return nil
+}
+
+// finder finds sections of one message, and reads no more of its record than
+// that takes.
+type finder struct {
+	m         *mailbox.Message
+	size      int64
+	bodyStart int64 // -1: not read yet
+	ix        *message.Index
+}
+
+// place sets where a section lies, and how it is encoded; ok is false if there
+// is none.
+func (f *finder) place(x *section, h *hole) (ok bool, err error) {
+	if len(x.path) > 0 {
+		return f.part(x, h)
+	}
+	if h.end = f.size; x.part == message.SectionBody {
+		return true, nil
+	}
+	if f.bodyStart < 0 {
+		if f.bodyStart, err = f.m.BodyStart(); err != nil {
+			return false, err
+		}
+	}
+	if x.part == message.SectionHeader {
+		h.end = f.bodyStart
+	} else {
+		h.start = f.bodyStart
+	}
+	return true, nil
+}
+
+// part is place for a section of a part.
+func (f *finder) part(x *section, h *hole) (ok bool, err error) {
+	if f.ix == nil {
+		if f.ix, err = f.m.Index(); err != nil {
+			return false, err
+		}
+	}
+	if h.start, h.end, ok = f.ix.Section(x.path, x.part); ok && x.kind >= kindBinary {
+		if part, _ := f.ix.Find(x.path); !part.IsMultipart() && !part.IsMessage() {
+			h.encoding = part.Encoding
+		}
+	}
+	return ok, nil
 }
 
 func (p *page) fail(err error) {

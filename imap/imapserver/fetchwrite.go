@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -75,6 +74,8 @@ type filler struct {
 	body   store.Body
 	err    error // why body could not be opened
 	buf    []byte
+	out    []byte   // fields that were selected
+	head   [32]byte // of a literal
 }
 
 func (f *filler) close() {
@@ -121,7 +122,7 @@ func (f *filler) open(i int) error {
 	}
 	f.close()
 	f.opened = i
-	f.body, f.err = f.page.s.srv.Boxes.OpenBody(f.ctx, f.page.bodies[i])
+	f.body, f.err = f.page.s.srv.Boxes.OpenBodyAhead(f.ctx, f.page.bodies[i], f.page.ahead)
 	return f.err
 }
 
@@ -138,7 +139,8 @@ func (f *filler) missing(h *hole, err error) error {
 }
 
 func (f *filler) literal(open string, n int64) error {
-	_, err := io.WriteString(f.w, open+strconv.FormatInt(n, 10)+"}\r\n")
+	b := strconv.AppendInt(append(f.head[:0], open...), n, 10)
+	_, err := f.w.Write(append(b, "}\r\n"...))
 	return err
 }
 
@@ -147,12 +149,10 @@ const copyBuffer = 16 << 10
 
 // copy writes exactly n octets of r.
 func (f *filler) copy(r io.Reader, n int64) error {
-	if f.buf == nil {
-		f.buf = make([]byte, copyBuffer)
-	}
+	buf := f.scratch(copyBuffer)
 	for n > 0 {
-		k, err := r.Read(f.buf[:min(n, copyBuffer)])
-		if _, err := f.w.Write(f.buf[:k]); err != nil {
+		k, err := r.Read(buf[:min(n, copyBuffer)])
+		if _, err := f.w.Write(buf[:k]); err != nil {
 			return err
 		}
 		if n -= int64(k); n > 0 && err != nil {
@@ -173,34 +173,26 @@ func (f *filler) torn(err error) error {
 // fields answers HEADER.FIELDS and HEADER.FIELDS.NOT: the fields as they
 // stand, and an empty line (RFC 9051 section 6.4.5.1).
 func (f *filler) fields(h *hole) error {
-	header := make([]byte, min(h.end-h.start, message.MaxHeader))
+	header := f.scratch(min(h.end-h.start, message.MaxHeader))
 	if n, err := f.body.ReadAt(header, h.start); n < len(header) {
 		return f.missing(h, err)
 	}
-	out := selectFields(header, h.section.fields, h.section.not)
-	start, end := h.section.cut(0, int64(len(out)))
+	f.out = message.AppendFields(f.out[:0], header, h.section.fields, !h.section.not)
+	f.out = append(f.out, "\r\n"...)
+	start, end := h.section.cut(0, int64(len(f.out)))
 	if err := f.literal("{", end-start); err != nil {
 		return err
 	}
-	_, err := f.w.Write(out[start:end])
+	_, err := f.w.Write(f.out[start:end])
 	return err
 }
 
-// selectFields returns the fields with (or without) the names, complete.
-func selectFields(header []byte, names []string, not bool) []byte {
-	var out bytes.Buffer
-	for field := range message.Fields(header) {
-		named := slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, field.Name) })
-		if named == not {
-			continue
-		}
-		out.Write(field.Raw)
-		if !bytes.HasSuffix(field.Raw, []byte("\n")) {
-			out.WriteString("\r\n")
-		}
+// scratch returns f.buf with n octets.
+func (f *filler) scratch(n int64) []byte {
+	if int64(cap(f.buf)) < n {
+		f.buf = make([]byte, max(n, copyBuffer))
 	}
-	out.WriteString("\r\n")
-	return out.Bytes()
+	return f.buf[:n]
 }
 
 // knownEncoding reports whether BINARY can undo a transfer encoding.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailstead/mailstead/imap/imapwire"
 	"github.com/mailstead/mailstead/mailbox"
+	"github.com/mailstead/mailstead/mailbox/store"
 )
 
 // Bounds of one page of SEARCH: what is looked at in one snapshot.
@@ -21,6 +22,7 @@ const (
 func (s *session) search(ctx context.Context, args *imapwire.Decoder) error {
 	req, err := s.parseSearch(args)
 	run := &searchRun{s: s, req: req}
+	defer run.ahead.Release()
 	for from := mailbox.UID(1); from != 0 && err == nil; {
 		from, err = run.page(ctx, from)
 	}
@@ -53,6 +55,7 @@ type searchRun struct {
 	min, max found
 	high     mailbox.ModSeq
 	scan     *textScan // for all messages; nil: no text was read yet
+	ahead    store.ReadAhead
 }
 
 // add takes a message that fits; they come in the order of UIDs.

@@ -51,7 +51,8 @@ type candidate struct {
 	row      mailbox.Message
 	record   *record
 	envelope *message.Envelope
-	index    *message.Index
+	index    *message.Index // nil: the header is all that is looked into
+	header   int64          // where it ends
 	body     mailbox.BodyRef
 }
 
@@ -110,7 +111,11 @@ func (c *candidate) detach(req *searchRequest) *candidate {
 	}
 	kept := *c
 	var err error
-	kept.index, err = c.msg.Index()
+	if req.inBody() {
+		kept.index, err = c.msg.Index()
+	} else {
+		kept.header, err = c.msg.BodyStart()
+	}
 	c.fail(err)
 	kept.body, err = c.msg.Body()
 	c.fail(err)

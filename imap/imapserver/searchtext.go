@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -44,7 +45,7 @@ func (needleKey) cost() int { return costText }
 // readText reads the text of a message once for all needles and judges again.
 // A message that is gone or damaged does not fit.
 func (r *searchRun) readText(ctx context.Context, c *candidate) (bool, error) {
-	body, err := r.s.srv.Boxes.OpenBody(ctx, c.body)
+	body, err := r.s.srv.Boxes.OpenBodyAhead(ctx, c.body, &r.ahead)
 	if err != nil {
 		return false, r.unreadable(c, err)
 	}
@@ -54,7 +55,12 @@ func (r *searchRun) readText(ctx context.Context, c *candidate) (bool, error) {
 	}
 	scan := r.scan
 	clear(scan.hits)
-	if err := scan.message(body, c.index); err != nil {
+	if c.index == nil {
+		err = scan.header(body, 0, c.header, true)
+	} else {
+		err = scan.message(body, c.index)
+	}
+	if err != nil {
 		return false, r.unreadable(c, err)
 	}
 	c.hits = scan.hits
@@ -75,6 +81,7 @@ type textScan struct {
 	hits    []bool
 	buf     []byte // used again for each part
 	window  []byte
+	raw     []byte // a header
 }
 
 // wanted reports whether a needle for a place is still missing.
@@ -91,7 +98,7 @@ func (t *textScan) message(body io.ReaderAt, ix *message.Index) error {
 	for p := range ix.Parts() {
 		root := p == &ix.Root
 		if t.wanted(func(n needle) bool { return root || n.in != inHeader }) {
-			if err := t.header(body, p, root); err != nil {
+			if err := t.header(body, p.HeaderStart, p.BodyStart, root); err != nil {
 				return err
 			}
 		}
@@ -113,25 +120,50 @@ func (t *textScan) message(body io.ReaderAt, ix *message.Index) error {
 
 func isOfBody(n needle) bool { return n.in != inHeader }
 
-// header looks into the header of the message or of a part.
-func (t *textScan) header(body io.ReaderAt, p *message.Part, root bool) error {
-	raw := make([]byte, min(max(p.BodyStart-p.HeaderStart, 0), message.MaxHeader))
-	if n, err := body.ReadAt(raw, p.HeaderStart); n < len(raw) {
+// inBody reports whether more than the message's own header is looked into.
+func (r *searchRequest) inBody() bool { return slices.ContainsFunc(r.needles, isOfBody) }
+
+// header looks into a header: the message's own (root), or that of a part.
+func (t *textScan) header(body io.ReaderAt, start, end int64, root bool) error {
+	raw := t.scratch(min(max(end-start, 0), message.MaxHeader))
+	if n, err := body.ReadAt(raw, start); n < len(raw) {
 		return err
+	}
+	for i, n := range t.needles {
+		if n.in == inHeader && root && !t.hits[i] {
+			t.hits[i] = inField(raw, n)
+		}
+	}
+	if !t.wanted(isOfBody) {
+		return nil
 	}
 	for f := range message.Fields(raw) {
 		value := string(appendFold(nil, []byte(message.DecodeHeaderText(f.Value()))))
 		for i, n := range t.needles {
-			switch {
-			case t.hits[i]:
-			case n.in == inHeader:
-				t.hits[i] = root && strings.EqualFold(n.field, f.Name) && strings.Contains(value, n.text)
-			case n.in == inText || !root:
+			if !t.hits[i] && (n.in == inText || n.in == inBody && !root) {
 				t.hits[i] = strings.Contains(value, n.text) || strings.Contains(strings.ToLower(f.Name)+": "+value, n.text)
 			}
 		}
 	}
 	return nil
+}
+
+// inField looks for a needle in the fields that it names.
+func inField(header []byte, n needle) bool {
+	for value := range message.FieldValues(header, n.field) {
+		if strings.Contains(string(appendFold(nil, []byte(message.DecodeHeaderText(value)))), n.text) {
+			return true
+		}
+	}
+	return false
+}
+
+// scratch returns n octets to read a header into.
+func (t *textScan) scratch(n int64) []byte {
+	if int64(cap(t.raw)) < n {
+		t.raw = make([]byte, max(n, scanChunk))
+	}
+	return t.raw[:n]
 }
 
 // scanChunk is how much text is looked at in one go.

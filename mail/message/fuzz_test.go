@@ -73,6 +73,9 @@ func checkRecord(t *testing.T, ix *Index) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if start, err := DecodeBodyStart(b); err != nil || start != ix.Root.BodyStart {
+		t.Fatalf("the body starts at %d, DecodeBodyStart says %d, %v", ix.Root.BodyStart, start, err)
+	}
 	if diff := diffIndex(ix, got); diff != "" {
 		t.Fatalf("after AppendBinary and Decode (-want +got):\n%s", diff)
 	}
@@ -105,12 +108,16 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, eerr := DecodeEnvelope(b)
+		start, serr := DecodeBodyStart(b)
 		ix, err := Decode(b)
 		if err != nil {
 			return
 		}
 		if eerr != nil {
 			t.Fatalf("Decode succeeds and DecodeEnvelope says %v", eerr)
+		}
+		if serr != nil || start != ix.Root.BodyStart {
+			t.Fatalf("the body starts at %d, DecodeBodyStart says %d, %v", ix.Root.BodyStart, start, serr)
 		}
 		if diff := cmp.Diff(&ix.Envelope, e); diff != "" {
 			t.Fatalf("DecodeEnvelope (-Decode +got):\n%s", diff)
@@ -215,6 +222,29 @@ func FuzzFields(f *testing.F) {
 			end = field.Offset + len(field.Raw)
 			if strings.Contains(field.Value(), "\n") {
 				t.Fatalf("value %q has a line end", field.Value())
+			}
+		}
+		var with, without []byte
+		for field := range Fields(header) {
+			line := field.Raw
+			if !bytes.HasSuffix(line, []byte("\n")) {
+				line = append(bytes.Clone(line), "\r\n"...)
+			}
+			if strings.EqualFold(field.Name, name) {
+				with = append(with, line...)
+			} else {
+				without = append(without, line...)
+			}
+		}
+		if got := AppendFields(nil, header, []string{"", name}, true); !bytes.Equal(got, with) {
+			t.Fatalf("AppendFields of %q = %q, want %q", name, got, with)
+		}
+		if got := AppendFields(nil, header, []string{name}, false); !bytes.Equal(got, without) {
+			t.Fatalf("AppendFields without %q = %q, want %q", name, got, without)
+		}
+		for value := range FieldValues(with, name) {
+			if strings.Contains(value, "\n") {
+				t.Fatalf("value %q has a line end", value)
 			}
 		}
 		for field := range Fields(RemoveFields(header, name)) {

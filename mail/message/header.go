@@ -91,58 +91,126 @@ const (
 )
 
 // classify judges a line, which may still have its line end, and returns the
-// position of the line after it.
-func classify(line []byte, pos headerPos) (lineKind, headerPos) {
+// position of the line after it, and the name of the field it begins.
+func classify(line []byte, pos headerPos) (kind lineKind, next headerPos, name []byte) {
+	if pos == inside && len(line) > 1 && (line[0] == ' ' || line[0] == '\t') && line[1] > ' ' {
+		return lineFolded, inside, nil // as most are, without a longer look
+	}
 	line = trimEOL(line)
-	if len(bytes.Trim(line, "\r")) == 0 {
-		return lineEmpty, inside
+	if isEmptyLine(line) {
+		return lineEmpty, inside, nil
 	}
 	if pos == inside && (line[0] == ' ' || line[0] == '\t') {
-		return lineFolded, inside
+		return lineFolded, inside, nil
 	}
-	if _, ok := fieldName(line); ok {
-		return lineField, inside
+	if name, ok := fieldName(line); ok {
+		return lineField, inside, name
 	}
 	switch {
 	case pos == inside:
-		return lineIgnored, inside
+		return lineIgnored, inside, nil
 	case pos == atStart && isMboxFrom(line):
-		return lineIgnored, afterMbox
+		return lineIgnored, afterMbox, nil
 	}
-	return lineBody, inside
+	return lineBody, inside, nil
+}
+
+// isEmptyLine reports whether a line without its end has nothing but CRs.
+func isEmptyLine(line []byte) bool {
+	for _, c := range line {
+		if c != '\r' {
+			return false
+		}
+	}
+	return true
 }
 
 // Fields yields the fields of a header, or of the header that a message begins
 // with. Lines that are no field are passed over.
 func Fields(header []byte) iter.Seq[Field] {
 	return func(yield func(Field) bool) {
-		var f Field
+		for f := range rawFields(header) {
+			if !yield(Field{Name: string(f.name), Raw: header[f.start:f.end], Offset: f.start}) {
+				return
+			}
+		}
+	}
+}
+
+// rawField is a field by where it stands in its header.
+type rawField struct {
+	name       []byte
+	start, end int
+}
+
+// rawFields is Fields without making anything.
+func rawFields(header []byte) iter.Seq[rawField] {
+	return func(yield func(rawField) bool) {
+		var f rawField
 		at, in := 0, false
 		pos := atStart
 		for line := range bytes.Lines(header) {
 			var kind lineKind
-			kind, pos = classify(line, pos)
+			var name []byte
+			kind, pos, name = classify(line, pos)
 			if kind == lineBody || kind == lineEmpty {
 				break
 			}
+			end := at + len(line)
 			if in && kind == lineFolded {
-				f.Raw = header[f.Offset : at+len(line)]
+				f.end = end
 			} else {
 				if in && !yield(f) {
 					return
 				}
-				in = kind == lineField
-				if in {
-					name, _ := fieldName(line)
-					f = Field{Name: string(name), Raw: header[at : at+len(line)], Offset: at}
-				}
+				in, f = kind == lineField, rawField{name, at, end}
 			}
-			at += len(line)
+			at = end
 		}
 		if in {
 			yield(f)
 		}
 	}
+}
+
+// AppendFields appends the fields of a header whose name is among names, or
+// those whose name is not, as they stand; each ends with its line.
+func AppendFields(to, header []byte, names []string, among bool) []byte {
+	for f := range rawFields(header) {
+		if isNamed(f.name, names) != among {
+			continue
+		}
+		if to = append(to, header[f.start:f.end]...); header[f.end-1] != '\n' {
+			to = append(to, "\r\n"...)
+		}
+	}
+	return to
+}
+
+// FieldValues yields the values of the fields with a name, as Field.Value has
+// them.
+func FieldValues(header []byte, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for f := range rawFields(header) {
+			if equalFold(f.name, name) && !yield(Field{Raw: header[f.start:f.end]}.Value()) {
+				return
+			}
+		}
+	}
+}
+
+func isNamed(name []byte, names []string) bool {
+	for _, n := range names {
+		if equalFold(name, n) {
+			return true
+		}
+	}
+	return false
+}
+
+// equalFold compares names of fields, which are ASCII.
+func equalFold(a []byte, b string) bool {
+	return len(a) == len(b) && (a[0]|0x20) == (b[0]|0x20) && strings.EqualFold(string(a), b)
 }
 
 // HeaderEnd returns where the body starts: after the empty line, at len(b) if
@@ -152,7 +220,7 @@ func HeaderEnd(b []byte) int {
 	pos := atStart
 	for line := range bytes.Lines(b) {
 		var kind lineKind
-		switch kind, pos = classify(line, pos); kind {
+		switch kind, pos, _ = classify(line, pos); kind {
 		case lineBody: // the first line, perhaps after what looked like mbox
 			return 0
 		case lineEmpty:

@@ -80,8 +80,8 @@ func (h *header) reset() { *h = header{raw: h.raw[:0]} }
 // headerLine takes one line, of which b is the beginning.
 func (x *Indexer) headerLine(b []byte) lineKind {
 	h := &x.head
-	var kind lineKind
-	kind, h.pos = classify(b, h.pos)
+	kind, pos, name := classify(b, h.pos)
+	h.pos = pos
 	h.size += int64(len(b))
 	switch kind {
 	case lineBody:
@@ -95,7 +95,7 @@ func (x *Indexer) headerLine(b []byte) lineKind {
 			x.ix.Traits |= BoundHit
 			break
 		}
-		x.startField(b)
+		x.startField(name, b)
 	default:
 		x.endField()
 		if h.pos == afterMbox {
@@ -105,9 +105,8 @@ func (x *Indexer) headerLine(b []byte) lineKind {
 	return kind
 }
 
-func (x *Indexer) startField(line []byte) {
+func (x *Indexer) startField(name, line []byte) {
 	h := &x.head
-	name, _ := fieldName(line)
 	kind := kindOf(name)
 	if kind < fieldType && !x.top().wholeMessage {
 		return

@@ -105,6 +105,14 @@ func TestDecodeDamaged(t *testing.T) {
 	if _, err := Decode(append([]byte{recordVersion + 1}, b[1:]...)); err == nil {
 		t.Error("Decode takes a version it does not know")
 	}
+	for n := range 200 { // the envelope alone has more
+		if _, err := DecodeBodyStart(b[:n]); err == nil {
+			t.Errorf("DecodeBodyStart takes the first %d octets", n)
+		}
+	}
+	if _, err := DecodeBodyStart(bytes.Repeat([]byte{0xff}, 100)); err == nil {
+		t.Error("DecodeBodyStart takes anything")
+	}
 	if _, err := DecodeEnvelope(bytes.Repeat([]byte{0xff}, 100)); err == nil {
 		t.Error("DecodeEnvelope takes anything")
 	}

@@ -32,31 +32,56 @@ func (e *Engine) Open(ctx context.Context, r Ref) (Body, error) {
 
 // readSmall reads a record in one go: its Ref says how long it is.
 func readSmall(f io.ReaderAt, r Ref) (Body, error) {
-	off, n := r.place().off(), headerSize+int64(r.metaLen())+r.storedLen()
-	if r.metaLen() > maxMetaBlock || r.storedLen() > 2*maxInLog {
-		return nil, fmt.Errorf("%w: reference to a body", ErrDamaged)
-	}
-	buf := make([]byte, n)
-	if _, err := f.ReadAt(buf, off); err != nil && err != io.EOF {
+	if err := checkRef(r); err != nil {
 		return nil, err
 	}
-	h, err := parseHeader(buf, r.place().seg(), off)
+	buf := make([]byte, recordLen(r))
+	if _, err := f.ReadAt(buf, r.place().off()); err != nil && err != io.EOF {
+		return nil, err
+	}
+	stored, codec, err := verify(buf, r)
+	if err == nil && codec == codecZstd {
+		stored, err = unpack(stored, nil)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if h.metaLen != r.metaLen() || h.storedLen != r.storedLen() {
-		return nil, fmt.Errorf("%w: reference to a body", ErrDamaged)
-	}
-	stored := buf[headerSize+int64(h.metaLen):]
-	if checksum(stored) != h.bodyCRC {
-		return nil, fmt.Errorf("%w: body", ErrDamaged)
-	}
-	if h.codec == codecZstd {
-		if stored, err = unpacker().DecodeAll(stored, nil); err != nil {
-			return nil, fmt.Errorf("%w: compressed body: %w", ErrDamaged, err)
-		}
-	}
 	return memoryBody{bytes.NewReader(stored)}, nil
+}
+
+// checkRef bounds what is read for a Ref of the log.
+func checkRef(r Ref) error {
+	if r.metaLen() > maxMetaBlock || r.storedLen() > 2*maxInLog {
+		return fmt.Errorf("%w: reference to a body", ErrDamaged)
+	}
+	return nil
+}
+
+// recordLen is how long the record of a Ref is, without its padding.
+func recordLen(r Ref) int64 { return headerSize + int64(r.metaLen()) + r.storedLen() }
+
+// verify returns the stored body of a record that was read.
+func verify(record []byte, r Ref) (stored []byte, codec uint8, err error) {
+	h, err := parseHeader(record, r.place().seg(), r.place().off())
+	if err != nil {
+		return nil, 0, err
+	}
+	if h.metaLen != r.metaLen() || h.storedLen != r.storedLen() || int64(len(record)) < recordLen(r) {
+		return nil, 0, fmt.Errorf("%w: reference to a body", ErrDamaged)
+	}
+	if stored = record[headerSize+int64(h.metaLen):]; checksum(stored) != h.bodyCRC {
+		return nil, 0, fmt.Errorf("%w: body", ErrDamaged)
+	}
+	return stored, h.codec, nil
+}
+
+// unpack appends what was compressed to b.
+func unpack(stored, b []byte) ([]byte, error) {
+	raw, err := unpacker().DecodeAll(stored, b)
+	if err != nil {
+		return nil, fmt.Errorf("%w: compressed body: %w", ErrDamaged, err)
+	}
+	return raw, nil
 }
 
 type memoryBody struct{ *bytes.Reader }

@@ -354,6 +354,15 @@ func (l *appendLog) position() lsn {
 	return l.end
 }
 
+// published returns how much behind a place is final: in the current segment
+// what comes after the end can still become something else.
+func (l *appendLog) published(place lsn) int64 {
+	if end := l.position(); end.seg() == place.seg() {
+		return end.off() - place.off()
+	}
+	return maxSegment
+}
+
 func (l *appendLog) closeFiles() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -93,6 +93,10 @@ type Store interface {
 	// Open opens a body. A body stays readable for the grace time after the
 	// last Release, so that open sessions can finish reading.
 	Open(ctx context.Context, r Ref) (Body, error)
+	// OpenAhead opens a body as Open does, cheaply if one after the other is
+	// opened in the order of acceptance. The body is valid until the next
+	// OpenAhead or the Release of a.
+	OpenAhead(ctx context.Context, r Ref, a *ReadAhead) (Body, error)
 	// View runs fn on a consistent snapshot of o's rows.
 	View(ctx context.Context, o Owner, fn func(Tx) error) error
 	// Update runs fn in a transaction that is durable when Update returns.

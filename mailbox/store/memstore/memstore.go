@@ -176,6 +176,11 @@ func (s *Store) Open(_ context.Context, r store.Ref) (store.Body, error) {
 	return body{bytes.NewReader(b)}, nil
 }
 
+// OpenAhead implements store.Store: there is nothing to read ahead.
+func (s *Store) OpenAhead(ctx context.Context, r store.Ref, _ *store.ReadAhead) (store.Body, error) {
+	return s.Open(ctx, r)
+}
+
 type body struct{ *bytes.Reader }
 
 func (body) Close() error { return nil }

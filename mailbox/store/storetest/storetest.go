@@ -107,6 +107,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"accepted mail is seen by View and Update", acceptIsSeen},
 		{"one message for many owners", manyOwners},
 		{"bodies of all sizes", bodySizes},
+		{"bodies one after the other", readAhead},
 		{"a body that is cut off is not accepted", cutOff},
 		{"a size that is not kept is not accepted", wrongSize},
 		{"what Accept refuses", refused},
@@ -224,6 +225,52 @@ func bodySizes(t *testing.T, s store.Store) {
 	}
 	if got := entries(t, s, 1); len(got) != 22 {
 		t.Errorf("%d rows, want 22", len(got))
+	}
+}
+
+// readAhead opens bodies of all sizes in order, in reverse, and again while
+// more come in.
+func readAhead(t *testing.T, s store.Store) {
+	var refs []store.Ref
+	var texts []string
+	add := func(n int) {
+		text := strings.Repeat(fmt.Sprintf("%06d.", len(texts)), n/7+1)[:n]
+		refs, texts = append(refs, accept(t, s, Message(text[:min(n, 100)], text, 1))), append(texts, text)
+	}
+	for i := range 200 {
+		add([]int{0, 5, 900, 4096, 9000, 40_000, 3}[i%7])
+	}
+	add(300 << 10) // has a file of its own
+	add(200 << 10)
+	var a store.ReadAhead
+	want := func(i int) {
+		t.Helper()
+		b, err := s.OpenAhead(t.Context(), refs[i], &a)
+		if err != nil {
+			t.Fatalf("body %d: %v", i, err)
+		}
+		defer b.Close()
+		got, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
+		if err != nil || string(got) != texts[i] {
+			t.Fatalf("body %d has %d octets, want %d; %v", i, len(got), len(texts[i]), err)
+		}
+	}
+	for i := range refs {
+		want(i)
+	}
+	for i := range refs {
+		want(len(refs) - 1 - i)
+	}
+	for i := range 20 {
+		add(700)
+		want(len(refs) - 1)
+		want(i)
+	}
+	a.Release()
+	want(0)
+	a.Release()
+	if _, err := s.OpenAhead(t.Context(), store.Ref{}, &a); err == nil {
+		t.Error("a body that never was can be opened")
 	}
 }
 
@@ -619,8 +666,9 @@ func closed(t *testing.T, s store.Store) {
 	ctx := context.Background()
 	_, accepted := s.Accept(ctx, Message("m", "b", 1))
 	_, opened := s.Open(ctx, r)
+	_, ahead := s.OpenAhead(ctx, r, &store.ReadAhead{})
 	for what, err := range map[string]error{
-		"Accept": accepted, "Open": opened, "Drop": s.Drop(ctx, 1),
+		"Accept": accepted, "Open": opened, "OpenAhead": ahead, "Drop": s.Drop(ctx, 1),
 		"View":   s.View(ctx, 1, func(store.Tx) error { return nil }),
 		"Update": s.Update(ctx, 1, func(store.RW) error { return nil }),
 	} {
