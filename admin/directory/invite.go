@@ -112,8 +112,7 @@ func (d *Directory) UseLink(ctx context.Context, token, password string) (Link, 
 
 func readLink(tx *bolt.Tx, s *snapshot, token string, now time.Time) (Link, error) {
 	account, hash, ok := parseToken(token)
-	a := s.accounts[account]
-	if !ok || a == nil || a.Suspended {
+	if !ok || !s.maySignIn(account) {
 		return Link{}, badLink()
 	}
 	row := tx.Bucket(bucketLinks).Get(accountKey(account))
@@ -127,7 +126,7 @@ func readLink(tx *bolt.Tx, s *snapshot, token string, now time.Time) (Link, erro
 	if !bytes.Equal(r.Hash, hash[:]) || !now.Before(r.Expires) {
 		return Link{}, badLink()
 	}
-	return Link{Account: *a, Purpose: Purpose(r.Purpose), Expires: r.Expires}, nil
+	return Link{Account: *s.accounts[account], Purpose: Purpose(r.Purpose), Expires: r.Expires}, nil
 }
 
 // replaceCredential gives an account another password. Sessions that began

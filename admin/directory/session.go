@@ -105,8 +105,8 @@ func (d *Directory) AddSession(ctx context.Context, n NewSession) (string, Sessi
 	}
 	s := Session{ID: hash.id(), Account: n.Account, Method: n.Method, IP: n.IP.Unmap(), UserAgent: clip(n.UserAgent)}
 	err = d.write(ctx, "", func(c *change) error {
-		if err := c.next.mayHaveSession(n.Account); err != nil {
-			return err
+		if !c.next.maySignIn(n.Account) {
+			return signedOut()
 		}
 		s.Created, s.LastSeen, s.Sudo = c.now.UTC(), c.now.UTC(), c.now.UTC().Add(SudoFor)
 		if err := c.makeRoomForSession(n.Account); err != nil {
@@ -120,20 +120,22 @@ func (d *Directory) AddSession(ctx context.Context, n NewSession) (string, Sessi
 	return token, s, nil
 }
 
-// mayHaveSession refuses accounts that are gone or suspended.
-func (s *snapshot) mayHaveSession(account uint32) error {
+// maySignIn reports whether an account is there, and neither it nor its domain
+// has been closed.
+func (s *snapshot) maySignIn(account uint32) bool {
 	a := s.accounts[account]
 	if a == nil || a.Suspended {
-		return signedOut()
+		return false
 	}
-	return nil
+	dom := s.domains[a.Address.Domain]
+	return dom != nil && !dom.Disabled
 }
 
 // UseSession returns the session that a token stands for, and notes that it
 // was used from an address.
 func (d *Directory) UseSession(ctx context.Context, token string, from netip.Addr) (Session, error) {
 	account, hash, ok := parseToken(token)
-	if !ok || d.current.Load().mayHaveSession(account) != nil {
+	if !ok || !d.current.Load().maySignIn(account) {
 		return Session{}, signedOut()
 	}
 	var s Session
