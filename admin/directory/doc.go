@@ -10,7 +10,8 @@
 //
 // system.db is a bbolt file. A row is a version octet and JSON:
 //
-//	meta         "secret" → 32 octets for made-up SCRAM salts
+//	meta         "secret" → 32 octets for made-up SCRAM salts and keyed hashes,
+//	             "setup" → setupRecord: the first-run code, or its browser
 //	domains      A-label → domainRecord, with DKIM keys
 //	accounts     uint32 → accountRecord; numbers come from the bucket's
 //	             sequence and are never used again
@@ -18,6 +19,11 @@
 //	aliases      address key → aliasRecord
 //	settings     name → text, for those that differ from the default
 //	audit        uint64 → AuditEntry
+//	sessions     uint32 and SHA-256 of the token → sessionRecord
+//	links        uint32 → linkRecord: to set a password; one per account
+//	totp         uint32 → totpRecord
+//	recovery     uint32 → recoveryRecord: hashes of the codes that are left
+//	passkeys     uint32 and SHA-256 of the credential ID → passkeyRecord
 //
 // What an address means is found in this order: itself (account or alias), the
 // domain it is an alias of, the address before the separator, postmaster and

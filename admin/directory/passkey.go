@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -9,7 +10,6 @@ import (
 	"errors"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -17,7 +17,6 @@ import (
 // Bounds of passkeys.
 const (
 	maxPasskeys     = 20   // of an account
-	maxPasskeyLabel = 100  // octets
 	maxCredentialID = 1023 // octets (Web Authentication Level 3 section 4, Credential ID)
 
 	handleMAC = 16 // octets of a user handle that only this directory can make
@@ -114,7 +113,7 @@ func (d *Directory) AddPasskey(ctx context.Context, actor string, p Passkey) (Pa
 	if len(p.CredentialID) == 0 || len(p.CredentialID) > maxCredentialID || len(p.PublicKey) == 0 {
 		return Passkey{}, invalid("this passkey cannot be used: its ID or its key is missing or too long")
 	}
-	label, err := passkeyLabel(p.Label)
+	label, err := checkLabel(cmp.Or(strings.TrimSpace(p.Label), "Passkey"))
 	if err != nil {
 		return Passkey{}, err
 	}
@@ -172,7 +171,7 @@ func (d *Directory) UsePasskey(ctx context.Context, account uint32, id string, c
 
 // RenamePasskey gives a passkey another label.
 func (d *Directory) RenamePasskey(ctx context.Context, actor string, account uint32, id, label string) (Passkey, error) {
-	label, err := passkeyLabel(label)
+	label, err := checkLabel(label)
 	if err != nil {
 		return Passkey{}, err
 	}
@@ -250,15 +249,4 @@ func (p *Passkey) record() *passkeyRecord {
 // public is what the audit log shows of a passkey.
 func (p *Passkey) public() map[string]string {
 	return map[string]string{"id": p.ID, "label": p.Label}
-}
-
-func passkeyLabel(s string) (string, error) {
-	s = strings.TrimSpace(s)
-	if s == "" {
-		return "Passkey", nil
-	}
-	if len(s) > maxPasskeyLabel || !utf8.ValidString(s) || strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-		return "", invalid("a label is one line of at most %d octets", maxPasskeyLabel)
-	}
-	return s, nil
 }

@@ -30,7 +30,7 @@ func (d *Directory) NewRecoveryCodes(ctx context.Context, actor string, account 
 		if codes[i], err = d.newCode(); err != nil {
 			return nil, err
 		}
-		h := hashCode(codes[i])
+		h := d.hashCode("recovery code", account, codes[i])
 		r.Hashes = append(r.Hashes, h[:])
 	}
 	err := d.write(ctx, actor, func(c *change) error {
@@ -54,7 +54,7 @@ func (d *Directory) NewRecoveryCodes(ctx context.Context, actor string, account 
 
 // UseRecoveryCode reports whether a recovery code is right, and uses it up.
 func (d *Directory) UseRecoveryCode(ctx context.Context, account uint32, code string, from netip.Addr) (bool, error) {
-	want := hashCode(code)
+	want := d.hashCode("recovery code", account, code)
 	return d.tryCode(fmt.Sprint(account), from, func() (ok bool, err error) {
 		err = d.write(ctx, "", func(c *change) error {
 			r, err := readRecovery(c.tx, account)

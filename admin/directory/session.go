@@ -7,9 +7,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -21,7 +19,6 @@ const (
 	SudoFor     = 10 * time.Minute
 
 	maxSessions = 50          // of an account; the one that was used longest ago goes
-	maxAgent    = 200         // octets of a user agent that are kept
 	seenEvery   = time.Minute // how exact LastSeen is
 )
 
@@ -103,7 +100,7 @@ func (d *Directory) AddSession(ctx context.Context, n NewSession) (string, Sessi
 	if err != nil {
 		return "", Session{}, err
 	}
-	s := Session{ID: hash.id(), Account: n.Account, Method: n.Method, IP: n.IP.Unmap(), UserAgent: clip(n.UserAgent)}
+	s := Session{ID: hash.id(), Account: n.Account, Method: n.Method, IP: n.IP.Unmap(), UserAgent: cleanClient(n.UserAgent)}
 	err = d.write(ctx, "", func(c *change) error {
 		if !c.next.maySignIn(n.Account) {
 			return signedOut()
@@ -332,15 +329,4 @@ func keysOf(b *bolt.Bucket, prefix []byte) [][]byte {
 		keys = append(keys, bytes.Clone(k))
 	}
 	return keys
-}
-
-// clip makes what a client says of itself one short line.
-func clip(s string) string {
-	s = strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f || c == utf8.RuneError {
-			return -1
-		}
-		return c
-	}, s[:min(len(s), maxAgent)])
-	return strings.TrimSpace(s)
 }

@@ -44,7 +44,7 @@ func (d *Directory) NewSetupCode(ctx context.Context, actor string) (string, tim
 		if err != nil {
 			return err
 		}
-		h := hashCode(code)
+		h := d.hashCode("setup code", 0, code)
 		expires = c.now.UTC().Add(SetupCodeFor)
 		r.Code, r.CodeExpires = h[:], expires
 		if err := c.put(bucketMeta, keySetup, &r); err != nil {
@@ -65,7 +65,7 @@ func (d *Directory) RedeemSetupCode(ctx context.Context, code string, from netip
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	want := hashCode(code)
+	want := d.hashCode("setup code", 0, code)
 	var expires time.Time
 	ok, err := d.tryCode("setup", from, func() (ok bool, err error) {
 		err = d.write(ctx, "setup", func(c *change) error {

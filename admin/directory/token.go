@@ -91,12 +91,11 @@ func normaliseCode(s string) (string, bool) {
 	return b.String(), b.Len() == codeLength
 }
 
-// hashCode is what is kept of a code. A code has 60 random bits, so a plain
-// hash is enough for as long as a code is of use. What is no code has a hash
-// that no code has.
-func hashCode(code string) tokenHash {
+// hashCode is what is kept of a code of an account; 0 is none. What is no code
+// has a hash that no code has.
+func (d *Directory) hashCode(purpose string, account uint32, code string) secretHash {
 	normal, _ := normaliseCode(code)
-	return sha256.Sum256([]byte(normal))
+	return d.hashSecret(purpose, accountKey(account), normal)
 }
 
 // splitKey returns what sessionKey was made of.
