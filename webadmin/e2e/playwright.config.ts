@@ -1,0 +1,22 @@
+import { defineConfig } from '@playwright/test';
+
+// The browser is Debian's; the server is the real binary in try mode, started by fixtures.ts.
+export default defineConfig({
+  testDir: '.',
+  outputDir: '../test-results',
+  timeout: 60_000,
+  expect: { timeout: 15_000 },
+  fullyParallel: false,
+  workers: process.env.CI ? 1 : 2,
+  forbidOnly: !!process.env.CI,
+  retries: 0,
+  reporter: [['list']],
+  globalSetup: './build.ts',
+  use: {
+    actionTimeout: 15_000,
+    navigationTimeout: 15_000,
+    locale: 'en-GB',
+    timezoneId: 'UTC',
+    trace: 'retain-on-failure',
+  },
+});
