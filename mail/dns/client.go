@@ -51,6 +51,7 @@ type Options struct {
 // Client is a caching stub resolver. It is safe for concurrent use.
 type Client struct {
 	opts    Options
+	direct  bool // servers are authoritative, and are not asked to ask others
 	cache   *cache
 	first   atomic.Uint32 // index of the server that answered last
 	mu      sync.Mutex
@@ -178,6 +179,12 @@ func (c *Client) CNAME(ctx context.Context, name string) (string, bool, error) {
 		return "", authentic, err
 	}
 	return targets[0], authentic, nil
+}
+
+// NS looks up the name servers of a zone; a name that is not the top of one has
+// none.
+func (c *Client) NS(ctx context.Context, name string) ([]string, bool, error) {
+	return collect(ctx, c, name, func(rr *dns.NS) (string, bool) { return plainName(rr.Ns), true }, nil)
 }
 
 // collect looks up the records of type R and makes a T of each. No T at all

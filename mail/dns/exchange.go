@@ -126,6 +126,15 @@ func (c *Client) queryServer(ctx context.Context, server netip.AddrPort, q quest
 }
 
 func (c *Client) exchange(ctx context.Context, server netip.AddrPort, q question, dnssec, edns bool) (*answer, error) {
+	msg, err := c.converse(ctx, server, q, dnssec, edns)
+	if err != nil {
+		return nil, err
+	}
+	return interpret(q, msg, edns)
+}
+
+// converse asks over UDP, and over TCP if the answer did not fit.
+func (c *Client) converse(ctx context.Context, server netip.AddrPort, q question, dnssec, edns bool) (*dns.Msg, error) {
 	query, err := c.newQuery(q, dnssec, edns)
 	if err != nil {
 		return nil, err
@@ -142,7 +151,7 @@ func (c *Client) exchange(ctx context.Context, server netip.AddrPort, q question
 		case msg.Truncated && network == "udp":
 			continue
 		}
-		return interpret(q, msg, edns)
+		return msg, nil
 	}
 	return nil, errMalformed
 }
@@ -161,6 +170,7 @@ func (c *Client) newQuery(q question, dnssec, edns bool) (*dns.Msg, error) {
 	msg := new(dns.Msg)
 	msg.SetQuestion(name, q.qtype)
 	msg.Id = binary.BigEndian.Uint16(random[:])
+	msg.RecursionDesired = !c.direct
 	msg.AuthenticatedData = dnssec // RFC 6840 section 5.7
 	if edns {
 		msg.SetEdns0(udpSize, dnssec)

@@ -23,6 +23,8 @@ func rrType[R dns.RR]() uint16 {
 		return dns.TypeTLSA
 	case *dns.CNAME:
 		return dns.TypeCNAME
+	case *dns.NS:
+		return dns.TypeNS
 	}
 	return dns.TypeNone
 }

@@ -15,7 +15,10 @@ import (
 	mdns "github.com/mailstead/mailstead/mail/dns"
 )
 
-var _ mdns.Resolver = (*Zones)(nil)
+var (
+	_ mdns.Resolver = (*Zones)(nil)
+	_ mdns.Finder   = (*Zones)(nil)
+)
 
 // A implements dns.Resolver.
 func (z *Zones) A(ctx context.Context, name string) ([]netip.Addr, bool, error) {
@@ -77,6 +80,11 @@ func (z *Zones) CNAME(ctx context.Context, name string) (string, bool, error) {
 	return targets[0], authentic, nil
 }
 
+// NS is for dns.Finder.
+func (z *Zones) NS(ctx context.Context, name string) ([]string, bool, error) {
+	return find(ctx, z, name, dns.TypeNS, func(rr *dns.NS) string { return plain(rr.Ns) })
+}
+
 func plain(name string) string {
 	if name == "." {
 		return name
@@ -93,8 +101,8 @@ func find[T any, R dns.RR](ctx context.Context, z *Zones, name string, qtype uin
 	}
 	r := z.lookup(name, qtype)
 	switch r.fault {
-	case ServFail:
-		return nil, false, fmt.Errorf("%w: %s: server says SERVFAIL", mdns.ErrTemporary, name)
+	case ServFail, Refused:
+		return nil, false, fmt.Errorf("%w: %s: server says %s", mdns.ErrTemporary, name, dns.RcodeToString[rcodes[r.fault]])
 	case Timeout:
 		<-ctx.Done()
 		return nil, false, fmt.Errorf("%w: %s: %w", mdns.ErrTemporary, name, ctx.Err())

@@ -56,23 +56,32 @@ func serve(ctx context.Context, s *dns.Server) error {
 	}
 }
 
+// rcodes are the answers of servers that have none.
+var rcodes = map[Fault]int{ServFail: dns.RcodeServerFailure, Refused: dns.RcodeRefused}
+
 // answer handles one query.
 func (z *Zones) answer(w dns.ResponseWriter, query *dns.Msg) {
+	_, udp := w.RemoteAddr().(*net.UDPAddr)
+	if msg := z.respond(query, udp); msg != nil {
+		w.WriteMsg(msg)
+	}
+}
+
+// respond makes the answer to a query; nil is none.
+func (z *Zones) respond(query *dns.Msg, udp bool) *dns.Msg {
 	if len(query.Question) != 1 {
-		reply := new(dns.Msg)
-		w.WriteMsg(reply.SetRcode(query, dns.RcodeFormatError))
-		return
+		return new(dns.Msg).SetRcode(query, dns.RcodeFormatError)
 	}
 	q := query.Question[0]
 	r := z.lookup(q.Name, q.Qtype)
 	if r.fault == Timeout {
-		return
+		return nil
 	}
 	msg := new(dns.Msg).SetReply(query)
 	msg.RecursionAvailable = true
 	switch {
-	case r.fault == ServFail:
-		msg.Rcode = dns.RcodeServerFailure
+	case r.fault != NoFault:
+		msg.Rcode = rcodes[r.fault]
 	default:
 		msg.Authoritative = true
 		msg.Answer = r.rrs
@@ -91,10 +100,59 @@ func (z *Zones) answer(w dns.ResponseWriter, query *dns.Msg) {
 	} else {
 		msg.AuthenticatedData = r.authentic && query.AuthenticatedData
 	}
-	if _, ok := w.RemoteAddr().(*net.UDPAddr); ok {
+	if udp {
 		msg.Truncate(size)
 	}
-	w.WriteMsg(msg)
+	return msg
+}
+
+// Dial connects to a name server with these zones, in memory, whatever its
+// address: for dns.AuthorityOptions.
+func (z *Zones) Dial(ctx context.Context, network, _ string) (net.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ours, theirs := net.Pipe()
+	go func() {
+		defer ours.Close()
+		if network == "udp" {
+			z.serveDatagrams(ours)
+			return
+		}
+		conn := &dns.Conn{Conn: ours}
+		for query, err := conn.ReadMsg(); err == nil; query, err = conn.ReadMsg() {
+			if msg := z.respond(query, false); msg != nil && conn.WriteMsg(msg) != nil {
+				return
+			}
+		}
+	}()
+	return theirs, nil
+}
+
+// serveDatagrams takes each write to the pipe for a datagram.
+func (z *Zones) serveDatagrams(conn net.Conn) {
+	buf := make([]byte, dns.MaxMsgSize)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		query := new(dns.Msg)
+		if query.Unpack(buf[:n]) != nil {
+			continue
+		}
+		msg := z.respond(query, true)
+		if msg == nil {
+			continue
+		}
+		wire, err := msg.Pack()
+		if err != nil {
+			return
+		}
+		if _, err := conn.Write(wire); err != nil {
+			return
+		}
+	}
 }
 
 // soa returns the SOA record that goes with a negative answer: that of the

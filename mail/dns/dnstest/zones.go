@@ -19,6 +19,7 @@ type Fault uint8
 const (
 	NoFault  Fault = iota
 	ServFail       // the server answers SERVFAIL
+	Refused        // the server answers REFUSED
 	Timeout        // no answer comes
 )
 
