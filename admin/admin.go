@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/trace"
@@ -59,10 +63,14 @@ type Options struct {
 	Queue     Queue
 	Traces    Traces
 
-	Hostname     mail.Domain  // for DNS records; "" if it is not known
-	Resolver     dns.Resolver // for checks; nil: there are none
-	Certificates Certificates // nil: no server is running
+	Hostname     mail.Domain         // for DNS records; "" if it is not known
+	Addresses    func() []netip.Addr // public ones of this server; nil: not known
+	CA           string              // of certificates, as CAA records name it; "" for none
+	Resolver     dns.Resolver        // for checks; nil: there are none
+	Authority    dnsadvice.Authority // likewise
+	Certificates Certificates        // nil: no server is running
 	Now          func() time.Time
+	Logger       *slog.Logger
 }
 
 // Admin does what an operator asks for. Its methods may be called
@@ -70,6 +78,8 @@ type Options struct {
 type Admin struct {
 	opts  Options
 	close func() error
+
+	dnsMu sync.Mutex // over what is remembered of the DNS
 }
 
 var _ Operator = (*Admin)(nil)
@@ -79,6 +89,9 @@ var _ Operator = (*Admin)(nil)
 func New(o Options) *Admin {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Admin{opts: o, close: func() error { return nil }}
 }

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail"
-	"github.com/mailstead/mailstead/mail/dns/dnstest"
 	"github.com/mailstead/mailstead/mail/sasl"
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/mailbox"
@@ -205,7 +203,7 @@ func TestTyped(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, err := range map[string]error{"certificates": second(a.Certificates(ctx)), "check": second(a.CheckDomain(ctx, "b.org"))} {
+	for name, err := range map[string]error{"certificates": second(a.Certificates(ctx)), "check": second(a.CheckDNS(ctx, "b.org"))} {
 		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "mailstead serve") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -270,89 +268,6 @@ type constant struct{}
 func (constant) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
-}
-
-// TestCheckDomain publishes exactly what the advice says, and then less.
-func TestCheckDomain(t *testing.T) {
-	ctx := AsOwner(t.Context(), "tester")
-	const host = "mail.example.org. 300 IN A 192.0.2.1\n"
-	zones := dnstest.New(host)
-	a := open(t, t.TempDir(), Options{Hostname: "mail.example.org", Resolver: zones})
-	d := must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "example.org"}))
-	findings := func() string {
-		t.Helper()
-		var s []string
-		for _, c := range must[Page[Check]](t)(a.CheckDomain(ctx, "example.org")).Items {
-			s = append(s, string(c.Finding))
-			if c.Text == "" {
-				t.Errorf("%s %s: %s without words", c.Name, c.Type, c.Finding)
-			}
-		}
-		return strings.Join(s, " ")
-	}
-	if got := findings(); got != "ok missing missing missing missing missing missing" {
-		t.Errorf("with nothing published: %s", got)
-	}
-	publish := func(change func(r *Record)) {
-		t.Helper()
-		zone := host
-		for _, r := range d.Records {
-			change(&r)
-			switch {
-			case r.Type == "MX":
-				zone += fmt.Sprintf("%s. 300 IN MX %s.\n", r.Name, r.Value)
-			case r.Type == "TXT" && r.Value != "":
-				zone += fmt.Sprintf("%s. 300 IN TXT", r.Name)
-				for part := range slices.Chunk([]byte(r.Value), 200) {
-					zone += fmt.Sprintf(" %q", part)
-				}
-				zone += "\n"
-			}
-		}
-		a.opts.Resolver = dnstest.New(zone)
-	}
-	publish(func(*Record) {})
-	if got := findings(); got != "ok ok ok ok ok ok ok" {
-		t.Errorf("with all published: %s", got)
-	}
-	publish(func(r *Record) {
-		switch {
-		case r.Type == "MX":
-			r.Value = "5 elsewhere.example"
-		case strings.HasPrefix(r.Value, "v=spf1"):
-			r.Value = "v=spf1 include:elsewhere.example mx ~all"
-		case strings.HasPrefix(r.Value, "v=DKIM1; k=rsa"):
-			r.Value = "v=DKIM1; k=rsa; p=AAAA"
-		case strings.HasPrefix(r.Value, "v=DMARC1"):
-			r.Value = "v=DMARC1"
-		}
-	})
-	if got := findings(); got != "ok wrong ok ok wrong ok wrong" {
-		t.Errorf("with other records: %s", got)
-	}
-	publish(func(r *Record) { r.Value = strings.ReplaceAll(r.Value, "p=", "p= ") })
-	if got := findings(); got != "ok ok ok ok ok ok ok" {
-		t.Errorf("with spaces: %s", got)
-	}
-}
-
-func TestJudgePolicy(t *testing.T) {
-	for _, tt := range []struct {
-		found []string
-		want  Finding
-	}{
-		{nil, Missing},
-		{[]string{"google-site-verification=x"}, Missing},
-		{[]string{"v=spf1 mx -all", "v=spf1 include:x -all"}, Wrong},
-		{[]string{"V=SPF1 a -all", "other"}, OK},
-		{[]string{"v=spf10 a"}, Missing},
-	} {
-		c := Check{Record: Record{Type: "TXT", Value: "v=spf1 mx -all"}, Found: tt.found}
-		c.judge()
-		if c.Finding != tt.want {
-			t.Errorf("%q: %s, want %s", tt.found, c.Finding, tt.want)
-		}
-	}
 }
 
 func TestOpenFails(t *testing.T) {

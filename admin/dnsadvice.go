@@ -2,156 +2,159 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
+	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/mailstead/mailstead/admin/directory"
-	"github.com/mailstead/mailstead/mail/dns"
+	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/mail"
 )
 
-// spfVersion begins an SPF record (RFC 7208 section 4.5).
-const spfVersion = "v=spf1"
+// How often the watch looks at the DNS of all domains. The jitter keeps
+// servers that started together from asking together.
+const (
+	watchEvery  = time.Hour
+	watchJitter = 10 * time.Minute
+)
 
-// records are what the DNS should have for a domain.
-func (a *Admin) records(d Domain) []Record {
-	host, guess := string(a.opts.Hostname), ""
-	if host == "" {
-		host, guess = "mail."+d.Name, " (a guess: no configuration file says what this server is called)"
+// plan is what the DNS of a domain should have.
+func (a *Admin) plan(d directory.Domain) dnsadvice.Plan {
+	p := dnsadvice.Plan{Domain: string(d.Name), Host: string(a.opts.Hostname), CA: a.opts.CA}
+	if p.Host == "" {
+		p.Host, p.HostGuessed = "mail."+string(d.Name), true
 	}
-	list := []Record{
-		{host, "A", "", "the address of this server" + guess + "; AAAA too, if it has one. The PTR record of each address must be " + host},
-		{d.Name, "MX", "10 " + host, "where mail for " + d.Name + " goes"},
-		{d.Name, "TXT", spfVersion + " mx -all", "SPF: only this server sends mail of " + d.Name + ". There may be only one such record: if there is one, add mx to it"},
+	if a.opts.Addresses != nil {
+		p.Addrs = a.opts.Addresses()
 	}
-	if host != d.Name {
-		list = append(list, Record{host, "TXT", spfVersion + " a -all", "SPF of this server's own name, for mail without sender such as bounces"})
+	for _, k := range publicKeys(d) {
+		p.Keys = append(p.Keys, dnsadvice.Key{Selector: k.Selector, Algorithm: k.Algorithm, Name: k.Name, Record: k.Record})
 	}
-	for _, k := range d.Keys {
-		list = append(list, Record{k.Name, "TXT", k.Record, "DKIM: the public key (" + k.Algorithm + ") that signatures are verified with"})
-	}
-	return append(list, Record{"_dmarc." + d.Name, "TXT", "v=DMARC1; p=quarantine", "DMARC: mail in your name without signature or SPF is forged; others file it to Junk"})
+	return p
 }
 
-// CheckDomain compares what the DNS has with what it should have.
-func (a *Admin) CheckDomain(ctx context.Context, name string) (Page[Check], error) {
-	d, err := a.Domain(ctx, name)
+// Zone returns what the DNS should have for a domain as lines of a zone file.
+func (a *Admin) Zone(ctx context.Context, name string) (string, error) {
+	r, err := a.DomainDNS(ctx, name)
 	if err != nil {
-		return Page[Check]{}, err
+		return "", err
 	}
-	if a.opts.Resolver == nil {
-		return Page[Check]{}, &directory.Problem{Kind: ErrUnavailable, Text: "only a running server asks the DNS; start it with `mailstead serve`"}
-	}
-	var checks []Check
-	for _, r := range d.Records {
-		c := Check{Record: r}
-		c.Found, err = a.lookup(ctx, r)
-		switch {
-		case ctx.Err() != nil:
-			return Page[Check]{}, ctx.Err()
-		case errors.Is(err, dns.ErrNotFound):
-		case err != nil:
-			c.Finding, c.Text = Unknown, "the DNS gave no answer; try again later"
+	var b strings.Builder
+	for _, rec := range r.Records() {
+		if rec.ZoneFile != "" && rec.Type != "PTR" {
+			fmt.Fprintf(&b, "; %s\n%s\n", rec.Why, rec.ZoneFile)
 		}
-		if c.Finding == "" {
-			c.judge()
-		}
-		checks = append(checks, c)
 	}
-	return whole(checks), nil
+	return b.String(), nil
 }
 
-// lookup returns what the DNS has under a record's name and type.
-func (a *Admin) lookup(ctx context.Context, r Record) ([]string, error) {
-	var found []string
-	switch r.Type {
-	case "A":
-		addrs, _, err := a.opts.Resolver.A(ctx, r.Name)
-		for _, addr := range addrs {
-			found = append(found, addr.String())
-		}
-		return found, err
-	case "MX":
-		mxs, _, err := a.opts.Resolver.MX(ctx, r.Name)
-		for _, mx := range mxs {
-			found = append(found, fmt.Sprintf("%d %s", mx.Preference, mx.Host))
-		}
-		return found, err
+// DomainDNS returns how the DNS of a domain stood when it was last looked at,
+// or only what it should have.
+func (a *Admin) DomainDNS(ctx context.Context, name string) (dnsadvice.Report, error) {
+	d, err := a.authorizeName(ctx, SeeDomains, name)
+	if err != nil {
+		return dnsadvice.Report{}, err
 	}
-	texts, _, err := a.opts.Resolver.TXT(ctx, r.Name)
-	return texts, err
+	return a.lastDNS(ctx, a.plan(d))
 }
 
-// judge says whether what was found will do.
-func (c *Check) judge() {
-	switch {
-	case c.Type == "A":
-		c.accept(len(c.Found) > 0, "")
-	case c.Type == "MX":
-		host := strings.TrimPrefix(c.Value, "10 ")
-		ours := func(mx string) bool {
-			_, h, _ := strings.Cut(mx, " ")
-			return strings.EqualFold(h, host)
+func (a *Admin) lastDNS(ctx context.Context, p dnsadvice.Plan) (dnsadvice.Report, error) {
+	var m dnsadvice.Memory
+	if _, err := a.opts.Directory.State(ctx, dnsState(p.Domain), &m); err != nil {
+		return dnsadvice.Report{}, err
+	}
+	if r := m.Recall(); r != nil && samePlan(*r, p) {
+		return *r, nil
+	}
+	return dnsadvice.Unchecked(p), nil
+}
+
+// samePlan reports whether a report is about what is wanted now: keys and
+// addresses change.
+func samePlan(r dnsadvice.Report, p dnsadvice.Plan) bool {
+	have := map[string]bool{}
+	for _, rec := range r.Records() {
+		have[rec.ID+" "+rec.Name+" "+rec.Type] = true
+	}
+	want := p.Records("")
+	for _, rec := range want {
+		if !have[rec.ID+" "+rec.Name+" "+rec.Type] {
+			return false
 		}
-		switch {
-		case len(c.Found) > 0 && ours(c.Found[0]):
-			c.accept(true, "")
-		case slices.ContainsFunc(c.Found, ours):
-			c.Finding, c.Text = Wrong, "mail goes to another server first; remove the other MX records when you have moved"
-		default:
-			c.accept(false, "mail goes to another server")
+	}
+	return len(have) == len(want)
+}
+
+func dnsState(domain string) string { return "dns/" + domain }
+
+// CheckDNS asks the authoritative servers what they have for a domain.
+func (a *Admin) CheckDNS(ctx context.Context, name string) (dnsadvice.Report, error) {
+	d, err := a.authorizeName(ctx, SeeDomains, name)
+	if err != nil {
+		return dnsadvice.Report{}, err
+	}
+	return a.checkDNS(ctx, d)
+}
+
+func (a *Admin) checkDNS(ctx context.Context, d directory.Domain) (dnsadvice.Report, error) {
+	if a.opts.Authority == nil || a.opts.Resolver == nil {
+		return dnsadvice.Report{}, &directory.Problem{Kind: ErrUnavailable, Text: "only a running server asks the DNS; start it with `mailstead serve`"}
+	}
+	c := dnsadvice.Checker{Authority: a.opts.Authority, Resolver: a.opts.Resolver, Now: a.opts.Now}
+	r := c.Check(ctx, a.plan(d))
+	if ctx.Err() != nil {
+		return dnsadvice.Report{}, ctx.Err()
+	}
+	return r, a.remember(ctx, &r)
+}
+
+// remember keeps a report and what has changed since the one before.
+func (a *Admin) remember(ctx context.Context, r *dnsadvice.Report) error {
+	a.dnsMu.Lock()
+	defer a.dnsMu.Unlock()
+	var m dnsadvice.Memory
+	if _, err := a.opts.Directory.State(ctx, dnsState(r.Domain), &m); err != nil {
+		return err
+	}
+	m.Note(r)
+	return a.opts.Directory.PutState(ctx, dnsState(r.Domain), m)
+}
+
+// WatchDNS looks at the DNS of all domains about once an hour until ctx is
+// done, so that changes are seen that nobody here has made.
+func (a *Admin) WatchDNS(ctx context.Context) error {
+	if a.opts.Authority == nil {
+		<-ctx.Done()
+		return nil
+	}
+	timer := time.NewTimer(rand.N(watchJitter))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
 		}
-	case strings.HasPrefix(c.Value, spfVersion):
-		c.judgePolicy(spfVersion, func(v string) bool { return true })
-	case strings.HasPrefix(c.Value, "v=DMARC1"):
-		c.judgePolicy("v=DMARC1", func(v string) bool { return strings.Contains(v, "p=") })
-	default:
-		c.judgeKey()
+		a.checkAllDNS(ctx)
+		timer.Reset(watchEvery - watchJitter/2 + rand.N(watchJitter))
 	}
 }
 
-// accept sets the finding for one of two outcomes.
-func (c *Check) accept(ok bool, wrong string) {
-	switch {
-	case ok:
-		c.Finding, c.Text = OK, "as it should be"
-	case len(c.Found) == 0:
-		c.Finding, c.Text = Missing, "publish this record"
-	default:
-		c.Finding, c.Text = Wrong, wrong
-	}
-}
-
-// judgePolicy looks for the one record that begins with a version. Policies
-// differ from ours with good reason, so that any valid one will do.
-func (c *Check) judgePolicy(version string, valid func(string) bool) {
-	c.Found = slices.DeleteFunc(c.Found, func(v string) bool {
-		return !strings.EqualFold(v, version) && !hasVersion(v, version)
-	})
-	switch {
-	case len(c.Found) > 1:
-		c.Finding, c.Text = Wrong, "there are several of these records, so that none counts; make one of them"
-	case len(c.Found) == 1 && c.Found[0] != c.Value && valid(c.Found[0]):
-		c.Finding, c.Text = OK, "there is a record; it differs from ours, so see that this server is in it"
-		if version != spfVersion {
-			c.Text = "there is a record of your own"
+// checkAllDNS looks at one domain after the other, and forgets those that are
+// gone.
+func (a *Admin) checkAllDNS(ctx context.Context) {
+	for _, d := range a.opts.Directory.Domains() {
+		if ctx.Err() != nil {
+			return
 		}
-	default:
-		c.accept(len(c.Found) == 1 && valid(c.Found[0]), "the record is not complete")
+		if _, err := a.checkDNS(ctx, d); err != nil && ctx.Err() == nil {
+			a.opts.Logger.WarnContext(ctx, "look at the DNS of a domain", "domain", d.Name, "err", err)
+		}
 	}
 }
 
-// hasVersion reports whether a text begins with a version and something that
-// ends it.
-func hasVersion(v, version string) bool {
-	return len(v) > len(version) && strings.EqualFold(v[:len(version)], version) && (v[len(version)] == ' ' || v[len(version)] == ';')
-}
-
-// judgeKey compares keys without the spaces that some DNS panels add.
-func (c *Check) judgeKey() {
-	plain := func(s string) string { return strings.TrimRight(strings.Join(strings.Fields(s), ""), ";") }
-	want := plain(c.Value)
-	c.accept(slices.ContainsFunc(c.Found, func(v string) bool { return plain(v) == want }),
-		"another key is published, so that others find our signatures broken; copy the whole value")
+// forgetDNS drops what was seen of a domain that is removed.
+func (a *Admin) forgetDNS(ctx context.Context, d mail.Domain) error {
+	return a.opts.Directory.PutState(ctx, dnsState(string(d)), nil)
 }

@@ -143,6 +143,9 @@ func (a *Admin) RemoveDomain(ctx context.Context, name string, force bool) error
 	if err != nil {
 		return err
 	}
+	if err := a.forgetDNS(ctx, d.Name); err != nil {
+		return err
+	}
 	for _, acct := range removed {
 		if err := a.opts.Mailboxes.DropAccount(ctx, mailbox.AccountID(acct.ID)); err != nil {
 			return fmt.Errorf("the domain is removed, but not the mail of %s: %w", acct.Address, err)
@@ -167,23 +170,29 @@ func (a *Admin) countAddresses() addressCounts {
 
 func describeDomain(d directory.Domain, n addressCounts) Domain {
 	view := Domain{Name: string(d.Name), AliasOf: string(d.AliasOf), CatchAll: d.CatchAll.String(), Separator: d.Separator,
-		Disabled: d.Disabled, AppOnly: d.AppPasswordsOnly, Created: d.Created, Accounts: n.accounts[d.Name], Aliases: n.aliases[d.Name], Keys: []DKIMKey{}}
+		Disabled: d.Disabled, AppOnly: d.AppPasswordsOnly, Created: d.Created, Accounts: n.accounts[d.Name], Aliases: n.aliases[d.Name], Keys: publicKeys(d)}
 	if view.Separator == "" {
 		view.Separator = directory.DefaultSeparator
 	}
+	return view
+}
+
+// publicKeys are the public sides of a domain's keys.
+func publicKeys(d directory.Domain) []DKIMKey {
+	keys := []DKIMKey{}
 	for _, k := range d.Keys {
 		key := DKIMKey{Selector: k.Selector, Algorithm: k.Algorithm, Created: k.Created}
 		if signer, err := k.Signer(); err == nil { // was checked when it came in
 			dk := dkim.Key{Domain: d.Name, Selector: k.Selector, Signer: signer}
 			key.Name, key.Record = dkim.RecordName(dk), dkim.Record(dk)
 		}
-		view.Keys = append(view.Keys, key)
+		keys = append(keys, key)
 	}
-	return view
+	return keys
 }
 
 func (a *Admin) describeWithRecords(d directory.Domain) Domain {
 	view := describeDomain(d, a.countAddresses())
-	view.Records = a.records(view)
+	view.Records = a.plan(d).Records("")
 	return view
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/mail/trace"
 )
 
@@ -19,8 +20,11 @@ type Operator interface {
 	// RemoveDomain removes a domain; with force also its accounts and their
 	// mail.
 	RemoveDomain(ctx context.Context, name string, force bool) error
-	// CheckDomain compares what the DNS has with what it should have.
-	CheckDomain(ctx context.Context, name string) (Page[Check], error)
+	// DomainDNS says what the DNS of a domain should have, and had when it was
+	// last looked at.
+	DomainDNS(ctx context.Context, name string) (dnsadvice.Report, error)
+	// CheckDNS looks at it now.
+	CheckDNS(ctx context.Context, name string) (dnsadvice.Report, error)
 
 	Accounts(ctx context.Context, f AccountFilter) (Page[Account], error)
 	// Account also says what the account uses.
@@ -67,17 +71,17 @@ type Operator interface {
 
 // Domain is a domain as an operator sees it.
 type Domain struct {
-	Name      string    `json:"name"` // A-labels
-	AliasOf   string    `json:"aliasOf,omitempty"`
-	CatchAll  string    `json:"catchAll,omitempty"`
-	Separator string    `json:"separator"`
-	Disabled  bool      `json:"disabled,omitempty"`
-	AppOnly   bool      `json:"appPasswordsOnly,omitempty"`
-	Created   time.Time `json:"created"`
-	Accounts  int       `json:"accounts"`
-	Aliases   int       `json:"aliases"`
-	Keys      []DKIMKey `json:"dkim"`
-	Records   []Record  `json:"records,omitempty"` // only of one domain, not in lists
+	Name      string             `json:"name"` // A-labels
+	AliasOf   string             `json:"aliasOf,omitempty"`
+	CatchAll  string             `json:"catchAll,omitempty"`
+	Separator string             `json:"separator"`
+	Disabled  bool               `json:"disabled,omitempty"`
+	AppOnly   bool               `json:"appPasswordsOnly,omitempty"`
+	Created   time.Time          `json:"created"`
+	Accounts  int                `json:"accounts"`
+	Aliases   int                `json:"aliases"`
+	Keys      []DKIMKey          `json:"dkim"`
+	Records   []dnsadvice.Record `json:"records,omitempty"` // only of one domain, not in lists
 }
 
 // DKIMKey is the public side of a signing key.
@@ -87,32 +91,6 @@ type DKIMKey struct {
 	Created   time.Time `json:"created"`
 	Name      string    `json:"name"`   // of the DNS record
 	Record    string    `json:"record"` // its text
-}
-
-// Record is a DNS record to publish.
-type Record struct {
-	Name  string `json:"name"`
-	Type  string `json:"type"`
-	Value string `json:"value"` // "" where only the operator knows it
-	Why   string `json:"why"`
-}
-
-// Finding is the result of a check.
-type Finding string
-
-const (
-	OK      Finding = "ok"
-	Missing Finding = "missing"
-	Wrong   Finding = "wrong"
-	Unknown Finding = "unknown" // could not be found out now
-)
-
-// Check is a record beside what the DNS has.
-type Check struct {
-	Record
-	Finding Finding  `json:"finding"`
-	Found   []string `json:"found,omitempty"`
-	Text    string   `json:"text"` // what it means, and what to do
 }
 
 // NewDomain is a domain to add; only Name must be there.

@@ -136,7 +136,7 @@ func TestSameAsDirect(t *testing.T) {
 	}{
 		{"domains", func(o admin.Operator) (any, error) { return o.Domains(ctx, admin.DomainFilter{}) }},
 		{"domain", func(o admin.Operator) (any, error) { return o.Domain(ctx, "example.org") }},
-		{"check", func(o admin.Operator) (any, error) { return o.CheckDomain(ctx, "example.org") }},
+		{"dns", func(o admin.Operator) (any, error) { return o.DomainDNS(ctx, "example.org") }},
 		{"accounts", func(o admin.Operator) (any, error) {
 			return o.Accounts(ctx, admin.AccountFilter{Domain: "example.org", Paging: admin.Paging{Limit: 1}})
 		}},

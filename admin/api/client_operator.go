@@ -10,6 +10,7 @@ import (
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/dnsadvice"
 )
 
 // list is get for a page of a list.
@@ -50,8 +51,12 @@ func (c *Client) RemoveDomain(ctx context.Context, name string, force bool) erro
 	return err
 }
 
-func (c *Client) CheckDomain(ctx context.Context, name string) (admin.Page[admin.Check], error) {
-	return call[admin.Page[admin.Check]](ctx, c, request{method: http.MethodPost, path: domain(name) + "/dns:check"})
+func (c *Client) DomainDNS(ctx context.Context, name string) (dnsadvice.Report, error) {
+	return get[dnsadvice.Report](ctx, c, domain(name)+"/dns")
+}
+
+func (c *Client) CheckDNS(ctx context.Context, name string) (dnsadvice.Report, error) {
+	return call[dnsadvice.Report](ctx, c, request{method: http.MethodPost, path: domain(name) + "/dns:check"})
 }
 
 func (c *Client) Accounts(ctx context.Context, f admin.AccountFilter) (admin.Page[admin.Account], error) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/dnsadvice"
 )
 
 // DomainPath names a domain.
@@ -38,9 +39,13 @@ func (s *Server) domainRoutes() {
 			return answer(s.admin.SetDomain(ctx, in.Domain, in.Body))
 		})
 	s.domainRemoval()
-	handle(s, operation{id: "check-domain", method: "POST", path: "/domains/{domain}/dns:check", summary: "Compare the DNS with what it should have."},
-		func(ctx context.Context, in *DomainPath) (*body[admin.Page[admin.Check]], error) {
-			return answer(s.admin.CheckDomain(ctx, in.Domain))
+	handle(s, operation{id: "get-domain-dns", method: "GET", path: "/domains/{domain}/dns", summary: "Show which records the DNS should have, and had when it was last looked at."},
+		func(ctx context.Context, in *DomainPath) (*body[dnsadvice.Report], error) {
+			return answer(s.admin.DomainDNS(ctx, in.Domain))
+		})
+	handle(s, operation{id: "check-domain-dns", method: "POST", path: "/domains/{domain}/dns:check", summary: "Ask the name servers of the domain now."},
+		func(ctx context.Context, in *DomainPath) (*body[dnsadvice.Report], error) {
+			return answer(s.admin.CheckDNS(ctx, in.Domain))
 		})
 }
 

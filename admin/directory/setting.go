@@ -23,6 +23,7 @@ type (
 // All settings; definitions says what they mean.
 const (
 	Postmaster        AddressSetting = "postmaster"
+	ServerAddresses   TextSetting    = "server.addresses"
 	PasswordMinLength IntSetting     = "password.min-length"
 
 	AccountQuota         IntSetting = "account.quota"
@@ -73,6 +74,8 @@ func definitions() []definition {
 	return []definition{
 		{name: string(Postmaster), kind: address,
 			doc: "Gets the mail for postmaster@ and abuse@ of every domain, unless there is an account or alias of that name. Empty: the domain's first account."},
+		{name: string(ServerAddresses), kind: words, check: checkAddresses,
+			doc: "Public IP addresses of this server, for the DNS and its checks. Empty: those of its network interfaces, which is wrong behind NAT."},
 		{name: string(PasswordMinLength), kind: integer, initial: "8", min: 8, max: 128,
 			doc: "Characters that a new password must have at least."},
 		{name: string(AccountQuota), kind: size, initial: "0", max: 1 << 50,

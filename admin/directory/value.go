@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -229,6 +230,15 @@ func checkHostPort(s string) error {
 	host, port, err := net.SplitHostPort(s)
 	if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || n == 0 || host == "" {
 		return fmt.Errorf("%q is not a server with its port; write it as in smtp.example.com:587", s)
+	}
+	return nil
+}
+
+func checkAddresses(s string) error {
+	for a := range strings.FieldsSeq(s) {
+		if _, err := netip.ParseAddr(a); err != nil {
+			return fmt.Errorf("%q is not an IP address; write them with spaces between, as in 192.0.2.1 2001:db8::1", a)
+		}
 	}
 	return nil
 }

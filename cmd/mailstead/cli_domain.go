@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/mail"
 )
 
@@ -91,14 +92,11 @@ func describeDomain(w io.Writer, d admin.Domain) {
 	table(w, rows...)
 	fmt.Fprintln(w, "\nPublish these records in the DNS (`mailstead domain check` compares):")
 	for _, r := range d.Records {
-		value := r.Value
-		switch {
-		case value == "":
-			value = "(you know it)"
-		case r.Type == "TXT":
-			value = quoteTXT(value)
+		line := r.ZoneFile
+		if line == "" {
+			line = r.Name + ". IN " + r.Type + " (you know it)"
 		}
-		fmt.Fprintf(w, "\n  ; %s\n  %s. IN %s %s\n", r.Why, r.Name, r.Type, value)
+		fmt.Fprintf(w, "\n  ; %s\n  %s\n", r.Why, line)
 	}
 }
 
@@ -151,38 +149,39 @@ var errFindings = errors.New("the DNS is not as it should be")
 
 func (c *domainCheckCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		found, err := op.CheckDomain(ctx, c.Name)
+		r, err := op.CheckDNS(ctx, c.Name)
 		if err != nil {
 			return err
 		}
-		checks := found.Items
-		if err := out.show(checks, func(w io.Writer) { describeChecks(w, checks) }); err != nil {
+		if err := out.show(r, func(w io.Writer) { describeDNS(w, r) }); err != nil {
 			return err
 		}
-		for _, ch := range checks {
-			if ch.Finding == admin.Missing || ch.Finding == admin.Wrong {
-				return errFindings
-			}
+		if r.Summary.Failing > 0 {
+			return errFindings
 		}
 		return nil
 	})
 }
 
-func describeChecks(w io.Writer, checks []admin.Check) {
+func describeDNS(w io.Writer, r dnsadvice.Report) {
 	rows := [][]string{{"", "NAME", "TYPE", "MEANS"}}
-	for _, c := range checks {
-		rows = append(rows, []string{strings.ToUpper(string(c.Finding)), c.Name, c.Type, c.Text})
+	for _, rec := range r.Records() {
+		rows = append(rows, []string{strings.ToUpper(string(rec.State)), rec.Name, rec.Type, rec.Text})
 	}
 	table(w, rows...)
-	for _, c := range checks {
-		if c.Finding == admin.OK {
+	fmt.Fprintf(w, "\n%s: %s\n", display(r.Domain), clean(r.Text))
+	if r.Provider != nil {
+		fmt.Fprintf(w, "The DNS is at %s. %s\n", r.Provider.Name, r.Provider.Note)
+	}
+	for _, rec := range r.Records() {
+		if rec.State == dnsadvice.OK || rec.State == dnsadvice.Unknown {
 			continue
 		}
-		fmt.Fprintf(w, "\n%s %s: %s\n", c.Name, c.Type, c.Why)
-		if c.Value != "" {
-			fmt.Fprintf(w, "  should be  %s\n", c.Value)
+		fmt.Fprintf(w, "\n%s %s: %s\n", rec.Name, rec.Type, rec.Why)
+		if rec.Want != "" {
+			fmt.Fprintf(w, "  should be  %s\n", rec.Want)
 		}
-		for _, f := range c.Found {
+		for _, f := range rec.Have {
 			fmt.Fprintf(w, "  is         %s\n", clean(f))
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/imap/imapserver"
@@ -44,9 +45,12 @@ type nodeConfig struct {
 	DataDir  string
 	Certs    certs.Options
 	Resolver dns.Resolver
-	Dial     func(ctx context.Context, network, addr string) (net.Conn, error)
-	Self     []netip.Addr   // our own addresses, for the loop check
-	Proxies  []netip.Prefix // that speak the PROXY protocol
+	// Authority asks the name servers of zones; nil: there are no checks.
+	Authority dnsadvice.Authority
+	Dial      func(ctx context.Context, network, addr string) (net.Conn, error)
+	Self      []netip.Addr   // our own addresses, for the loop check
+	Public    []netip.Addr   // our own addresses, as others see them; nil: as settings and interfaces say
+	Proxies   []netip.Prefix // that speak the PROXY protocol
 	// TrustedProxies are web servers whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
 	Clients        clientPorts
@@ -143,7 +147,8 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		return nil, err
 	}
 	n.admin = admin.New(admin.Options{
-		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Resolver: cfg.Resolver, Certificates: n.certs,
+		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
+		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Logger: cfg.Log,
 	})
 	n.clients = n.newClients()
 	if n.api, err = n.newAPI(); err != nil {
@@ -291,7 +296,7 @@ func (n *node) services(ls listeners) []service {
 	}
 	imaps := imap
 	imaps.Implicit = true
-	all := []service{keepMemoryLow, n.queue.Run, n.certs.Run, n.serveAdmin, n.series.Run}
+	all := []service{keepMemoryLow, n.queue.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.series.Run}
 	for name, serve := range map[string]func(context.Context, net.Listener) error{
 		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,
 		portHTTP: n.serveHTTP(ls.port(portHTTPS)), portHTTPS: n.serveHTTPS,

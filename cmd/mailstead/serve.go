@@ -92,7 +92,7 @@ func nodeConfigFrom(c config.Config, ls listeners, log *slog.Logger) (nodeConfig
 	}
 	return nodeConfig{
 		Hostname: hostname, DataDir: c.Data, Log: log, Proxies: proxies, TrustedProxies: trusted, Clients: ls.clientPorts(),
-		Resolver: dns.NewClient(dns.Options{Servers: servers, TrustAD: trustAD, Logger: log}),
+		Resolver: dns.NewClient(dns.Options{Servers: servers, TrustAD: trustAD, Logger: log}), Authority: newAuthority(servers, nil, log),
 		Certs: certs.Options{
 			Mode: certs.Mode(c.TLS.Mode), CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,
 			ACME: certs.ACMEOptions{CA: c.TLS.CA, CARoot: c.TLS.CARoot, Email: c.TLS.Email, Agree: c.TLS.Agree, HTTPPort: ls.port(portHTTP), TLSPort: ls.port(portHTTPS)},

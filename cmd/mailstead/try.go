@@ -320,10 +320,12 @@ func newTryWorld(c *tryCmd, cfg *nodeConfig) (*tryWorld, error) {
 	key := dkim.Key{Domain: remoteBig, Selector: "big", Signer: signer}
 	w := &tryWorld{zones: dnstest.New(remoteZones(key))}
 	w.remotes = &remotes{key: key, now: time.Now, log: cfg.Log}
-	cfg.Resolver = w.zones
+	cfg.Resolver, cfg.Public = w.zones, []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	cfg.Authority = dns.NewAuthority(dns.AuthorityOptions{Finder: w.zones, Dial: w.zones.Dial, Logger: cfg.Log})
 	if c.Resolver != "" {
 		server := netip.MustParseAddrPort(c.Resolver)
 		cfg.Resolver = dns.NewClient(dns.Options{Servers: []netip.AddrPort{server}, Logger: cfg.Log})
+		cfg.Authority = newAuthority([]netip.AddrPort{server}, dialLoopback, cfg.Log)
 	}
 	cfg.Dial = w.remotes.dial
 	if c.Resolver != "" || c.RelayTo != "" {

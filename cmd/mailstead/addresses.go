@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/mail/dns"
+)
+
+// addresses are the public addresses of this server: those that were set, or
+// those of the interfaces.
+func (n *node) addresses() []netip.Addr {
+	if len(n.cfg.Public) > 0 {
+		return n.cfg.Public
+	}
+	if set := parseAddrs(n.directory.Text(directory.ServerAddresses)); len(set) > 0 {
+		return set
+	}
+	list, err := net.InterfaceAddrs()
+	if err != nil {
+		n.cfg.Log.Warn("addresses of the network interfaces", "err", err)
+	}
+	return publicAddrs(list)
+}
+
+func parseAddrs(s string) []netip.Addr {
+	var list []netip.Addr
+	for f := range strings.FieldsSeq(s) {
+		if a, err := netip.ParseAddr(f); err == nil {
+			list = append(list, a.Unmap())
+		}
+	}
+	return list
+}
+
+// publicAddrs picks the addresses that others can reach: at most one of each
+// family, as a server sends from one.
+func publicAddrs(list []net.Addr) []netip.Addr {
+	var v4, v6 []netip.Addr
+	for _, a := range list {
+		n, ok := a.(*net.IPNet)
+		if !ok {
+			continue
+		}
+		addr, ok := netip.AddrFromSlice(n.IP)
+		if addr = addr.Unmap(); !ok || !addr.IsGlobalUnicast() || addr.IsPrivate() || sharedNet.Contains(addr) {
+			continue
+		}
+		if addr.Is4() {
+			v4 = append(v4, addr)
+		} else {
+			v6 = append(v6, addr)
+		}
+	}
+	return append(v4[:min(len(v4), 1)], v6[:min(len(v6), 1)]...)
+}
+
+// sharedNet is that of carriers' NAT (RFC 6598).
+var sharedNet = netip.MustParsePrefix("100.64.0.0/10")
+
+// newAuthority asks name servers of zones; who they are it learns from
+// resolvers, without a cache.
+func newAuthority(resolvers []netip.AddrPort, dial func(ctx context.Context, network, addr string) (net.Conn, error), log *slog.Logger) *dns.Authority {
+	finder := dns.NewClient(dns.Options{Servers: resolvers, CacheBytes: -1, Dial: dial, Logger: log})
+	return dns.NewAuthority(dns.AuthorityOptions{Finder: finder, Dial: dial, Logger: log})
+}
+
+// caaName is how CAA records name the authority of our certificates; "" if
+// there is none, or it is not known.
+func caaName(o certs.Options) string {
+	if o.Mode == certs.ACME && (o.ACME.CA == "" || o.ACME.CA == certs.LetsEncrypt) {
+		return "letsencrypt.org"
+	}
+	return ""
+}
