@@ -74,6 +74,9 @@ func (n *node) countTrace(s trace.Summary, _ []trace.Event) {
 		m.MailRefused.Add(1)
 	case s.Outcome == "accepted" && s.Direction == "in":
 		m.MailIn.Add(1)
+		if s.Junk {
+			m.MailJunk.Add(1)
+		}
 	case s.Outcome == "accepted" && s.Direction == "out":
 		m.MailOut.Add(1)
 	}

@@ -7,12 +7,18 @@
 // a second into trace.db, in one transaction. Nothing on the way of a 250
 // waits for it: a power cut may lose the newest traces, never mail.
 //
-// trace.db is a bbolt file with three buckets:
+// trace.db is a bbolt file with four buckets:
 //
 //	summary  ID → Summary as JSON
 //	events   ID ‖ uint32 → a group of events as JSON
 //	index    term ‖ 0 ‖ ID → nothing; terms are the address, its domain, the
-//	         Message-ID, the client's IP and the subject's hash
+//	         Message-ID, the client's IP, the subject's hash, direction and
+//	         outcome, junk, and the cause of trouble
+//	meta     the version of the terms
 //
-// IDs sort by time, so that expiry removes a prefix and Find reads backwards.
+// IDs sort by time, so that expiry removes a prefix and a search reads
+// backwards. A search is an intersection of unions of index rows: [Log.Page]
+// leaps from one to the other, reads only summaries that match, and stops after
+// a bounded number of looks with a cursor to go on from. [Log.Watch] hands out
+// summaries as they are written, for a view that is live.
 package trace

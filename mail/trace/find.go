@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -40,110 +39,91 @@ func (l *Log) Show(ctx context.Context, id ID) (Trace, error) {
 	return t, err
 }
 
-// Find returns the traces that match all of q, newest first.
+// Find returns the traces that match q, newest first.
 func (l *Log) Find(ctx context.Context, q Query) ([]Summary, error) {
-	limit := q.Limit
-	if limit <= 0 {
-		limit = findDefault
-	}
-	limit = min(limit, findMax)
 	var found []Summary
+	limit := q.limit()
+	for {
+		q.Limit = limit - len(found)
+		page, err := l.Page(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, page.Items...)
+		if q.Cursor = page.Next; q.Cursor == "" || len(found) >= limit {
+			return found, nil
+		}
+	}
+}
+
+func (q *Query) limit() int {
+	if q.Limit <= 0 {
+		return findDefault
+	}
+	return min(q.Limit, findMax)
+}
+
+// Page is a part of what matches a query.
+type Page struct {
+	Items []Summary
+	// Next is the Cursor of the page that follows; empty: this is the last one.
+	// A page can be short, or empty, and not the last: what was looked at for it
+	// is bounded.
+	Next string
+}
+
+// Page returns traces that match q, newest first, beginning after q.Cursor.
+// However many traces there are it looks at few of them.
+func (l *Log) Page(ctx context.Context, q Query) (Page, error) {
+	var p Page
 	err := l.db.View(func(tx *bolt.Tx) error {
-		for id := range candidates(tx, q) {
-			if len(found) >= limit {
-				return nil
-			}
-			if err := ctx.Err(); err != nil {
+		w, err := newWalk(tx, &q)
+		if err != nil {
+			return err
+		}
+		for len(p.Items) < q.limit() {
+			id, err := w.next(ctx)
+			if err != nil || id == "" {
+				p.Next = w.cursor()
 				return err
 			}
-			v := tx.Bucket(bucketSummary).Get([]byte(id))
-			if v == nil {
-				continue
-			}
-			s, err := decodeSummary(v)
+			s, err := getSummary(tx, id)
 			if err != nil {
 				return err
 			}
-			if q.matches(&s) {
-				found = append(found, s)
-			}
+			p.Items = append(p.Items, s)
 		}
+		if id, err := w.next(ctx); err != nil || id == "" {
+			p.Next = w.cursor()
+			return err
+		}
+		p.Next = string(p.Items[len(p.Items)-1].ID)
 		return nil
 	})
-	return found, err
+	if err != nil {
+		return Page{}, err
+	}
+	return p, nil
 }
 
-// terms returns the index terms that q asks for.
-func (q Query) terms() []string {
-	var t []string
-	if q.Address != "" {
-		t = append(t, addressTerm(q.Address))
-	}
-	if q.MessageID != "" {
-		t = append(t, messageIDTerm(q.MessageID))
-	}
-	if q.IP != "" {
-		t = append(t, "i"+q.IP)
-	}
-	if h := SubjectHash(q.Subject); h != "" {
-		t = append(t, "s"+h)
-	}
-	return t
-}
-
-// candidates yields IDs, newest first, that have the first of q's terms; all
-// IDs when it has none. The caller checks the rest.
-func candidates(tx *bolt.Tx, q Query) func(yield func(ID) bool) {
-	bucket, prefix := bucketSummary, []byte(nil)
-	if q.ID != "" {
-		return func(yield func(ID) bool) { yield(ID(strings.ToLower(q.ID))) }
-	}
-	if t := q.terms(); len(t) > 0 {
-		bucket, prefix = bucketIndex, append([]byte(t[0]), 0)
-	}
-	return func(yield func(ID) bool) {
-		c := tx.Bucket(bucket).Cursor()
-		k := seekBefore(c, append(bytes.Clone(prefix), q.end()...))
-		for ; k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Prev() {
-			id := ID(k[len(prefix):])
-			if !q.After.IsZero() && id < after(q.After) || !yield(id) {
-				return
+// Count returns how many traces match q, up to most; more says that there may
+// be others.
+func (l *Log) Count(ctx context.Context, q Query, most int) (n int, more bool, err error) {
+	err = l.db.View(func(tx *bolt.Tx) error {
+		w, err := newWalk(tx, &q)
+		if err != nil {
+			return err
+		}
+		for n < most {
+			id, err := w.next(ctx)
+			if err != nil || id == "" {
+				more = w.cursor() != ""
+				return err
 			}
+			n++
 		}
-	}
-}
-
-// end is the first ID too new for q.
-func (q Query) end() []byte {
-	if q.Before.IsZero() {
-		return []byte{0xff}
-	}
-	return []byte(after(q.Before))
-}
-
-// seekBefore returns the last key < key.
-func seekBefore(c *bolt.Cursor, key []byte) []byte {
-	k, _ := c.Seek(key)
-	if k == nil {
-		k, _ = c.Last()
-		return k
-	}
-	k, _ = c.Prev()
-	return k
-}
-
-// matches checks all of q against a summary.
-func (q Query) matches(s *Summary) bool {
-	has := map[string]bool{}
-	for _, t := range terms(s) {
-		has[t] = true
-	}
-	for _, t := range q.terms() {
-		if !has[t] {
-			return false
-		}
-	}
-	return (q.Outcome == "" || q.Outcome == s.Outcome) &&
-		(q.After.IsZero() || s.ID >= after(q.After)) &&
-		(q.Before.IsZero() || s.ID < after(q.Before))
+		more = true
+		return nil
+	})
+	return n, more, err
 }

@@ -38,6 +38,8 @@ type Log struct {
 	entries chan entry
 	dropped atomic.Int64
 
+	watchers watchers
+
 	mu     sync.Mutex // guards closed against sends on entries
 	closed bool
 	done   chan struct{} // the writer has ended
@@ -66,13 +68,16 @@ func Open(path string, opts Options) (*Log, error) {
 		return nil, fmt.Errorf("open traces: %w", err)
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketSummary, bucketEvents, bucketIndex} {
+		for _, name := range [][]byte{bucketSummary, bucketEvents, bucketIndex, bucketMeta} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if err == nil {
+		err = reindex(db)
+	}
 	if err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open traces: %w", err)
@@ -205,8 +210,15 @@ func (l *Log) gather(first entry) []entry {
 }
 
 func (l *Log) writeGroup(group []entry) {
-	err := l.db.Update(func(tx *bolt.Tx) error { return putGroup(tx, group) })
+	var changed []Summary
+	err := l.db.Update(func(tx *bolt.Tx) (err error) {
+		changed, err = putGroup(tx, group)
+		return err
+	})
 	l.logError("write traces", err)
+	if err == nil {
+		l.watchers.tell(changed)
+	}
 	for _, e := range group {
 		if e.flush != nil {
 			e.flush <- err

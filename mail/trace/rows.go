@@ -2,7 +2,9 @@ package trace
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -17,35 +19,52 @@ var (
 	bucketSummary = []byte("summary")
 	bucketEvents  = []byte("events")
 	bucketIndex   = []byte("index")
+	bucketMeta    = []byte("meta")
 )
 
-// putGroup writes entries in order; those of one message make one row each.
-func putGroup(tx *bolt.Tx, group []entry) error {
-	sums := map[ID]*Summary{}
-	events := map[ID][]Event{}
-	var order []ID
+// indexVersion is that of the terms. An older index is made anew by Open.
+const indexVersion = 2
+
+var keyIndexVersion = []byte("index-version")
+
+// putGroup writes entries in order; those of one message make one row each. It
+// returns the summaries that are new or have changed.
+func putGroup(tx *bolt.Tx, group []entry) ([]Summary, error) {
+	traces := map[ID]*pending{}
+	var order []*pending
 	for _, e := range group {
 		id := e.sum.ID
 		if id == "" {
 			continue
 		}
-		if sums[id] == nil {
+		t := traces[id]
+		if t == nil {
 			s, err := getSummary(tx, id)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			sums[id] = &s
-			order = append(order, id)
+			t = &pending{sum: s, before: terms(&s)}
+			traces[id] = t
+			order = append(order, t)
 		}
-		sums[id].merge(e.sum)
-		events[id] = append(events[id], e.events...)
+		t.sum.merge(e.sum)
+		t.events = append(t.events, e.events...)
 	}
-	for _, id := range order {
-		if err := putTrace(tx, id, sums[id], events[id]); err != nil {
-			return err
+	changed := make([]Summary, len(order))
+	for i, t := range order {
+		if err := t.put(tx); err != nil {
+			return nil, err
 		}
+		changed[i] = t.sum
 	}
-	return nil
+	return changed, nil
+}
+
+// pending is what a group says about one message.
+type pending struct {
+	sum    Summary
+	before []string // its terms as they are in the index
+	events []Event
 }
 
 func getSummary(tx *bolt.Tx, id ID) (Summary, error) {
@@ -64,20 +83,41 @@ func decodeSummary(v []byte) (Summary, error) {
 	return s, nil
 }
 
-func putTrace(tx *bolt.Tx, id ID, s *Summary, events []Event) error {
-	v, err := json.Marshal(s)
+func (t *pending) put(tx *bolt.Tx) error {
+	id := t.sum.ID
+	v, err := json.Marshal(&t.sum)
 	if err != nil {
 		return err
 	}
 	if err := tx.Bucket(bucketSummary).Put([]byte(id), v); err != nil {
 		return err
 	}
-	for _, term := range terms(s) {
-		if err := tx.Bucket(bucketIndex).Put(indexKey(term, id), nil); err != nil {
+	if err := t.index(tx.Bucket(bucketIndex)); err != nil {
+		return err
+	}
+	return putEvents(tx, id, t.events)
+}
+
+// index brings the index up to date: it has what changes, such as the outcome,
+// among its terms.
+func (t *pending) index(b *bolt.Bucket) error {
+	old := make(map[string]bool, len(t.before))
+	for _, term := range t.before {
+		old[term] = true
+	}
+	for _, term := range terms(&t.sum) {
+		if old[term] {
+			delete(old, term)
+		} else if err := b.Put(indexKey(term, t.sum.ID), nil); err != nil {
 			return err
 		}
 	}
-	return putEvents(tx, id, events)
+	for term := range old {
+		if err := b.Delete(indexKey(term, t.sum.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // putEvents appends one row with all events, unless the trace is full.
@@ -151,7 +191,27 @@ func terms(s *Summary) []string {
 	if s.SubjectHash != "" {
 		t = append(t, "s"+s.SubjectHash)
 	}
+	if s.Direction != "" || s.Outcome != "" {
+		t = append(t, outcomeTerm(s.Direction, s.Outcome))
+	}
+	if s.Junk {
+		t = append(t, junkTerm)
+	}
+	if s.Cause != "" {
+		t = append(t, causeTerm(s.Cause))
+	}
 	return t
+}
+
+// junkTerm is that of everything filed to Junk.
+const junkTerm = "j"
+
+func outcomeTerm(direction, outcome string) string { return "o" + direction + "/" + outcome }
+
+// causeTerm is short however long a cause is.
+func causeTerm(cause string) string {
+	sum := sha256.Sum256([]byte(cause))
+	return "c" + hex.EncodeToString(sum[:8])
 }
 
 // addressTerm keeps NUL, which a quoted local-part cannot contain anyway, out
@@ -207,4 +267,57 @@ func removeTrace(tx *bolt.Tx, s *Summary) error {
 		}
 	}
 	return tx.Bucket(bucketSummary).Delete([]byte(s.ID))
+}
+
+// reindexGroup is how many traces get their terms in one transaction.
+const reindexGroup = 5_000
+
+// reindex makes an index of an older version anew. A crash in between begins
+// it again.
+func reindex(db *bolt.DB) error {
+	current := false
+	err := db.View(func(tx *bolt.Tx) error {
+		current = string(tx.Bucket(bucketMeta).Get(keyIndexVersion)) == string([]byte{indexVersion})
+		return nil
+	})
+	if err != nil || current {
+		return err
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		if err := tx.DeleteBucket(bucketIndex); err != nil {
+			return err
+		}
+		_, err := tx.CreateBucket(bucketIndex)
+		return err
+	})
+	for next := []byte{}; next != nil && err == nil; {
+		err = db.Update(func(tx *bolt.Tx) (err error) {
+			next, err = reindexFrom(tx, next)
+			return err
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyIndexVersion, []byte{indexVersion}) })
+}
+
+// reindexFrom gives some traces their terms, and returns where to go on.
+func reindexFrom(tx *bolt.Tx, from []byte) (next []byte, err error) {
+	c := tx.Bucket(bucketSummary).Cursor()
+	n := 0
+	for k, v := c.Seek(from); k != nil; k, v = c.Next() {
+		if n++; n > reindexGroup {
+			return bytes.Clone(k), nil
+		}
+		s, err := decodeSummary(v)
+		if err != nil {
+			continue // it is found by its ID alone
+		}
+		t := pending{sum: s}
+		if err := t.index(tx.Bucket(bucketIndex)); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
 }

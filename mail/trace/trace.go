@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,9 +60,20 @@ type Summary struct {
 	RemoteName  string      `json:"remote_name,omitempty"`
 	Login       string      `json:"login,omitempty"`
 	Size        int64       `json:"size,omitempty"`
-	Outcome     string      `json:"outcome,omitempty"` // "accepted", "refused", "delivered", "deferred", "bounced", …
-	Status      string      `json:"status,omitempty"`  // enhanced status code of the outcome
+	// Outcome is the last one, of [Outcomes]. Status, Reason and Cause belong to
+	// it: they are empty when they are not given with it.
+	Outcome string `json:"outcome,omitempty"`
+	Status  string `json:"status,omitempty"` // enhanced status code
+	Reason  string `json:"reason,omitempty"` // why, in one line for people; no subject, no secret
+	Cause   string `json:"cause,omitempty"`  // the same for messages that have the same trouble
+	Junk    bool   `json:"junk,omitempty"`   // filed to Junk
 }
+
+// Values of Summary.Direction and Summary.Outcome; both can also be empty.
+var (
+	Directions = []string{"in", "out", "local"}
+	Outcomes   = []string{"accepted", "refused", "aborted", "delivered", "deferred", "bounced", "cancelled"}
+)
 
 // Trace is the whole story.
 type Trace struct {
@@ -69,13 +81,24 @@ type Trace struct {
 	Events []Event `json:"events"`
 }
 
-// Query narrows Find; empty fields do not. Address matches a reverse-path or
-// recipient, or with "@example.org" a whole domain.
+// Query narrows what is looked for; empty fields do not, and a trace has to
+// match all others.
 type Query struct {
-	ID, MessageID, Address, IP, Subject, Outcome string
+	// Text is what somebody has typed: an address, "@example.org", a
+	// Message-ID, an ID, an IP address, or a whole subject.
+	Text string
 
-	After, Before time.Time
-	Limit         int // 0: 100; at most 10,000
+	ID, MessageID, IP, Subject string
+	Address                    string // reverse-path or recipient; "@example.org" is a whole domain
+
+	Direction, Outcome string
+	Refusals           bool          // refused, or filed to Junk
+	Domains            []mail.Domain // has an address in one of them
+	Similar            ID            // has the same Cause as this one, which is left out
+
+	After, Before time.Time // of Start
+	Limit         int       // 0: 100; at most 10,000
+	Cursor        string    // Page.Next of the page before
 }
 
 // SubjectHash is what is kept of a subject: enough to find a message whose
@@ -113,8 +136,10 @@ func (s *Summary) merge(later Summary) {
 	set(&s.RemoteIP, later.RemoteIP)
 	set(&s.RemoteName, clip(later.RemoteName))
 	set(&s.Login, clip(later.Login))
-	set(&s.Outcome, later.Outcome)
-	set(&s.Status, later.Status)
+	if later.Outcome != "" && !(later.Outcome == "accepted" && s.sent()) {
+		s.Outcome, s.Status, s.Reason, s.Cause = later.Outcome, later.Status, clip(later.Reason), clip(later.Cause)
+	}
+	s.Junk = s.Junk || later.Junk
 	if !later.ReversePath.IsNull() {
 		s.ReversePath = later.ReversePath
 	}
@@ -122,6 +147,12 @@ func (s *Summary) merge(later Summary) {
 		s.Size = later.Size
 	}
 	s.addRecipients(later.Recipients)
+}
+
+// sent reports whether the outcome is one of the queue: that of the session
+// comes after it when the client takes its time to say more.
+func (s *Summary) sent() bool {
+	return slices.Contains([]string{"delivered", "deferred", "bounced", "cancelled"}, s.Outcome)
 }
 
 func (s *Summary) addRecipients(more []mail.Path) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,7 +87,12 @@ func TestFind(t *testing.T) {
 		ids[i] = NewID(when, rand.Reader)
 		l.Append(Summary{ID: ids[i], Start: when, Last: when, ReversePath: mail.Path{Local: fmt.Sprint("s", i%2), Domain: "a.example"},
 			Recipients: []mail.Path{{Local: "r", Domain: "b.example"}}, MessageID: fmt.Sprintf("<m%d@x>", i), RemoteIP: "192.0.2.7",
-			SubjectHash: SubjectHash("Subject " + fmt.Sprint(i)), Outcome: []string{"accepted", "refused"}[i/3]})
+			SubjectHash: SubjectHash("Subject " + fmt.Sprint(i)), Outcome: "aborted", Direction: []string{"in", "out"}[i%2]})
+		l.Append(Summary{ID: ids[i], Last: when, Outcome: []string{"accepted", "refused"}[i/3], Cause: []string{"slow", ""}[i%2], Junk: i == 1})
+		if i == 2 { // a session that ends late
+			l.Append(Summary{ID: ids[i], Last: when, Outcome: "delivered", Cause: "slow"})
+			l.Append(Summary{ID: ids[i], Last: when, Outcome: "accepted", Cause: "other"})
+		}
 	}
 	if err := l.Flush(context.Background()); err != nil {
 		t.Fatal(err)
@@ -96,6 +102,29 @@ func TestFind(t *testing.T) {
 		q    Query
 		want []int
 	}{
+		{"text: an address", Query{Text: " S1@A.example "}, []int{5, 3, 1}},
+		{"text: an address in brackets", Query{Text: "<s1@a.example>"}, []int{5, 3, 1}},
+		{"text: @domain", Query{Text: "@b.example", Limit: 2}, []int{5, 4}},
+		{"text: domain", Query{Text: "B.example", Limit: 2}, []int{5, 4}},
+		{"text: a Message-ID", Query{Text: "<m2@x>"}, []int{2}},
+		{"text: an ID", Query{Text: strings.ToUpper(string(ids[3]))}, []int{3}},
+		{"text: the ID of a second copy", Query{Text: string(ids[3]) + ".2"}, []int{3}},
+		{"text: an IP address", Query{Text: "::ffff:192.0.2.7", Limit: 1}, []int{5}},
+		{"text: a subject", Query{Text: "subject 4"}, []int{4}},
+		{"text: part of a subject", Query{Text: "subject"}, nil},
+		{"text that is nothing", Query{Text: "\x00 \xff"}, nil},
+		{"direction", Query{Direction: "out"}, []int{5, 3, 1}},
+		{"direction and outcome", Query{Direction: "out", Outcome: "refused"}, []int{5, 3}},
+		{"an outcome that was", Query{Outcome: "aborted"}, nil},
+		{"refusals and junk", Query{Refusals: true}, []int{5, 4, 3, 1}},
+		{"refusals to one sender", Query{Refusals: true, Text: "s1@a.example"}, []int{5, 3, 1}},
+		{"domains", Query{Domains: []mail.Domain{"none.example", "a.example"}, Limit: 3}, []int{5, 4, 3}},
+		{"a domain that is nowhere", Query{Domains: []mail.Domain{"none.example"}}, nil},
+		{"no domains at all", Query{Domains: []mail.Domain{}}, nil},
+		{"similar", Query{Similar: ids[4]}, []int{2, 0}},
+		{"similar to nothing", Query{Similar: ids[5]}, nil},
+		{"similar to what is not there", Query{Similar: "nothing"}, nil},
+		{"similar and refused", Query{Similar: ids[0], Refusals: true}, []int{4}},
 		{"all, newest first", Query{}, []int{5, 4, 3, 2, 1, 0}},
 		{"limit", Query{Limit: 2}, []int{5, 4}},
 		{"sender", Query{Address: "S1@a.example"}, []int{5, 3, 1}},
@@ -119,6 +148,12 @@ func TestFind(t *testing.T) {
 			}
 			if !slices.Equal(n, tt.want) {
 				t.Errorf("Find(%+v) = %v, want %v", tt.q, n, tt.want)
+			}
+			if limit := tt.q.limit(); len(tt.want) < limit { // else there may be more
+				count, more, err := l.Count(context.Background(), tt.q, 10)
+				if count != len(tt.want) || more || err != nil {
+					t.Errorf("Count = %d, %v, %v; want %d", count, more, err, len(tt.want))
+				}
 			}
 		})
 	}

@@ -104,6 +104,7 @@ type Verdict struct {
 	Code    int
 	Text    string   // of a refusal, for the client
 	Reasons []string // of everything that spoke against the message
+	Reason  string   // the one of them that decided
 }
 
 // decide makes one verdict of all findings: the strictest wins, and among
@@ -114,9 +115,10 @@ func decide(findings []Finding) Verdict {
 		if f.Action == Accept {
 			continue
 		}
-		v.Reasons = append(v.Reasons, f.Check+": "+f.Reason)
+		reason := f.Check + ": " + f.Reason
+		v.Reasons = append(v.Reasons, reason)
 		if f.Action > v.Action {
-			v.Action, v.Status, v.Code, v.Text = f.Action, f.Status, f.Code, f.Text
+			v.Action, v.Status, v.Code, v.Text, v.Reason = f.Action, f.Status, f.Code, f.Text, reason
 		}
 	}
 	return v

@@ -224,11 +224,13 @@ func TestTraceTellsTheStory(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, address, outcome, status string
+		reason                         string
+		junk                           bool
 		want                           []string // kinds and texts, in their order
 	}{
-		{"filed as junk", "eve@evil.test", "accepted", "2.0.0",
+		{"filed as junk", "eve@evil.test", "accepted", "2.0.0", "dmarc: neither SPF nor DKIM stands for careful.test, whose policy is p=quarantine", true,
 			[]string{"check iprev=fail", "check spf=none", "check dkim=none", "check dmarc=fail", "verdict junk: dmarc", "connect 127.0.0.3 (mail.evil.test)", "done accepted for 1 recipients as junk"}},
-		{"refused at RCPT", "nobody@example.org", "refused", "5.7.1",
+		{"refused at RCPT", "nobody@example.org", "refused", "5.7.1", "5.7.1 ", false,
 			[]string{"connect 127.0.0.2", "dialogue C: RCPT TO:<nobody@example.org>", "route nobody@example.org refused: 5.1.1 no such user"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -236,7 +238,8 @@ func TestTraceTellsTheStory(t *testing.T) {
 			if err != nil || len(found) != 1 {
 				t.Fatalf("found %v, %v", found, err)
 			}
-			if found[0].Outcome != tt.outcome || found[0].Status != tt.status || found[0].Direction != "in" {
+			if found[0].Outcome != tt.outcome || found[0].Status != tt.status || found[0].Direction != "in" ||
+				!strings.HasPrefix(found[0].Reason, tt.reason) || found[0].Cause == "" || found[0].Junk != tt.junk {
 				t.Errorf("summary = %+v", found[0])
 			}
 			story, err := log.Show(t.Context(), found[0].ID)

@@ -16,7 +16,6 @@ type session struct {
 	service *Service
 	conn    *smtpserver.Conn
 	tx      *transaction
-	told    time.Time // of the last line of the dialogue that is in a trace
 }
 
 // transaction is one message on its way in.
@@ -26,7 +25,10 @@ type transaction struct {
 	env     mail.Envelope
 	refused []mail.Path // recipients that were refused
 	status  mail.Status // of the last refusal
-	ended   bool        // DATA has been answered
+	reason  string      // of the last refusal, or of Junk
+	cause   string      // of it, the same for messages that are alike in this
+	junk    bool
+	ended   bool // DATA has been answered
 	events  []trace.Event
 }
 

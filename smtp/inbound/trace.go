@@ -17,7 +17,7 @@ const maxRefusedTold = 20
 
 // refuse records that a recipient was not taken.
 func (tx *transaction) refuse(now time.Time, p mail.Path, err error) {
-	tx.status = mail.StatusOf(err)
+	tx.status, tx.reason = mail.StatusOf(err), peerText(err)
 	if len(tx.refused) >= maxRefusedTold {
 		return
 	}
@@ -84,8 +84,12 @@ func (s *session) finish(ctx context.Context, v Verdict, err error) {
 	if v.Action == Junk {
 		text += " as junk"
 	}
+	tx.reason, tx.cause, tx.junk = v.Reason, v.Reason, err == nil && v.Action == Junk
 	if err != nil {
 		text = "refused: " + peerText(err)
+		if v.Action != Refuse { // the trouble is ours, or came with the data
+			tx.reason, tx.cause = peerText(err), tx.status.String()
+		}
 	}
 	tx.events = append(tx.events, trace.Event{Time: now, Kind: trace.Done, Text: text,
 		Fields: map[string]string{"status": tx.status.String()}})
@@ -102,9 +106,12 @@ func (s *session) traceEnd() {
 		Recipients: tx.recipients(), RemoteIP: c.Addr.Unmap().String(), Status: tx.status.String()}
 	switch {
 	case tx.ended && tx.status == mail.StatusOK:
-		sum.Outcome = "accepted"
+		sum.Outcome, sum.Reason, sum.Cause, sum.Junk = "accepted", tx.reason, tx.cause, tx.junk
 	case tx.ended || len(tx.refused) > 0:
-		sum.Outcome = "refused"
+		sum.Outcome, sum.Reason, sum.Cause = "refused", tx.reason, tx.cause
+		if sum.Cause == "" { // recipients alone: the same client tries the same
+			sum.Cause = sum.Status + " " + sum.RemoteIP
+		}
 	default:
 		sum.Outcome, sum.Status = "aborted", ""
 	}
@@ -115,7 +122,7 @@ func (s *session) traceEnd() {
 	events := []trace.Event{{Time: tx.start, Kind: trace.Connect,
 		Text:   fmt.Sprintf("%s (%s) with %s, %s", c.Addr.Unmap(), c.Hello, c.Protocol, tlsText),
 		Fields: map[string]string{"remote": s.conn.Remote.String(), "hello": c.Hello, "protocol": c.Protocol, "tls": c.Cipher}}}
-	events = append(events, s.dialogue()...)
+	events = append(events, s.conn.Dialogue()...)
 	o.Trace.Append(sum, append(events, tx.events...)...)
 }
 
@@ -126,22 +133,4 @@ func (tx *transaction) recipients() []mail.Path {
 		paths = append(paths, r.Path)
 	}
 	return append(paths, tx.refused...)
-}
-
-// dialogue returns the lines that were said since the last transaction.
-func (s *session) dialogue() (events []trace.Event) {
-	for _, line := range s.conn.Transcript() {
-		if !line.Time.After(s.told) {
-			continue
-		}
-		who := "S: "
-		if line.Client {
-			who = "C: "
-		}
-		events = append(events, trace.Event{Time: line.Time, Kind: trace.Dialogue, Text: who + line.Text})
-	}
-	if len(events) > 0 {
-		s.told = events[len(events)-1].Time
-	}
-	return events
 }

@@ -34,7 +34,12 @@ func (a *attempt) tell(results []Result, now time.Time) {
 			Text: "nobody is told: the message itself came from nobody (null reverse-path)", Fields: map[string]string{"action": "dropped"}})
 	}
 	sum := trace.Summary{ID: id, Last: now}
-	sum.Outcome, sum.Status = a.verdict()
+	var why *recipient
+	if sum.Outcome, why = a.verdict(); why != nil {
+		sum.Status, sum.Reason, sum.Cause = why.status.String(), why.reply, causeOf(a.job.domain, why)
+	} else if sum.Outcome == "delivered" {
+		sum.Status = mail.StatusOK.String()
+	}
 	if a.gone {
 		events = append(events, trace.Event{Time: now, Kind: trace.Done, Text: "the message was cancelled during this attempt"})
 	} else if a.ended {
@@ -49,17 +54,18 @@ func (a *attempt) dropped() bool {
 	return len(a.out.failed) > 0 && a.item.envelope.ReversePath.IsNull() && len(a.owed) == 0
 }
 
-// verdict is the outcome of the whole message after this attempt.
-func (a *attempt) verdict() (outcome, status string) {
+// verdict is the outcome of the whole message after this attempt, and a
+// recipient that tells why, if there is one.
+func (a *attempt) verdict() (outcome string, why *recipient) {
 	switch {
 	case len(a.out.failed) > 0:
-		return "bounced", a.out.failed[0].status.String()
+		return "bounced", &a.out.failed[0]
 	case len(a.out.deferred) > 0:
-		return "deferred", a.out.deferred[0].status.String()
+		return "deferred", &a.out.deferred[0]
 	case a.failed: // earlier
-		return "bounced", ""
+		return "bounced", nil
 	}
-	return "delivered", mail.StatusOK.String()
+	return "delivered", nil
 }
 
 // event is the attempt as one recipient saw it.

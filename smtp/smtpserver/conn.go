@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/mail/wire"
 )
 
@@ -22,7 +23,8 @@ type Conn struct {
 	hello    string
 	extended bool
 	loggedIn bool
-	utf8     bool // of the transaction
+	utf8     bool      // of the transaction
+	told     time.Time // of the last line that Dialogue has returned
 }
 
 func newConnID() string { return strings.ToLower(rand.Text()[:10]) }
@@ -57,11 +59,28 @@ func (c *Conn) Protocol() string {
 	return name
 }
 
-// Transcript returns the last commands and replies, without credentials and
-// message data.
-func (c *Conn) Transcript() []wire.Line {
+// Dialogue returns the commands and replies since the last call, without
+// credentials and message data; of a long time only the last ones.
+func (c *Conn) Dialogue() (events []trace.Event) {
 	if c.wire == nil {
 		return nil
 	}
-	return c.wire.Transcript()
+	lines := c.wire.Transcript()
+	if n := len(lines); n > 0 && lines[n-1].Client && strings.HasPrefix(strings.ToUpper(lines[n-1].Text), "MAIL ") {
+		lines = lines[:n-1] // it begins what comes next
+	}
+	for _, line := range lines {
+		if !line.Time.After(c.told) {
+			continue
+		}
+		who := "S: "
+		if line.Client {
+			who = "C: "
+		}
+		events = append(events, trace.Event{Time: line.Time, Kind: trace.Dialogue, Text: who + line.Text})
+	}
+	if len(events) > 0 {
+		c.told = events[len(events)-1].Time
+	}
+	return events
 }

@@ -118,12 +118,14 @@ func (s *session) traceMessage(ix *message.Index) {
 // traceEnd logs and traces how the transaction ended.
 func (s *session) traceEnd(err error) {
 	o := &s.service.opts
+	s.tx.told = true
 	status := mail.StatusOf(err)
 	sum := trace.Summary{ID: s.tx.id, ReversePath: s.tx.env.ReversePath, Login: s.who.Login, Status: status.String(), Outcome: "accepted",
 		RemoteIP: s.conn.Remote.Addr().String(), Direction: "out", Recipients: paths(s.tx.env.Recipients)}
 	text := "accepted for " + strconv.Itoa(len(s.tx.env.Recipients)) + " recipients"
 	if err != nil {
-		sum.Outcome, text = "refused", fmt.Sprintf("refused: %v", peerText(err))
+		sum.Outcome, sum.Reason, text = "refused", peerText(err), "refused: "+peerText(err)
+		sum.Cause = refusalCause(s.who.Login, status)
 	}
 	o.Trace.Append(sum, trace.Event{Time: o.Now(), Kind: trace.Done, Text: text, Fields: map[string]string{"status": status.String()}})
 	o.Logger.Info("submission", "conn", s.conn.ID, "queue_id", s.tx.id, "login", s.who.Login, "mail_from", s.tx.env.ReversePath,
@@ -136,11 +138,19 @@ func (s *session) traceRefusal(from mail.Path, to []mail.Path, err error) {
 	now := o.Now()
 	id := trace.NewID(now, o.Random)
 	if s.tx != nil {
-		id = s.tx.id
+		id, s.tx.told = s.tx.id, true
 	}
 	o.Trace.Append(trace.Summary{ID: id, Direction: "out", ReversePath: from, Recipients: to, Login: s.who.Login,
-		RemoteIP: s.conn.Remote.Addr().String(), Outcome: "refused", Status: mail.StatusOf(err).String()},
+		RemoteIP: s.conn.Remote.Addr().String(), Outcome: "refused", Status: mail.StatusOf(err).String(), Reason: peerText(err), Cause: refusalCause(s.who.Login, mail.StatusOf(err))},
 		trace.Event{Time: now, Kind: trace.Done, Text: "refused: " + peerText(err)})
+}
+
+// refusalCause is the same for the refusals of one kind to one user.
+func refusalCause(login string, status mail.Status) string { return status.String() + " " + login }
+
+// traceDialogue adds what was said since the transaction before.
+func (s *session) traceDialogue() {
+	s.service.opts.Trace.Append(trace.Summary{ID: s.tx.id}, s.conn.Dialogue()...)
 }
 
 // sign makes the signatures of the author's domain; none if it has no keys.

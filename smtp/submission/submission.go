@@ -94,6 +94,7 @@ type transaction struct {
 	id    trace.ID
 	start time.Time
 	env   mail.Envelope
+	told  bool // it has a trace
 }
 
 func (s *session) Login(_ context.Context, id sasl.Identity) error {
@@ -101,7 +102,9 @@ func (s *session) Login(_ context.Context, id sasl.Identity) error {
 	return nil
 }
 
+// Mail starts a transaction.
 func (s *session) Mail(ctx context.Context, env *mail.Envelope) error {
+	s.Reset()
 	if s.who.Account == 0 {
 		return &mail.Error{Status: mail.Status{Class: 5, Subject: 7}, Code: 530, Text: "log in first: this port takes mail from users of this server only"}
 	}
@@ -138,6 +141,14 @@ func (s *session) checkRecipient(ctx context.Context, r mail.Recipient) error {
 	return nil
 }
 
-func (s *session) Reset() { s.tx = nil }
+// Reset ends the transaction. Its dialogue is complete now: the last reply is
+// written after Data returns.
+func (s *session) Reset() {
+	if s.tx != nil && s.tx.told {
+		s.traceDialogue()
+	}
+	s.tx = nil
+}
 
-func (s *session) Close() { s.tx = nil }
+// Close ends the session.
+func (s *session) Close() { s.Reset() }
