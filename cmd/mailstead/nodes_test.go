@@ -98,7 +98,7 @@ func newTestNode(t *testing.T, w *internet, domain mail.Domain, addr string) *te
 }
 
 func (n *testNode) addUser() {
-	ctx := context.Background()
+	ctx := admin.AsOwner(context.Background(), "test")
 	if _, err := n.admin.AddDomain(ctx, admin.NewDomain{Name: string(n.domain)}); err != nil {
 		n.t.Fatal(err)
 	}
