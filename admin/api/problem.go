@@ -61,6 +61,7 @@ func codes() []struct {
 		{"not-found", http.StatusNotFound, directory.ErrNotFound},
 		{"exists", http.StatusConflict, directory.ErrExists},
 		{"in-use", http.StatusConflict, directory.ErrInUse},
+		{"conflict", http.StatusConflict, directory.ErrConflict},
 		{"invalid", http.StatusUnprocessableEntity, directory.ErrInvalid},
 		{"unavailable", http.StatusServiceUnavailable, admin.ErrUnavailable},
 		{"signed-out", http.StatusUnauthorized, admin.ErrSignedOut},

@@ -152,6 +152,9 @@ type change struct {
 	next  *snapshot
 	actor string
 	now   time.Time
+
+	undoes  string // ID of the audit entry that is undone
+	audited string // ID of the last audit entry
 }
 
 // update runs fn in a transaction. When fn fails nothing has changed.

@@ -12,6 +12,7 @@ var (
 	ErrExists   = errors.New("directory: exists already")
 	ErrInvalid  = errors.New("directory: not valid")
 	ErrInUse    = errors.New("directory: in use")
+	ErrConflict = errors.New("directory: changed meanwhile")
 )
 
 // Problem is an error whose text is made for an operator. Kind is one of the
@@ -38,4 +39,8 @@ func invalid(format string, args ...any) error {
 
 func inUse(format string, args ...any) error {
 	return &Problem{ErrInUse, fmt.Sprintf(format, args...)}
+}
+
+func conflict(format string, args ...any) error {
+	return &Problem{ErrConflict, fmt.Sprintf(format, args...)}
 }
