@@ -176,7 +176,7 @@ func TestSetupCode(t *testing.T) {
 		}
 		next = redeem("third", fresh(), nil)
 		code = fresh()
-		if err := d.EndSetup(t.Context(), actor); err != nil {
+		if err := d.EndSetup(t.Context(), actor, next); err != nil {
 			t.Fatal(err)
 		}
 		if inside(next) {

@@ -94,6 +94,15 @@ func (d *Directory) ChangePassword(ctx context.Context, actor string, id uint32,
 	})
 }
 
+// PasswordChanged says when the password of an account was set; the zero Time
+// if it has none.
+func (d *Directory) PasswordChanged(account uint32) time.Time {
+	if c := d.current.Load().credentials[account]; c != nil {
+		return c.changed
+	}
+	return time.Time{}
+}
+
 // newCredential checks a password against the rules and hashes it.
 func (d *Directory) newCredential(ctx context.Context, p mail.Path, password string) (*credential, error) {
 	prepared, err := sasl.Prepare(password)

@@ -92,24 +92,32 @@ func (d *Directory) RedeemSetupCode(ctx context.Context, code string, from netip
 
 // SetupSession reports until when the setup session of a token lasts.
 func (d *Directory) SetupSession(ctx context.Context, token string) (time.Time, error) {
-	var r setupRecord
+	var expires time.Time
 	err := d.db.View(func(tx *bolt.Tx) (err error) {
-		r, err = readSetup(tx)
+		expires, err = checkSetupSession(tx, token, d.opts.Now())
 		return errors.Join(err, ctx.Err())
 	})
+	return expires, err
+}
+
+func checkSetupSession(tx *bolt.Tx, token string, now time.Time) (time.Time, error) {
+	r, err := readSetup(tx)
 	if err != nil {
 		return time.Time{}, err
 	}
 	account, hash, ok := parseToken(token)
-	if !ok || account != 0 || !bytes.Equal(r.Session, hash[:]) || !d.opts.Now().Before(r.SessionExpires) {
+	if !ok || account != 0 || !bytes.Equal(r.Session, hash[:]) || !now.Before(r.SessionExpires) {
 		return time.Time{}, &Problem{ErrSignedOut, "this set-up is over; run `mailstead setup` on the server for a new link"}
 	}
 	return r.SessionExpires, nil
 }
 
-// EndSetup ends the setup session and any setup code.
-func (d *Directory) EndSetup(ctx context.Context, actor string) error {
+// EndSetup ends the setup session of a token, and with it any setup code.
+func (d *Directory) EndSetup(ctx context.Context, actor, token string) error {
 	return d.write(ctx, actor, func(c *change) error {
+		if _, err := checkSetupSession(c.tx, token, c.now); err != nil {
+			return err
+		}
 		if err := c.put(bucketMeta, keySetup, nil); err != nil {
 			return err
 		}

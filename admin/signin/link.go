@@ -64,14 +64,11 @@ func (s *Service) SetupSession(ctx context.Context, token string) (time.Time, er
 
 // FinishSetup ends the setup session and signs in the owner it has made.
 func (s *Service) FinishSetup(ctx context.Context, c Client, token string, owner uint32) (Result, error) {
-	if _, err := s.dir.SetupSession(ctx, token); err != nil {
-		return Result{}, err
-	}
 	a, err := s.dir.Account(owner)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := s.dir.EndSetup(ctx, a.Address.String()); err != nil {
+	if err := s.dir.EndSetup(ctx, a.Address.String(), token); err != nil {
 		return Result{}, err
 	}
 	return s.begin(ctx, c, Attempt{Login: a.Address.String(), Account: owner, Method: directory.BySetup})

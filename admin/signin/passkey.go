@@ -196,7 +196,17 @@ func (s *Service) PasskeyBegin(ctx context.Context, c Client, address string) (C
 			}
 		}
 	}
-	return s.beginAssertion("net "+c.Remote.Unmap().String(), c, begun, u)
+	return s.beginAssertion(netOf(c.Remote), c, begun, u)
+}
+
+// netOf is what counts as one peer: an IPv4 address or an IPv6 /64.
+func netOf(a netip.Addr) string {
+	if a = a.Unmap(); a.Is6() {
+		if p, err := a.WithZone("").Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return a.String()
 }
 
 func (s *Service) rpIDFor(host string) (string, error) {

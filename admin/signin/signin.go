@@ -81,8 +81,10 @@ func New(o Options) *Service {
 	if o.Origins == nil {
 		o.Origins = func() []string { return nil }
 	}
-	return &Service{opts: o, dir: o.Directory, pending: newTickets[pending](ticketLife, o.Now, o.Random),
+	s := &Service{opts: o, dir: o.Directory, pending: newTickets[pending](ticketLife, o.Now, o.Random),
 		ceremonies: newTickets[ceremony](ticketLife, o.Now, o.Random), secrets: newTickets[[]byte](totpSetupLife, o.Now, o.Random)}
+	s.pending.unused = s.abandoned
+	return s
 }
 
 // Client is the browser that asks.
@@ -103,9 +105,16 @@ type Result struct {
 
 // pending is a sign-in that needs a code.
 type pending struct {
-	account uint32
-	login   string
-	after   directory.SessionMethod
+	try      Attempt
+	client   Client
+	password time.Time // when the password of the account was set
+}
+
+// abandoned notes that somebody took a first step and no second one. Whoever
+// finds it in their history and was it not knows that their password is known.
+func (s *Service) abandoned(p pending) {
+	p.try.Reason = "right so far, but no code followed"
+	s.note(context.Background(), p.client, p.try)
 }
 
 // withCode and withRecovery say what the method of a session is when the
@@ -165,7 +174,7 @@ func (s *Service) proved(ctx context.Context, c Client, try Attempt) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
-	text, err := s.pending.add(fmt.Sprint(try.Account), pending{account: try.Account, login: try.Login, after: try.Method})
+	text, err := s.pending.add(fmt.Sprint(try.Account), pending{try, c, s.dir.PasswordChanged(try.Account)})
 	return Result{Account: a, Ticket: text}, err
 }
 
@@ -185,11 +194,12 @@ func (s *Service) Recovery(ctx context.Context, c Client, ticket, code string) (
 
 func (s *Service) second(ctx context.Context, c Client, ticket string, method map[directory.SessionMethod]directory.SessionMethod, check func(uint32) (bool, error)) (Result, error) {
 	p, ok := s.pending.try(ticket)
-	if !ok {
+	if !ok || !p.password.Equal(s.dir.PasswordChanged(p.try.Account)) {
 		return Result{}, errTicket()
 	}
-	try := Attempt{Login: p.login, Account: p.account, Method: method[p.after]}
-	ok, err := check(p.account)
+	try := p.try
+	try.Method = method[try.Method]
+	ok, err := check(try.Account)
 	if err != nil {
 		return Result{}, s.refuse(ctx, c, try, putOff(err))
 	}

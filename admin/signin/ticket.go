@@ -25,6 +25,9 @@ type tickets[T any] struct {
 	life   time.Duration
 	now    func() time.Time
 	random io.Reader
+	// unused is told of what nobody has come back for, when that is noticed;
+	// may be nil.
+	unused func(T)
 
 	mu     sync.Mutex
 	order  *list.List // of *ticket[T], oldest first
@@ -59,13 +62,10 @@ func (t *tickets[T]) add(owner string, value T) (string, error) {
 
 // put makes text the ticket of a value, in place of what it stood for before.
 func (t *tickets[T]) put(owner, text string, value T) {
+	t.sweep()
 	hash := sha256.Sum256([]byte(text))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := t.now()
-	for e := t.order.Front(); e != nil && !now.Before(e.Value.(*ticket[T]).expires); e = t.order.Front() {
-		t.remove(e)
-	}
 	if e := t.byHash[hash]; e != nil {
 		t.remove(e)
 	}
@@ -75,9 +75,29 @@ func (t *tickets[T]) put(owner, text string, value T) {
 	if t.owners[owner] >= ticketsOfOwner {
 		t.removeOldest(owner)
 	}
-	n := &ticket[T]{hash: hash, owner: owner, value: value, expires: now.Add(t.life)}
+	n := &ticket[T]{hash: hash, owner: owner, value: value, expires: t.now().Add(t.life)}
 	t.byHash[hash] = t.order.PushBack(n)
 	t.owners[owner]++
+}
+
+// sweep removes the tickets that are too old.
+func (t *tickets[T]) sweep() {
+	for _, n := range t.takeExpired() {
+		if n.tries == 0 && t.unused != nil {
+			t.unused(n.value)
+		}
+	}
+}
+
+func (t *tickets[T]) takeExpired() (old []*ticket[T]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.now()
+	for e := t.order.Front(); e != nil && !now.Before(e.Value.(*ticket[T]).expires); e = t.order.Front() {
+		old = append(old, e.Value.(*ticket[T]))
+		t.remove(e)
+	}
+	return old
 }
 
 // try returns what a ticket stands for and counts the try; after the last try
