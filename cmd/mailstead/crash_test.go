@@ -49,6 +49,7 @@ type crash struct {
 	inFolder map[thingID][]string // messages that were put into a folder; guarded by mu
 	sums     map[string]uint32    // of reports
 	written  map[string]int32     // life in which the queue wrote down that a recipient has the message
+	power    *powerCuts           // nil: the disk keeps what was written
 }
 
 func newCrash(t *testing.T) *crash {
@@ -66,7 +67,24 @@ func (c *crash) args() []string {
 func (c *crash) start(t *testing.T) *instance {
 	t.Helper()
 	c.life.Add(1)
-	return startTry(t, c.args()...)
+	return startTryBy(t, c.run, c.args()...)
+}
+
+// run starts a process of the server.
+func (c *crash) run(cmd *exec.Cmd) error {
+	if c.power != nil {
+		return c.power.start(cmd, c.dir)
+	}
+	return cmd.Start()
+}
+
+// died is what is left to do when a process has ended.
+func (c *crash) died(t *testing.T, log string) {
+	t.Helper()
+	c.bury(log)
+	if c.power != nil {
+		c.power.cut(t)
+	}
 }
 
 // prepare makes the mailboxes that stay.
@@ -112,7 +130,7 @@ func (c *crash) load(t *testing.T, i *instance) {
 	i.kill(t)
 	cancel()
 	wg.Wait()
-	c.bury(i.log.take())
+	c.died(t, i.log.take())
 }
 
 // untried are the operations of which none was acknowledged yet.
@@ -134,13 +152,13 @@ func (c *crash) killStart(t *testing.T) {
 	log := &logBuffer{}
 	cmd := exec.Command(file, append([]string{"try", "--json", "-v", "--port-offset", fmt.Sprint(freeOffset(t))}, c.args()...)...)
 	cmd.Stderr = log
-	if err := cmd.Start(); err != nil {
+	if err := c.run(cmd); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(rand.N(250 * time.Millisecond))
 	cmd.Process.Kill()
 	cmd.Wait()
-	c.bury(log.take())
+	c.died(t, log.take())
 }
 
 // report ends the test if there are problems.
@@ -179,8 +197,12 @@ func (c *crash) tell(t *testing.T) {
 // TestCrashServer is the suite.
 func TestCrashServer(t *testing.T) {
 	t.Parallel()
-	c := newCrash(t)
-	rounds := crashRounds(t)
+	newCrash(t).suite(t, crashRounds(t))
+}
+
+// suite lets a server work and die, and looks at it again and again.
+func (c *crash) suite(t *testing.T, rounds int) {
+	t.Helper()
 	for ; c.round < rounds; c.round++ {
 		when := fmt.Sprintf("before round %d", c.round)
 		if c.round%4 == 2 {
@@ -194,7 +216,7 @@ func TestCrashServer(t *testing.T) {
 		c.report(t, when, c.check(t, i, full))
 		if full {
 			i.stop(t)
-			c.bury(i.log.take())
+			c.died(t, i.log.take())
 			c.report(t, when, c.checkStore(t))
 			i = c.start(t)
 		}
@@ -220,6 +242,7 @@ func (c *crash) finish(t *testing.T) {
 	c.judgeQueue(true)
 	c.report(t, "at the end", append(problems, c.take()...))
 	i.stop(t)
+	c.died(t, i.log.take())
 	c.report(t, "at the end", c.checkStore(t))
 	c.tell(t)
 }

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/mailstead/mailstead/mailbox/store/disktest"
 )
 
 // The end-to-end tests run the real binary and real mail programs against it.
@@ -41,6 +43,7 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	disktest.Main()
 	code := m.Run()
 	if file, err := binary(); err == nil && code == 0 {
 		os.RemoveAll(filepath.Dir(file))
@@ -87,6 +90,12 @@ func (l *logBuffer) take() string {
 // and stops it when the test ends.
 func startTry(t *testing.T, args ...string) *instance {
 	t.Helper()
+	return startTryBy(t, (*exec.Cmd).Start, args...)
+}
+
+// startTryBy is startTry with another way to start a command.
+func startTryBy(t *testing.T, start func(*exec.Cmd) error, args ...string) *instance {
+	t.Helper()
 	file, err := binary()
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +107,7 @@ func startTry(t *testing.T, args ...string) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := i.cmd.Start(); err != nil {
+	if err := start(i.cmd); err != nil {
 		t.Fatal(err)
 	}
 	lines := make(chan string, 1)
