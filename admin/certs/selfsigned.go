@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/mailstead/mailstead/mail/durable"
 )
 
 // Lives of what we sign ourselves.
@@ -36,7 +38,7 @@ type ownCA struct {
 // openCA reads the CA from dir or makes it.
 func openCA(dir string, now func() time.Time) (*ownCA, error) {
 	ca := &ownCA{dir: dir, now: now}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := durable.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	pair, err := tls.LoadX509KeyPair(ca.file(), filepath.Join(dir, "ca-key.pem"))
@@ -144,9 +146,5 @@ func writeKey(name string, key crypto.Signer) error {
 
 // writePEM replaces a file as a whole.
 func writePEM(name string, mode os.FileMode, kind string, der []byte) error {
-	tmp := name + ".new"
-	if err := os.WriteFile(tmp, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode); err != nil {
-		return err
-	}
-	return os.Rename(tmp, name)
+	return durable.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode)
 }

@@ -6,13 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/mailstead/mailstead/mail/durable"
 )
 
 var (
@@ -78,7 +82,10 @@ func Open(path string, opts Options) (*Directory, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: lockWait, FreelistType: bolt.FreelistMapType})
+	if err := create(path); err != nil {
+		return nil, fmt.Errorf("create directory: %w", err)
+	}
+	db, err := openBolt(path)
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, inUse("another process has %s open; stop it first, or talk to it through its admin socket", path)
 	}
@@ -115,6 +122,24 @@ func buckets() [][]byte {
 		bucketSessions, bucketLinks, bucketTOTP, bucketRecovery, bucketPasskeys,
 		bucketAppPasswords, bucketAPIKeys, bucketLastUse, bucketLogins, bucketLoginIndex,
 	}
+}
+
+// create makes an empty file if there is none, whole or not at all.
+func create(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return durable.Create(path, func(unfinished string) error {
+		db, err := openBolt(unfinished)
+		if err != nil {
+			return err
+		}
+		return db.Close()
+	})
+}
+
+func openBolt(path string) (*bolt.DB, error) {
+	return bolt.Open(path, 0o600, &bolt.Options{Timeout: lockWait, FreelistType: bolt.FreelistMapType})
 }
 
 // load makes buckets and the secret, and reads everything.

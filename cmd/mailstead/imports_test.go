@@ -23,6 +23,7 @@ var arrows = map[string][]string{
 	"mail/sasl":              {},
 	"mail/dns":               {"mail/dns"},
 	"mail/wire":              {},
+	"mail/durable":           {},
 	"mail/trace":             {"mail"},
 	"mailbox":                {"mail", "mailbox/store"},
 	"mailbox/store":          {"mailbox/store"},

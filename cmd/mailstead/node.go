@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -25,6 +24,7 @@ import (
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
+	"github.com/mailstead/mailstead/mail/durable"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/mail/wire"
@@ -119,7 +119,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		}
 	}()
 	for _, dir := range []string{cfg.DataDir, n.path("spool"), n.path("run")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := durable.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
 	}

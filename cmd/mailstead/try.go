@@ -25,6 +25,7 @@ import (
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
+	"github.com/mailstead/mailstead/mail/durable"
 	"github.com/mailstead/mailstead/smtp/dkim"
 	"github.com/mailstead/mailstead/smtp/outbound"
 	"github.com/mailstead/mailstead/smtp/queue"
@@ -272,17 +273,22 @@ func ensureTryPeople(ctx context.Context, n *node, dir string) (tryPeople, error
 		return tryPeople{}, err
 	}
 	for _, name := range tryLogins[min(len(accounts), len(tryLogins)):] {
-		a := tryAccount{Address: name + "@" + tryDomain, Password: rand.Text()[:16]}
-		if err := makeTryAccount(ctx, n, a, name == tryOwner); err != nil {
-			return tryPeople{}, err
-		}
-		accounts = append(accounts, a)
+		accounts = append(accounts, tryAccount{Address: name + "@" + tryDomain, Password: rand.Text()[:16]})
 	}
 	if b, err = json.Marshal(accounts); err != nil {
 		return tryPeople{}, err
 	}
+	// Passwords are on stable storage before they count.
+	if err := durable.WriteFile(file, b, 0o600); err != nil {
+		return tryPeople{}, err
+	}
+	for i, a := range accounts {
+		if err := makeTryAccount(ctx, n, a, tryLogins[i] == tryOwner); err != nil {
+			return tryPeople{}, err
+		}
+	}
 	owner := len(tryLogins) - 1
-	return tryPeople{owner: accounts[owner], users: accounts[:owner]}, os.WriteFile(file, b, 0o600)
+	return tryPeople{owner: accounts[owner], users: accounts[:owner]}, nil
 }
 
 // tryLogins are the accounts, in the order of try.json.
@@ -290,8 +296,8 @@ var tryLogins = []string{"alice", "bob", tryOwner}
 
 const tryOwner = "admin"
 
-// makeTryAccount makes an account, and before the first the domain with its
-// keys.
+// makeTryAccount makes an account if it is not there, and before the first the
+// domain with its keys.
 func makeTryAccount(ctx context.Context, n *node, a tryAccount, owner bool) error {
 	if _, err := n.admin.AddDomain(ctx, admin.NewDomain{Name: tryDomain}); err != nil && !errors.Is(err, directory.ErrExists) {
 		return err
@@ -301,6 +307,9 @@ func makeTryAccount(ctx context.Context, n *node, a tryAccount, owner bool) erro
 		role = directory.RoleOwner
 	}
 	_, err := n.admin.AddAccount(ctx, admin.NewAccount{Address: a.Address, Password: a.Password, Role: string(role)})
+	if errors.Is(err, directory.ErrExists) {
+		return nil
+	}
 	return err
 }
 

@@ -2,13 +2,16 @@ package trace
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Defaults and bounds of a Log.
@@ -63,7 +66,7 @@ func Open(path string, opts Options) (*Log, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
+	db, err := openFile(path, opts)
 	if err != nil {
 		return nil, fmt.Errorf("open traces: %w", err)
 	}
@@ -85,6 +88,26 @@ func Open(path string, opts Options) (*Log, error) {
 	l := &Log{opts: opts, db: db, entries: make(chan entry, bufferEntries), done: make(chan struct{})}
 	go l.write()
 	return l, nil
+}
+
+// openFile opens the file, or makes it. One that is damaged is put aside as
+// path.damaged: mail does not wait for old stories.
+func openFile(path string, opts Options) (*bolt.DB, error) {
+	db, err := openBolt(path)
+	for _, damaged := range []error{bolterrors.ErrInvalid, bolterrors.ErrChecksum, bolterrors.ErrVersionMismatch} {
+		if errors.Is(err, damaged) {
+			opts.Logger.Warn("traces cannot be read; beginning anew", "err", err)
+			if err := os.Rename(path, path+".damaged"); err != nil {
+				return nil, err
+			}
+			return openBolt(path)
+		}
+	}
+	return db, err
+}
+
+func openBolt(path string) (*bolt.DB, error) {
+	return bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
 }
 
 // Append adds events to the trace of s.ID and merges what s says into its

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -218,5 +219,37 @@ func TestNilAndClosedLogTakeAppend(t *testing.T) {
 	l.Append(Summary{ID: NewID(day0, rand.Reader)})
 	if err := l.Flush(context.Background()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDamagedFile: traces that cannot be read are put aside, and the next ones
+// are kept.
+func TestDamagedFile(t *testing.T) {
+	for what, content := range map[string]string{"garbage": strings.Repeat("no database ", 4096), "zeros": string(make([]byte, 32<<10)), "empty": ""} {
+		t.Run(what, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "trace.db")
+			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			l, err := Open(path, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			id := NewID(day0, rand.Reader)
+			l.Append(Summary{ID: id}, Event{Text: "here"})
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+			if kept, err := os.ReadFile(path + ".damaged"); string(kept) != content || content != "" && err != nil {
+				t.Errorf("put aside: %q, %v", kept, err)
+			}
+			if l, err = Open(path, Options{}); err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			if got, err := l.Show(context.Background(), id); err != nil || len(got.Events) != 1 {
+				t.Errorf("trace %+v, %v", got, err)
+			}
+		})
 	}
 }

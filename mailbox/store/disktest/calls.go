@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -107,8 +108,8 @@ func (d *Disk) changeName(n *notification) (int64, error) {
 		return 0, err
 	}
 	name, err := d.below(path)
-	if err != nil {
-		return 0, err
+	if err != nil || name == "" { // the disk is not in itself
+		return 0, errNotOurs
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -303,7 +304,7 @@ func (d *Disk) sync(fd int, name string) error {
 	if err != nil && !isDir {
 		d.missedFile(fileID{s.Dev, s.Ino})
 	}
-	lies := d.lies
+	lies := d.lies != "" && (d.lies == name || strings.HasPrefix(name, d.lies+"/"))
 	d.mu.Unlock()
 	if err != nil || lies {
 		return err

@@ -47,7 +47,7 @@ type Disk struct {
 
 	mu   sync.Mutex
 	fail func(Op) syscall.Errno
-	lies bool
+	lies string
 	did  map[Kind]int
 	unsynced
 }
@@ -78,11 +78,11 @@ func (d *Disk) Fail(f func(Op) syscall.Errno) {
 	d.fail = f
 }
 
-// Lie makes syncs succeed without making anything durable.
-func (d *Disk) Lie() {
+// Lie makes syncs in a folder succeed without making anything durable.
+func (d *Disk) Lie(folder string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.lies = true
+	d.lies = folder
 }
 
 // Count returns how often something was done that did not fail.

@@ -226,10 +226,10 @@ func TestCutInPart(t *testing.T) {
 func TestLie(t *testing.T) {
 	t.Parallel()
 	s := newScript(t)
-	s.must("open a", "write a 1 0", "sync a", "syncdir .")
-	s.Lie()
-	s.must("write a 2 0", "sync a")
-	if got := s.cut(All); got != "a=1" {
+	s.must("open a", "write a 1 0", "mkdir d", "open d/b", "write d/b 1 0", "sync a", "sync d/b", "syncdir .", "syncdir d")
+	s.Lie("d")
+	s.must("write a 2 0", "sync a", "write d/b 2 0", "sync d/b", "remove d/b", "syncdir d")
+	if got := s.cut(All); got != "a=2 d d/b=1" {
 		t.Errorf("%q is left", got)
 	}
 }
