@@ -64,15 +64,22 @@ func (a *Admin) Account(ctx context.Context, address string) (Account, error) {
 		return Account{}, err
 	}
 	view := describeAccount(acct, a.aliasesByTarget())
-	err = a.opts.Mailboxes.Account(mailbox.AccountID(acct.ID)).View(ctx, func(v *mailbox.View) error {
+	view.Usage, err = a.usage(ctx, mailbox.AccountID(acct.ID))
+	return view, err
+}
+
+// usage is what an account uses.
+func (a *Admin) usage(ctx context.Context, id mailbox.AccountID) (*Usage, error) {
+	use := &Usage{}
+	err := a.opts.Mailboxes.Account(id).View(ctx, func(v *mailbox.View) error {
 		u := v.Usage()
-		view.Usage = &Usage{Bytes: u.Bytes, Messages: u.Messages}
+		use = &Usage{Bytes: u.Bytes, Messages: u.Messages}
 		return nil
 	})
 	if errors.Is(err, mailbox.ErrNoAccount) {
-		view.Usage, err = &Usage{}, nil
+		err = nil
 	}
-	return view, err
+	return use, err
 }
 
 // authorizeAddress reads an address that names something, and makes sure that

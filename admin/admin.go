@@ -14,6 +14,7 @@ import (
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/trace"
@@ -69,6 +70,7 @@ type Options struct {
 	Resolver     dns.Resolver        // for checks; nil: there are none
 	Authority    dnsadvice.Authority // likewise
 	Certificates Certificates        // nil: no server is running
+	SignIn       *signin.Service
 	Now          func() time.Time
 	Logger       *slog.Logger
 }

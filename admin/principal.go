@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail"
@@ -82,6 +83,8 @@ type Principal struct {
 
 	SessionID string
 	Sudo      bool // has shown who they are in the last minutes
+	session   directory.Session
+	KeyID     string // of an API key
 
 	Name string // for the audit log; the address if empty
 }
@@ -100,10 +103,11 @@ func (p Principal) sees(d mail.Domain) bool { return p.allDomains() || slices.Co
 // mayChange reports whether the principal may change an account of a role: no
 // role changes those that may do more than itself.
 func (p Principal) mayChange(r Role) bool {
-	switch p.Role {
-	case directory.RoleOwner:
+	switch {
+	case p.Scopes != nil: // a narrow key must not get at the rights of people
+	case p.Role == directory.RoleOwner:
 		return true
-	case directory.RoleAdmin:
+	case p.Role == directory.RoleAdmin:
 		return r != directory.RoleOwner
 	}
 	return r == directory.RoleUser || r == ""
@@ -112,6 +116,14 @@ func (p Principal) mayChange(r Role) bool {
 // trusted reports whether the principal never has to sign in again: who is on
 // the socket has the data folder anyway, and keys have their own limits.
 func (p Principal) trusted() bool { return p.Sudo || p.Kind != KindUser }
+
+// SudoUntil is until when the principal need not show again who they are.
+func (p Principal) SudoUntil() time.Time {
+	if !p.Sudo {
+		return time.Time{}
+	}
+	return p.session.Sudo
+}
 
 // actor is the principal in the audit log.
 func (p Principal) actor() string {

@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
-
-	"github.com/mailstead/mailstead/admin"
 )
 
 // actorHeader says who uses the client, for the audit log. The socket lets in
@@ -87,26 +85,6 @@ func fromHere(r *http.Request) bool {
 		return err == nil && u.Scheme == "https" && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 	}
 	return false
-}
-
-// identify says who makes a request.
-func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		if onSocket(r.Context()) {
-			c.SetRequest(r.WithContext(admin.AsOwner(r.Context(), socketActor(r.Header.Get(actorHeader)))))
-		}
-		return next(c)
-	}
-}
-
-// socketActor is who uses the socket, as they say.
-func socketActor(claim string) string {
-	actor := "admin socket"
-	if claim != "" && len(claim) <= maxActor && !strings.ContainsFunc(claim, func(r rune) bool { return r < ' ' || r > '~' }) {
-		actor += " (" + claim + ")"
-	}
-	return actor
 }
 
 // splitVerb makes a path element of the verb behind a resource, /queue:retry,

@@ -60,6 +60,8 @@ type operation struct {
 	id, method, path, summary string
 	// public may be asked for without signing in.
 	public bool
+	// signIn needs the part that signs people in.
+	signIn bool
 	status int // of success, if it is not what the method says
 }
 
@@ -83,9 +85,12 @@ func handle[I, O any](s *Server, o operation, do func(context.Context, *I) (*O, 
 	if o.public {
 		op.Security = []map[string][]string{}
 	} else {
-		op.Middlewares = huma.Middlewares{s.signedIn}
+		op.Middlewares = huma.Middlewares{s.known}
 	}
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		if o.signIn && s.admin.SignIn() == nil {
+			return nil, problem(http.StatusServiceUnavailable, "unavailable", "only a running server signs people in")
+		}
 		out, err := do(ctx, in)
 		if err != nil {
 			return nil, s.describe(ctx, o.method, err)
@@ -94,8 +99,8 @@ func handle[I, O any](s *Server, o operation, do func(context.Context, *I) (*O, 
 	})
 }
 
-// signedIn refuses nobody before their input is looked at.
-func (s *Server) signedIn(ctx huma.Context, next func(huma.Context)) {
+// known refuses those whom nobody knows, before their input is looked at.
+func (s *Server) known(ctx huma.Context, next func(huma.Context)) {
 	if admin.PrincipalOf(ctx.Context()).Kind == "" {
 		s.fail(problem(http.StatusUnauthorized, "signed-out", "sign in first"), humaecho.Unwrap(ctx))
 		return

@@ -6,13 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
 
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/signin"
 )
 
 const problemType = "application/problem+json"
@@ -26,6 +29,8 @@ type Problem struct {
 	Code    string       `json:"code" doc:"What happened, for programs. It stays the same in all versions."`
 	Errors  []FieldError `json:"errors,omitempty"`
 	TraceID string       `json:"traceId" doc:"Finds the failure in the log of the server."`
+
+	header http.Header
 }
 
 // FieldError says what is wrong with one part of the request.
@@ -38,6 +43,9 @@ func (p *Problem) Error() string { return p.Detail }
 
 // GetStatus is for huma.
 func (p *Problem) GetStatus() int { return p.Status }
+
+// GetHeaders is for huma.
+func (p *Problem) GetHeaders() http.Header { return p.header }
 
 // ContentType is for huma.
 func (p *Problem) ContentType(string) string { return problemType }
@@ -67,6 +75,16 @@ func codes() []struct {
 		{"signed-out", http.StatusUnauthorized, admin.ErrSignedOut},
 		{"forbidden", http.StatusForbidden, admin.ErrForbidden},
 		{"reauth-required", http.StatusForbidden, admin.ErrReauth},
+		{"reauth-required", http.StatusForbidden, signin.ErrReauth},
+		{"signed-out", http.StatusUnauthorized, directory.ErrSignedOut},
+		{"key", http.StatusUnauthorized, directory.ErrKey},
+		{"sign-in-failed", http.StatusUnauthorized, signin.ErrFailed},
+		{"wrong-code", http.StatusUnauthorized, signin.ErrCode},
+		{"ticket", http.StatusUnauthorized, signin.ErrTicket},
+		{"passkey", http.StatusUnprocessableEntity, signin.ErrPasskey},
+		{"rate-limited", http.StatusTooManyRequests, signin.ErrLater},
+		{"link", http.StatusGone, directory.ErrLink},
+		{"setup-code", http.StatusUnauthorized, directory.ErrSetupCode},
 	}
 }
 
@@ -103,6 +121,9 @@ func (s *Server) describe(ctx context.Context, method string, err error) *Proble
 		if errors.Is(err, c.kind) {
 			p := problem(c.status, c.code, err.Error())
 			p.Errors = fields(method, err)
+			if c.kind == signin.ErrLater {
+				p.header = http.Header{"Retry-After": {strconv.Itoa(int(signin.RetryAfter(err)/time.Second) + 1)}}
+			}
 			return p
 		}
 	}
@@ -169,6 +190,9 @@ func (s *Server) fail(err error, c echo.Context) {
 		return
 	}
 	p := s.describe(c.Request().Context(), c.Request().Method, err)
+	for k, v := range p.header {
+		c.Response().Header()[k] = v
+	}
 	body, jerr := json.Marshal(p)
 	if jerr != nil { // a struct of texts
 		body = []byte("{}")

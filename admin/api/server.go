@@ -40,6 +40,7 @@ type Options struct {
 	Pages   fs.FS          // the built pages; nil: none
 	Clients http.Handler   // tells clients how to connect; nil: nobody
 	HSTS    bool           // the certificate is one that browsers trust
+	Banner  string         // to show on every page
 	Logger  *slog.Logger
 }
 
@@ -92,6 +93,10 @@ func New(o Options) (*Server, error) {
 // routes declares every operation, a file for each resource.
 func (s *Server) routes() {
 	s.sessionRoutes()
+	s.meRoutes()
+	s.myDeviceRoutes()
+	s.accountDeviceRoutes()
+	s.securityRoutes()
 	s.domainRoutes()
 	s.accountRoutes()
 	s.aliasRoutes()

@@ -287,3 +287,8 @@ func GeneratePassword() string {
 	}
 	return strings.Join(groups[:], "-")
 }
+
+// HasPassword reports whether an account has a password to log in with.
+func (d *Directory) HasPassword(account uint32) bool {
+	return d.current.Load().credentials[account] != nil
+}

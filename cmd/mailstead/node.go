@@ -20,6 +20,7 @@ import (
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/metrics"
+	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/mail"
@@ -58,6 +59,7 @@ type nodeConfig struct {
 	Retry          *queue.Options  // nil: as the settings say
 	// NoLimits and PlainAuth are for load tests on loopback.
 	NoLimits, PlainAuth bool
+	Banner              string // on our pages
 	Log                 *slog.Logger
 }
 
@@ -149,6 +151,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	n.admin = admin.New(admin.Options{
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Logger: cfg.Log,
+		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Logger: cfg.Log}),
 	})
 	n.clients = n.newClients()
 	if n.api, err = n.newAPI(); err != nil {

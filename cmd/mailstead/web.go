@@ -20,7 +20,8 @@ func (n *node) newAPI() (*api.Server, error) {
 		return nil, err
 	}
 	return api.New(api.Options{
-		Admin: n.admin, Version: version(), Proxies: n.cfg.TrustedProxies, Pages: pages, Clients: n.clients.Handler(), HSTS: n.cfg.Certs.Mode != certs.SelfSigned, Logger: n.cfg.Log,
+		Admin: n.admin, Version: version(), Proxies: n.cfg.TrustedProxies, Pages: pages, Clients: n.clients.Handler(),
+		HSTS: n.cfg.Certs.Mode != certs.SelfSigned, Banner: n.cfg.Banner, Logger: n.cfg.Log,
 	})
 }
 
@@ -40,14 +41,19 @@ func (ls listeners) clientPorts() clientPorts {
 
 // web is the address of the pages for people, "" if there are none.
 func (n *node) web() string {
-	switch port := n.cfg.Clients.HTTPS; port {
-	case 0:
+	if n.cfg.Clients.HTTPS == 0 {
 		return ""
-	case 443:
-		return "https://" + string(n.cfg.Hostname)
-	default:
-		return fmt.Sprintf("https://%s:%d", n.cfg.Hostname, port)
 	}
+	return origin(string(n.cfg.Hostname), n.cfg.Clients.HTTPS)
+}
+
+// origins are where passkeys work: under our name, and on this computer, where
+// a tunnel ends.
+func (n *node) origins() []string {
+	if n.cfg.Clients.HTTPS == 0 {
+		return nil
+	}
+	return []string{n.web(), origin("localhost", n.cfg.Clients.HTTPS)}
 }
 
 // newClients makes what tells mail programs how to connect.
@@ -63,6 +69,14 @@ func version() string {
 		return info.Main.Version
 	}
 	return "development"
+}
+
+// origin is where browsers find our pages under a name.
+func origin(host string, port int) string {
+	if port == 443 {
+		return "https://" + host
+	}
+	return fmt.Sprintf("https://%s:%d", host, port)
 }
 
 // serveAdmin answers the command line.

@@ -105,44 +105,33 @@ export interface Story extends Trace {
   similar?: number;
 }
 
-export interface QueueRecipient {
-  address: string;
-  state: string;
-  cause?: string;
-  attempts: number;
-  reply?: string;
-  status?: string;
-  mx?: string;
-  last?: string;
-  next?: string;
-}
-
-export interface QueueItem {
+export interface QueueEntry {
   id: string;
   from: string;
+  to: string[];
+  state: string;
+  cause?: string;
+  reply?: string;
+  attempts: number;
+  size?: number;
   created: string;
-  expires: string;
-  size: number;
-  recipients: QueueRecipient[];
+  nextTry?: string;
+  expires?: string;
+  traceId?: string;
 }
 
 export interface QueueGroup {
   cause: string;
+  title: string;
+  explain: string;
   state: string;
-  title?: string;
-  explain?: string;
   reply?: string;
   messages: number;
-  senders?: number;
-  oldest?: string;
+  senders: number;
+  oldest: string;
   nextTry?: string;
   expires?: string;
-  domains?: string[];
-}
-
-export interface QueueSelection {
-  ids?: string[];
-  filter?: { address?: string; cause?: string; state?: string };
+  domains: string[];
 }
 
 export interface QueueGroups {

@@ -1,0 +1,214 @@
+package api
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/signin"
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/dns/dnstest"
+	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/mailbox"
+	"github.com/mailstead/mailstead/mailbox/store"
+	"github.com/mailstead/mailstead/smtp/queue"
+)
+
+// world is a server with people of all roles, in two domains.
+type world struct {
+	t      *testing.T
+	dir    *directory.Directory
+	admin  *admin.Admin
+	queue  *queue.Queue
+	traces *trace.Log
+	server *Server
+	web    http.Handler
+	tokens map[string]string // of sessions, by address
+
+	late atomic.Int64 // how much later it is than it is
+}
+
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.late.Load())) }
+
+// host is what browsers call the server.
+const host = "mail.a.test"
+
+const password = "correct horse battery"
+
+// roles are the people of a world.
+var roles = map[string]string{
+	"owner@a.test": "owner", "admin@a.test": "admin", "chief@a.test": "domain-admin", "helper@a.test": "support", "user@a.test": "user",
+	"owner2@b.test": "owner", "bob@b.test": "user",
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	data := t.TempDir()
+	w := &world{t: t, tokens: map[string]string{}}
+	var err error
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.dir, err = directory.Open(filepath.Join(data, "system.db"), directory.Options{Cost: directory.Cost{MemoryKiB: 64, Time: 1}, Now: w.now})
+	check(err)
+	t.Cleanup(func() { w.dir.Close() })
+	w.traces, err = trace.Open(filepath.Join(data, "trace.db"), trace.Options{Keep: 24 * time.Hour})
+	check(err)
+	t.Cleanup(func() { w.traces.Close() })
+	eng, err := store.Open(filepath.Join(data, "store"), store.Options{Apply: func(rw store.RW, a store.Accepted) error {
+		if a.To.Owner == store.Queue {
+			return queue.Apply(rw, a)
+		}
+		return mailbox.Apply(rw, a)
+	}})
+	check(err)
+	t.Cleanup(func() { eng.Close() })
+	w.queue = queue.New(eng, nil, queue.Options{})
+	w.admin = admin.New(admin.Options{
+		Directory: w.dir, Mailboxes: mailbox.Open(eng, mailbox.Options{}), Queue: w.queue, Traces: w.traces, Hostname: host,
+		Resolver: dnstest.New(""), Certificates: fakeCerts{}, Now: w.now,
+		SignIn: signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),
+	})
+	w.people()
+	w.server = handler(t, Options{Admin: w.admin, Version: "test"})
+	w.web = w.server.Web()
+	return w
+}
+
+// people makes the domains and accounts.
+func (w *world) people() {
+	w.t.Helper()
+	ctx := admin.AsOwner(w.t.Context(), "world")
+	for _, d := range []mail.Domain{"a.test", "b.test"} {
+		if _, err := w.dir.AddDomain(ctx, "world", directory.NewDomain{Name: d}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	for address, role := range roles {
+		n := admin.NewAccount{Address: address, Password: password, Role: role}
+		if role == "domain-admin" {
+			n.Domains = []string{"a.test"}
+		}
+		if _, err := w.admin.AddAccount(ctx, n); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// account returns an account by its address.
+func (w *world) account(address string) directory.Account {
+	w.t.Helper()
+	a, ok := w.dir.LoginAccount(address)
+	if !ok {
+		w.t.Fatalf("there is no account %s", address)
+	}
+	return a
+}
+
+// signIn begins a session, which has fresh proof of who it is.
+func (w *world) signIn(address string) string {
+	w.t.Helper()
+	token, _, err := w.dir.AddSession(w.t.Context(), directory.NewSession{Account: w.account(address).ID, Method: directory.ByPassword, IP: netip.MustParseAddr("192.0.2.1"), UserAgent: "test"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return token
+}
+
+// attempt is a request, as a browser on one of our pages makes it.
+type attempt struct {
+	as     string // address of who is signed in with fresh proof; "" is nobody
+	method string
+	path   string // below /api/v1
+	body   string
+	header map[string]string
+}
+
+// result is an answer.
+type result struct {
+	code   int
+	header http.Header
+	body   string
+}
+
+// problem reads the answer as one.
+func (r result) problem(t *testing.T) Problem {
+	t.Helper()
+	var p Problem
+	if r.header.Get("Content-Type") != problemType || json.Unmarshal([]byte(r.body), &p) != nil {
+		t.Fatalf("%d is no problem: %s %s", r.code, r.header.Get("Content-Type"), r.body)
+	}
+	return p
+}
+
+// field returns a text in a JSON object.
+func (r result) field(t *testing.T, name string) string {
+	t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal([]byte(r.body), &m); err != nil {
+		t.Fatalf("%v: %s", err, r.body)
+	}
+	s, _ := m[name].(string)
+	return s
+}
+
+// cookie returns a cookie that an answer sets.
+func (r result) cookie(name string) *http.Cookie {
+	for _, c := range (&http.Response{Header: r.header}).Cookies() {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+func (w *world) do(c attempt) result {
+	w.t.Helper()
+	path := c.path
+	if !strings.HasPrefix(path, "!") {
+		path = Prefix + path
+	}
+	r := httptest.NewRequestWithContext(w.t.Context(), c.method, "https://"+host+strings.TrimPrefix(path, "!"), strings.NewReader(c.body))
+	r.RemoteAddr = "192.0.2.1:1234"
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	if c.body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if c.as != "" {
+		if w.tokens[c.as] == "" {
+			w.tokens[c.as] = w.signIn(c.as)
+		}
+		r.AddCookie(&http.Cookie{Name: sessionCookie, Value: w.tokens[c.as]})
+	}
+	for k, v := range c.header {
+		switch {
+		case k == "remote":
+			r.RemoteAddr = v
+		case v == "":
+			r.Header.Del(k)
+		case k == "Cookie":
+			r.Header.Add(k, v)
+		default:
+			r.Header.Set(k, v)
+		}
+	}
+	rec := httptest.NewRecorder()
+	w.web.ServeHTTP(rec, r)
+	body, err := io.ReadAll(rec.Result().Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return result{rec.Code, rec.Result().Header, string(body)}
+}
