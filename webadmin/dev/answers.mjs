@@ -36,20 +36,23 @@ export const traces = Array.from({ length: 140 }, (_, i) => {
     { direction: 'out', outcome: 'bounced', from: 'bo@example.org', to: ['gone@strict.test'], login: 'bo@example.org', remoteIp: '192.0.2.60', remoteName: 'mx.strict.test', status: '5.1.1', reason: 'The address does not exist.' },
     { direction: 'in', outcome: 'greylisted', from: 'first@contact.test', to: ['anna@example.org'], remoteIp: '198.51.100.44', remoteName: 'mail.contact.test', status: '4.7.1', reason: 'First contact: asked to come back in 5 minutes.' },
   ];
-  const kind = kinds[(i * 5 + (i >> 2)) % kinds.length];
+  const kind = kinds[Math.floor(random() * kinds.length)];
   const start = at(i * 437 + 30);
   return { id: `tr_${(1e6 + i * 7919).toString(36)}`, ...kind, from: i === 9 ? `${hostile}@evil.test` : kind.from, messageId: `${(i * 99991).toString(36)}@${kind.from.split('@')[1]}`, size: 2000 + ((i * 7331) % 90_000), start, last: start };
 });
 
 const groups = [
-  { cause: 'remote.blocked.ip', title: 'Outlook slows us down', explain: 'Microsoft does not trust the address of this server yet. It is not about your content; it gets better with time and steady mail.', state: 'waiting', reply: '451 4.7.650 The mail server [203.0.113.5] has been temporarily rate limited due to IP reputation. (S775)', messages: 12, senders: 5, oldest: at(3 * 3600), nextTry: at(-1200), expires: at(-4 * 86400), domains: ['outlook.test', 'hotmail.test'] },
-  { cause: 'remote.unreachable', title: 'smtp.oldcorp.test does not answer', explain: 'No connection could be made on port 25. The server may be down; ours tries again.', state: 'waiting', reply: 'dial tcp 192.0.2.90:25: i/o timeout', messages: 6, senders: 2, oldest: at(5 * 3600), nextTry: at(-2400), expires: at(-4 * 86400), domains: ['oldcorp.test'] },
+  { cause: 'remote.blocked.ip', title: 'Outlook slows us down', explain: 'Microsoft does not trust the address of this server yet. It is not about your content; it gets better with time and steady mail.', state: 'retry', reply: '451 4.7.650 The mail server [203.0.113.5] has been temporarily rate limited due to IP reputation. (S775)', messages: 12, senders: 5, oldest: at(3 * 3600), nextTry: at(-1200), expires: at(-4 * 86400), domains: ['outlook.test', 'hotmail.test'] },
+  { cause: 'remote.unreachable', title: 'smtp.oldcorp.test does not answer', explain: 'No connection could be made on port 25. The server may be down; ours tries again.', state: 'retry', reply: 'dial tcp 192.0.2.90:25: i/o timeout', messages: 6, senders: 2, oldest: at(5 * 3600), nextTry: at(-2400), expires: at(-4 * 86400), domains: ['oldcorp.test'] },
   { cause: 'held', title: 'Held by an administrator', explain: 'These wait until someone releases them.', state: 'held', messages: 2, senders: 1, oldest: at(26 * 3600), expires: at(-3 * 86400), domains: ['bigmail.test'] },
 ];
 const queue = groups.flatMap((group, g) =>
   Array.from({ length: group.messages }, (_, i) => ({
-    id: `Q${g}${i.toString().padStart(3, '0')}`, from: ['anna', 'bo', 'sales'][i % 3] + '@example.org', to: [['kim', 'lee', 'max'][i % 3] + '@' + group.domains[i % group.domains.length]],
-    state: group.state, cause: group.cause, reply: group.reply, attempts: 1 + (i % 5), size: 4000 + i * 977, created: at(3600 + i * 700), nextTry: group.nextTry && at(-600 - i * 60), expires: group.expires, traceId: traces[(i * 3) % traces.length].id,
+    id: i < 4 ? traces.filter((t) => t.outcome === 'deferred')[g * 4 + i].id : `q${g}${i.toString().padStart(14, '0')}`,
+    from: ['anna', 'bo', 'sales'][i % 3] + '@example.org', created: at(3600 + i * 700), expires: group.expires, size: 4000 + i * 977,
+    recipients: [
+      { address: ['kim', 'lee', 'max'][i % 3] + '@' + group.domains[i % group.domains.length], state: group.state, cause: group.cause, attempts: 1 + (i % 5), reply: group.reply, mx: 'mx.' + group.domains[0], last: at(1200 + i * 60), next: group.nextTry && at(-600 - i * 60) },
+    ],
   })),
 );
 
@@ -90,7 +93,7 @@ const session = () => ({
 });
 
 const act = ({ body }) => {
-  const hit = (entry) => (body.ids ? body.ids.includes(entry.id) : !body.filter?.cause || entry.cause === body.filter.cause);
+  const hit = (entry) => (body.ids ? body.ids.includes(entry.id) : !body.filter?.cause || entry.recipients[0].cause === body.filter.cause);
   const changed = queue.filter(hit).length;
   return [200, { changed }];
 };
@@ -120,9 +123,12 @@ export const routes = [
     const trace = traces.find((t) => t.id === params[0]);
     return trace ? [200, { ...trace, story: story(trace), similar: 11 }] : problem(404, 'not-found', 'Not found', 'There is no message with this ID. Traces are kept for 30 days.');
   }],
-  ['GET', '/queue', ({ query }) => page(queue.filter((e) => (!query.get('cause') || e.cause === query.get('cause')) && (!query.get('address') || (e.from + e.to).includes(query.get('address')))), query)],
+  ['GET', '/queue', ({ query }) => page(queue.filter((e) => (!query.get('cause') || e.recipients[0].cause === query.get('cause')) && (!query.get('address') || JSON.stringify(e).includes(query.get('address')))), query)],
   ['GET', '/queue/groups', () => [200, { messages: queue.length, recipients: queue.length, oldest: at(26 * 3600), groups }]],
-  ['GET', '/queue/{id}', ({ params }) => [200, queue.find((e) => e.id === params[0])]],
+  ['GET', '/queue/{id}', ({ params }) => {
+    const item = queue.find((e) => e.id === params[0]);
+    return item ? [200, item] : problem(404, 'not-found', 'Not found', 'This message is not in the queue.');
+  }],
   ...['retry', 'hold', 'release', 'cancel', 'reroute'].map((verb) => ['POST', `/queue:${verb}`, act]),
 ];
 

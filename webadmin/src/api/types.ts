@@ -105,33 +105,44 @@ export interface Story extends Trace {
   similar?: number;
 }
 
-export interface QueueEntry {
-  id: string;
-  from: string;
-  to: string[];
+export interface QueueRecipient {
+  address: string;
   state: string;
   cause?: string;
-  reply?: string;
   attempts: number;
-  size?: number;
+  reply?: string;
+  status?: string;
+  mx?: string;
+  last?: string;
+  next?: string;
+}
+
+export interface QueueItem {
+  id: string;
+  from: string;
   created: string;
-  nextTry?: string;
-  expires?: string;
-  traceId?: string;
+  expires: string;
+  size: number;
+  recipients: QueueRecipient[];
 }
 
 export interface QueueGroup {
   cause: string;
-  title: string;
-  explain: string;
   state: string;
+  title?: string;
+  explain?: string;
   reply?: string;
   messages: number;
-  senders: number;
-  oldest: string;
+  senders?: number;
+  oldest?: string;
   nextTry?: string;
   expires?: string;
-  domains: string[];
+  domains?: string[];
+}
+
+export interface QueueSelection {
+  ids?: string[];
+  filter?: { address?: string; cause?: string; state?: string };
 }
 
 export interface QueueGroups {

@@ -1,0 +1,28 @@
+import type { StoryEvent } from '$api/types';
+import type { StateName } from '$kit/states';
+
+// A chapter of a story: one event, or the lines of an SMTP conversation that follow each other.
+export interface Chapter {
+  event?: StoryEvent;
+  lines?: StoryEvent[];
+}
+
+export const isLine = (event: StoryEvent): boolean => Boolean(event.side ?? event.command ?? event.reply);
+
+export function chapters(story: StoryEvent[]): Chapter[] {
+  const parts: Chapter[] = [];
+  for (const event of story) {
+    const last = parts.at(-1);
+    if (!isLine(event)) parts.push({ event });
+    else if (last?.lines) last.lines.push(event);
+    else parts.push({ lines: [event] });
+  }
+  return parts;
+}
+
+// toneOf is the state shown at the line of time: that of the event, or the worst of a conversation.
+export function toneOf(part: Chapter): StateName | undefined {
+  const order: StateName[] = ['fail', 'warn', 'ok'];
+  const severities = (part.lines ?? [part.event!]).map((event) => event.severity);
+  return part.lines ? order.slice(0, 2).find((state) => severities.includes(state as never)) : (severities[0] as StateName | undefined);
+}
