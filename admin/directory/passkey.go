@@ -80,10 +80,11 @@ func (d *Directory) AccountByHandle(handle []byte) (Account, error) {
 	return d.Account(account)
 }
 
-// MadeUpCredential returns a credential ID for a login that has none. It stays
-// the same, so nobody can find out who has passkeys.
+// MadeUpCredential returns 64 octets for the credential ID of a login that has
+// none. They stay the same, so nobody can find out who has passkeys.
 func (d *Directory) MadeUpCredential(login string) []byte {
-	return d.derive("credential", []byte(loginKey(login)))
+	key := []byte(loginKey(login))
+	return append(d.derive("credential", key), d.derive("rest of credential", key)...)
 }
 
 func (d *Directory) derive(what string, of []byte) []byte {

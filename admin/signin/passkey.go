@@ -132,11 +132,26 @@ func (s *Service) userOf(ctx context.Context, a directory.Account, rpID string) 
 	return u, nil
 }
 
-// stranger stands for a login without passkeys, so that nobody can tell it
-// from one with them.
+// usual are passkeys as common authenticators make them: octets of the ID, and
+// how the authenticator is reached.
+var usual = []struct {
+	size       int
+	transports []string
+}{
+	{16, []string{"internal", "hybrid"}},
+	{20, []string{"internal", "hybrid"}},
+	{32, []string{"internal"}},
+	{64, []string{"nfc", "usb"}},
+}
+
+// stranger stands for a login without passkeys. Its made-up passkey is one of
+// the usual ones and always the same, so that nobody can tell who has passkeys
+// (Web Authentication Level 3 section 14.6.2).
 func (s *Service) stranger(login string) *user {
 	id := s.dir.MadeUpCredential(login)
-	return &user{handle: s.dir.UserHandle(0), passkeys: []directory.Passkey{{CredentialID: id}}}
+	like := usual[int(id[0])%len(usual)]
+	return &user{handle: s.dir.UserHandle(0), passkeys: []directory.Passkey{
+		{CredentialID: id[len(id)-like.size:], Transports: like.transports}}}
 }
 
 func (s *Service) challenge() ([]byte, error) {
