@@ -143,14 +143,45 @@ func (d *Directory) UseSession(ctx context.Context, token string, from netip.Add
 	if err != nil || d.opts.Now().Sub(s.LastSeen) < seenEvery {
 		return s, err
 	}
-	err = d.write(ctx, "", func(c *change) (err error) {
-		if s, err = readSession(c.tx, sessionKey(account, hash), c.now); err != nil {
+	seen, err := d.touchSession(ctx, sessionKey(account, hash), from)
+	if err == nil || errors.Is(err, ErrSignedOut) || ctx.Err() != nil {
+		return seen, err
+	}
+	// On a full disk the console is needed most.
+	d.opts.Logger.ErrorContext(ctx, "cannot note that a session was used", "account", account, "err", err)
+	return s, nil
+}
+
+func (d *Directory) touchSession(ctx context.Context, key []byte, from netip.Addr) (Session, error) {
+	var s Session
+	err := d.write(ctx, "", func(c *change) (err error) {
+		if s, err = readSession(c.tx, key, c.now); err != nil {
 			return err
 		}
 		s.LastSeen, s.IP = c.now.UTC(), from.Unmap()
-		return c.put(bucketSessions, sessionKey(account, hash), s.record())
+		return c.put(bucketSessions, key, s.record())
 	})
 	return s, err
+}
+
+// SessionLives returns nil as long as a session goes on. It does not count as
+// use.
+func (d *Directory) SessionLives(ctx context.Context, account uint32, id string) error {
+	if !d.current.Load().maySignIn(account) {
+		return signedOut()
+	}
+	err := d.db.View(func(tx *bolt.Tx) error {
+		key, err := findSession(tx, account, id)
+		if err != nil {
+			return err
+		}
+		_, err = readSession(tx, key, d.opts.Now())
+		return errors.Join(err, ctx.Err())
+	})
+	if errors.Is(err, ErrNotFound) {
+		return signedOut()
+	}
+	return err
 }
 
 // Sessions returns the sessions of an account, the one that was used last

@@ -157,6 +157,9 @@ func TestLastSeen(t *testing.T) {
 			}
 			return s
 		}
+		if err := d.SessionLives(t.Context(), 1, made.ID); err != nil {
+			t.Error(err)
+		}
 		if s := use(59*time.Second, abroad); s.LastSeen != made.LastSeen || s.IP != home {
 			t.Errorf("written within a minute: %+v", s)
 		}
@@ -164,6 +167,37 @@ func TestLastSeen(t *testing.T) {
 			t.Errorf("not written after a minute: %+v", s)
 		}
 	})
+}
+
+// TestFullDisk: somebody who is signed in stays so when nothing can be written.
+func TestFullDisk(t *testing.T) {
+	now := time.Now()
+	file := filepath.Join(t.TempDir(), "system.db")
+	d, err := Open(file, Options{Cost: cheap, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	d.mustDomain(t, NewDomain{Name: "example.org"})
+	d.mustAccount(t, "ana@example.org")
+	token, made := d.session(t, 1)
+	d.db.MaxSize = 1 // it cannot grow any more
+	reader, err := d.db.Begin(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Rollback() // until then no page is free again
+	for range 1000 {
+		now = now.Add(seenEvery)
+		s, err := d.UseSession(t.Context(), token, home)
+		if err != nil || s.ID != made.ID {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		if !s.LastSeen.Equal(now) {
+			return // it could not be written
+		}
+	}
+	t.Error("the disk never was full")
 }
 
 // TestSessionsAreBounded: the session used longest ago makes room.
@@ -239,6 +273,9 @@ func TestWhatEndsSessions(t *testing.T) {
 			stranger, _ := d.session(t, 2)
 			if err := tt.change(d, s.ID); err != nil {
 				t.Fatal(err)
+			}
+			if err := d.SessionLives(t.Context(), 1, s.ID); (err == nil) != tt.current || err != nil && !errors.Is(err, ErrSignedOut) {
+				t.Errorf("current lives: %v", err)
 			}
 			got := [3]bool{d.signedIn(t, current), d.signedIn(t, other), d.signedIn(t, stranger)}
 			if want := [3]bool{tt.current, tt.other, tt.stranger}; got != want {

@@ -22,6 +22,12 @@ func (s *Service) Session(ctx context.Context, c Client, token string) (director
 	return session, a, err
 }
 
+// Lives returns nil as long as a session goes on, for streams that outlast a
+// request; directory.ErrSignedOut when it has ended. It does not count as use.
+func (s *Service) Lives(ctx context.Context, session directory.Session) error {
+	return s.dir.SessionLives(ctx, session.Account, session.ID)
+}
+
 // Sudo reports whether the person of a session has proved who they are in the
 // last ten minutes.
 func (s *Service) Sudo(session directory.Session) bool {
