@@ -75,6 +75,26 @@ const story = (trace) => [
   ...(trace.outcome === 'deferred' ? [{ time: at(80), kind: 'smtp', side: 'server', reply: '451 4.7.1 Greylisted, try again in 5 minutes', code: '451', text: '', explain: 'A temporary refusal: many servers make first contacts wait. We try again by ourselves.', severity: 'warn' }] : []),
 ];
 
+const row = (id, title, points, of, state, text, evidence, fix) => ({ id, title, points, of, state, text, evidence, fix });
+const deliverability = {
+  score: 82, of: 100, verdict: 'Fair. Most places take your mail; Microsoft slows it down.',
+  rows: [
+    row('identity.auth', 'SPF, DKIM and DMARC', 20, 20, 'ok', 'all three in place and aligned', ['example.org: SPF pass, DKIM r1 pass, DMARC p=none'], ''),
+    row('identity.ptr', 'Reverse name', 5, 10, 'warn', 'missing for IPv6', ['203.0.113.5 → mail.example.org', '2001:db8::5 has no PTR record'], 'Set the reverse name where you rent the server.'),
+    row('acceptance', 'Acceptance by the big providers', 20, 30, 'fail', 'Microsoft slows you down', ['451 4.7.650 … rate limited due to IP reputation (S775), 12 times since Tuesday'], 'Ask Microsoft for mitigation with the form at sender.office.com, and keep sending steadily.'),
+    row('lists', 'Blocklists', 15, 15, 'ok', 'on none of 8', ['zen.example refused to answer our resolver: not counted'], ''),
+    row('tls', 'Encryption', 10, 10, 'ok', 'MTA-STS and TLS reports in place', [], ''),
+    row('placement', 'Inbox or junk', 7, 10, 'unknown', 'not enough answers yet', [], 'Send a test mail and say where it arrived.'),
+    row('hygiene', 'Bounces', 5, 5, 'ok', '1 of 96 messages bounced', [], ''),
+  ],
+  providers: [
+    { name: 'Microsoft', domains: ['outlook.test', 'hotmail.test'], sent: 41, accepted: 28, deferred: 12, refused: 1, acceptedShare: 0.68, tlsShare: 1, state: 'warn', text: 'Microsoft does not trust the address of this server yet.', lastReplies: ['451 4.7.650 The mail server [203.0.113.5] has been temporarily rate limited due to IP reputation. (S775)', '250 2.6.0 Queued mail for delivery'] },
+    { name: 'Google', domains: ['bigmail.test'], sent: 96, accepted: 96, deferred: 0, refused: 0, acceptedShare: 1, tlsShare: 1, state: 'ok', text: 'Everything was accepted.', lastReplies: ['250 2.0.0 OK'] },
+    { name: 'strict.test', domains: ['strict.test'], sent: 24, accepted: 3, deferred: 0, refused: 21, acceptedShare: 0.125, tlsShare: 0.5, state: 'fail', text: 'Most of your mail is refused by policy.', lastReplies: ['550 5.7.1 Refused by policy'] },
+    { name: 'Others', domains: ['contact.test', 'shop.test'], sent: 7, accepted: 7, deferred: 0, refused: 0, tlsShare: 0.86, state: 'unknown', text: 'Fewer than 20 messages: not enough mail to say.' },
+  ],
+};
+
 const filtered = (query) =>
   traces.filter((trace) => {
     const q = (query.get('q') ?? '').toLowerCase();
@@ -123,6 +143,7 @@ export const routes = [
     const trace = traces.find((t) => t.id === params[0]);
     return trace ? [200, { ...trace, story: story(trace), similar: 11 }] : problem(404, 'not-found', 'Not found', 'There is no message with this ID. Traces are kept for 30 days.');
   }],
+  ['GET', '/deliverability', () => [200, deliverability]],
   ['GET', '/queue', ({ query }) => page(queue.filter((e) => (!query.get('cause') || e.recipients[0].cause === query.get('cause')) && (!query.get('address') || JSON.stringify(e).includes(query.get('address')))), query)],
   ['GET', '/queue/groups', () => [200, { messages: queue.length, recipients: queue.length, oldest: at(26 * 3600), groups }]],
   ['GET', '/queue/{id}', ({ params }) => {

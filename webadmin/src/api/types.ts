@@ -168,3 +168,37 @@ export interface Change {
   after?: unknown;
   text: string;
 }
+
+export interface ScoreRow {
+  id: string;
+  title: string;
+  points: number;
+  of: number;
+  state: State;
+  text: string;
+  evidence?: string | string[];
+  fix?: string;
+  fixLink?: string;
+}
+
+export interface Provider {
+  name: string;
+  domains: string[];
+  sent: number;
+  accepted: number;
+  deferred: number;
+  refused: number;
+  acceptedShare?: number;
+  tlsShare?: number;
+  state: State;
+  text: string;
+  lastReplies?: (string | { time?: string; code?: number | string; text: string; domain?: string })[];
+}
+
+export interface Deliverability {
+  score: number;
+  of: number;
+  verdict: string;
+  rows: ScoreRow[];
+  providers: Provider[];
+}
