@@ -66,6 +66,11 @@ type Operator interface {
 	// Audit returns changes, newest first.
 	Audit(ctx context.Context, f AuditFilter) (Page[directory.AuditEntry], error)
 
+	// Bans returns whose failed logins make them wait; only a running server
+	// knows.
+	Bans(ctx context.Context) (Page[Ban], error)
+	LiftBan(ctx context.Context, key BanKey) error
+
 	Close() error
 }
 

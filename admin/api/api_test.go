@@ -153,6 +153,7 @@ func TestSameAsDirect(t *testing.T) {
 		{"export", func(o admin.Operator) (any, error) { return o.ExportSettings(ctx) }},
 		{"certificates", func(o admin.Operator) (any, error) { return o.Certificates(ctx) }},
 		{"audit", func(o admin.Operator) (any, error) { return o.Audit(ctx, admin.AuditFilter{}) }},
+		{"bans", func(o admin.Operator) (any, error) { return o.Bans(ctx) }},
 	} {
 		one, err1 := tt.get(c)
 		two, err2 := tt.get(op)
@@ -203,6 +204,8 @@ func TestErrorsKeepTheirKind(t *testing.T) {
 			_, err := o.ChangeQueue(ctx, admin.Hold, admin.QueueSelection{})
 			return err
 		}, directory.ErrInvalid},
+		{"no ban", func(o admin.Operator) error { return o.LiftBan(ctx, admin.BanKey{Net: "192.0.2.1"}) }, directory.ErrNotFound},
+		{"bad net", func(o admin.Operator) error { return o.LiftBan(ctx, admin.BanKey{Net: "here"}) }, directory.ErrInvalid},
 		{"bad file", func(o admin.Operator) error { _, err := o.ImportSettings(ctx, []byte("x")); return err }, directory.ErrInvalid},
 	} {
 		remote, direct := tt.do(c), tt.do(op)

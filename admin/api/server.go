@@ -104,6 +104,7 @@ func (s *Server) routes() {
 	s.traceRoutes()
 	s.settingRoutes()
 	s.systemRoutes()
+	s.banRoutes()
 }
 
 // ofAPI lets a middleware see only requests to the API.

@@ -27,6 +27,10 @@ type source struct {
 	login string
 }
 
+// SourceNet is the net that an address is banned with: an IPv4 address, or an
+// IPv6 /64.
+func SourceNet(a netip.Addr) netip.Prefix { return sourceNet(a) }
+
 // sourceNet is what counts as one peer: an IPv4 address or an IPv6 /64, which
 // is what one customer gets.
 func sourceNet(a netip.Addr) netip.Prefix {

@@ -34,6 +34,7 @@ type cliCommands struct {
 	Settings settingsCmd `cmd:"" help:"Every limit and policy, with its meaning."`
 	Cert     certCmd     `cmd:"" help:"Certificates."`
 	Audit    auditCmd    `cmd:"" help:"Who changed what."`
+	Ban      banCmd      `cmd:"" help:"Whose failed logins make them wait."`
 }
 
 // target says which server is meant and how to print.

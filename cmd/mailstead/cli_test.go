@@ -130,6 +130,8 @@ func testCommands(t *testing.T, data string) {
 		{"settings reset queue.expire", 0, []string{"5d"}},
 		{"settings import " + file, 1, []string{"no such file"}},
 		{"cert list", 1, []string{"only a running server"}},
+		{"ban list", 1, []string{"only a running server"}},
+		{"ban lift 192.0.2.1", 1, []string{"only a running server"}},
 		{"audit --limit 3", 0, []string{"setting.set", "queue.expire", "cli:"}},
 		{"account remove bo@exämple.org", 2, []string{"--yes"}},
 		{"account remove bo@exämple.org --yes", 0, []string{"removed"}},
