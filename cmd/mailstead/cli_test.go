@@ -80,7 +80,7 @@ func testCommands(t *testing.T, data string) {
 		code int
 		says []string // on standard output, or on standard error when it fails
 	}{
-		{"domain add Exämple.org", 0, []string{"exämple.org", "xn--exmple-cua.org. IN MX 10 mail.xn--exmple-cua.org", "a guess", "v=spf1 mx -all", "_dmarc.xn--exmple-cua.org", "v=DKIM1; k=rsa"}},
+		{"domain add Exämple.org", 0, []string{"exämple.org", "xn--exmple-cua.org. 3600 IN MX 10 mail.xn--exmple-cua.org", "a guess", "v=spf1 mx -all", "_dmarc.xn--exmple-cua.org", "v=DKIM1; k=rsa"}},
 		{"domain add exämple.org", 1, []string{"already"}},
 		{"domain add other.org --alias-of exämple.org", 0, []string{"alias of"}},
 		{"domain list", 0, []string{"DOMAIN", "other.org", "exämple.org"}},
