@@ -110,7 +110,7 @@ func (e *AuditEntry) domain() mail.Domain {
 	switch kind {
 	case "domain":
 		return mail.Domain(e.Object)
-	case "account", "alias", "app-password":
+	case "account", "alias", "app-password", "passkey", "totp", "recovery-codes", "factors":
 		if p, err := mail.ParseAddress(e.Object); err == nil {
 			return p.Domain
 		}

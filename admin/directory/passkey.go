@@ -134,7 +134,7 @@ func (d *Directory) AddPasskey(ctx context.Context, actor string, p Passkey) (Pa
 		if err := c.put(bucketPasskeys, key, p.record()); err != nil {
 			return err
 		}
-		return c.audit("account.passkey.add", text(a.Address), nil, p.public())
+		return c.audit("passkey.add", text(a.Address), nil, p.public())
 	})
 	if err != nil {
 		return Passkey{}, err
@@ -181,7 +181,7 @@ func (d *Directory) RenamePasskey(ctx context.Context, actor string, account uin
 		before := p.public()
 		p.Label = label
 		after = *p
-		return c.audit("account.passkey.set", c.addressOf(account), before, p.public())
+		return c.audit("passkey.set", c.addressOf(account), before, p.public())
 	})
 	return after, err
 }
@@ -196,7 +196,7 @@ func (d *Directory) RemovePasskey(ctx context.Context, actor string, account uin
 		if err := c.put(bucketPasskeys, key, nil); err != nil {
 			return err
 		}
-		return c.audit("account.passkey.remove", c.addressOf(account), p.public(), nil)
+		return c.audit("passkey.remove", c.addressOf(account), p.public(), nil)
 	})
 }
 

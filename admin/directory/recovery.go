@@ -44,7 +44,7 @@ func (d *Directory) NewRecoveryCodes(ctx context.Context, actor string, account 
 		if err := c.put(bucketRecovery, accountKey(account), r); err != nil {
 			return err
 		}
-		return c.audit("account.recovery.set", text(a.Address), nil, nil)
+		return c.audit("recovery-codes.set", text(a.Address), nil, nil)
 	})
 	if err != nil {
 		return nil, err
@@ -92,6 +92,6 @@ func (d *Directory) RemoveFactors(ctx context.Context, actor string, account uin
 		if err := c.forgetSignIn(account); err != nil {
 			return err
 		}
-		return c.audit("account.factors.remove", text(a.Address), nil, nil)
+		return c.audit("factors.remove", text(a.Address), nil, nil)
 	})
 }

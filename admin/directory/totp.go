@@ -87,7 +87,7 @@ func (d *Directory) SetTOTP(ctx context.Context, actor string, account uint32, s
 		if err := c.put(bucketTOTP, accountKey(account), r); err != nil {
 			return err
 		}
-		return c.audit("account.totp.set", text(a.Address), nil, nil)
+		return c.audit("totp.set", text(a.Address), nil, nil)
 	})
 	return ok, err
 }
@@ -105,7 +105,7 @@ func (d *Directory) RemoveTOTP(ctx context.Context, actor string, account uint32
 				return err
 			}
 		}
-		return c.audit("account.totp.remove", text(a.Address), nil, nil)
+		return c.audit("totp.remove", text(a.Address), nil, nil)
 	})
 }
 

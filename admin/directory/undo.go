@@ -328,7 +328,7 @@ func (e *AuditEntry) describe() {
 		changed := differ(before, after)
 		e.Undoable = strings.HasSuffix(e.Action, ".set") && err1 == nil && err2 == nil && len(changed) > 0 && !slices.Contains(changed, "keys")
 		e.Security = slices.ContainsFunc(securityFields, func(f string) bool { return slices.Contains(changed, f) })
-	case "app-password", "api-key":
+	case "app-password", "api-key", "passkey", "totp", "recovery-codes", "factors":
 		e.Security = true
 	}
 	e.Undoable = e.Undoable && e.UndoneBy == ""

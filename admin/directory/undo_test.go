@@ -162,6 +162,21 @@ func TestNotUndoable(t *testing.T) {
 			_, err := d.SetDomain(ctx, actor, "example.org", DomainChange{Keys: &keys})
 			return err
 		}, false},
+		{"passkey", func() error {
+			_, err := d.AddPasskey(ctx, actor, Passkey{Account: 1, CredentialID: []byte("id"), PublicKey: []byte("key"), Label: "Phone"})
+			return err
+		}, true},
+		{"passkey renamed", func() error {
+			list, err := d.Passkeys(ctx, 1)
+			if err != nil {
+				return err
+			}
+			_, err = d.RenamePasskey(ctx, actor, 1, list[0].ID, "Key ring")
+			return err
+		}, true},
+		{"TOTP", func() error { d.totp(t, 1); return nil }, true},
+		{"recovery codes", func() error { _, err := d.NewRecoveryCodes(ctx, actor, 1); return err }, true},
+		{"invite", func() error { _, _, err := d.AddLink(ctx, actor, 1, Invite); return err }, false},
 		{"queue", func() error { return d.Record(ctx, actor, "queue.cancel", "abc", nil) }, false},
 	} {
 		if err := tt.do(); err != nil {
