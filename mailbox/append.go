@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/mailbox/store"
@@ -15,10 +17,74 @@ import (
 const stagedKeep = 24 * time.Hour
 
 // Append adds messages to a mailbox: all of them or none (RFC 3502 section 3).
-// Their bodies go to stable storage first, out of sight; then one transaction
-// places them, so that nobody sees a part. It fails with ErrNotFound,
-// ErrOverQuota or ErrTooManyKeywords.
+// It fails with ErrNotFound, ErrOverQuota or ErrTooManyKeywords.
 func (a *Account) Append(ctx context.Context, box ID, msgs ...*NewMessage) (AppendResult, error) {
+	if len(msgs) == 1 {
+		res, err := a.appendOne(ctx, box, msgs[0])
+		if !errors.Is(err, errNotSimple) {
+			return res, err
+		}
+	}
+	return a.appendGroup(ctx, box, msgs)
+}
+
+// errNotSimple means that an Append has to look at all rows.
+var errNotSimple = errors.New("mailbox: append needs a transaction")
+
+// appendOne files a message as a delivery is filed: the log has it, and says
+// where it belongs. So that takes one sync, and one transaction for many. Where
+// the rows that are there leave doubt, it does nothing.
+func (a *Account) appendOne(ctx context.Context, box ID, m *NewMessage) (AppendResult, error) {
+	var res AppendResult
+	err := a.Peek(ctx, func(v *View) error {
+		b, err := v.Mailbox(box)
+		if err != nil || !v.knows(m.Keywords) {
+			return errNotSimple
+		}
+		res.UIDValidity = b.UIDValidity
+		return nil
+	})
+	if err != nil {
+		return res, err
+	}
+	meta, err := EncodeMeta(m.Index, a.boxes.opts.Now()) // SAVEDATE is now, whatever INTERNALDATE the client gives
+	if err != nil {
+		return res, err
+	}
+	if a.boxes.reserve(ctx, a.id, m.Size) != nil {
+		return res, errNotSimple
+	}
+	x := extra{internal: a.boxes.received(m), keywords: m.Keywords, only: true}
+	to := store.Recipient{Owner: a.id, Mailbox: uint32(box), Flags: uint32(m.Flags), Extra: x.encode()}
+	uid, err := a.boxes.eng.AcceptApplied(ctx, &store.Message{To: []store.Recipient{to}, Meta: meta, Body: m.Body, Size: m.Size})
+	switch {
+	case err != nil:
+		a.boxes.spend(a.id, -m.Size, -1)
+		return AppendResult{}, fmt.Errorf("append to mailbox %d: %w", box, err)
+	case uid == 0:
+		return AppendResult{}, fmt.Errorf("append to mailbox %d: %w", box, ErrNotFound)
+	}
+	res.UIDs = []UID{UID(uid)}
+	return res, nil
+}
+
+// knows reports whether the account has all of these keywords.
+func (v *View) knows(keywords []string) bool {
+	if len(keywords) == 0 {
+		return true
+	}
+	known := v.Keywords()
+	for _, k := range keywords {
+		if !slices.ContainsFunc(known, func(n string) bool { return strings.EqualFold(n, k) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// appendGroup puts the bodies of messages on stable storage first, out of
+// sight; then one transaction places them, so that nobody sees a part.
+func (a *Account) appendGroup(ctx context.Context, box ID, msgs []*NewMessage) (AppendResult, error) {
 	group := rand.Uint64() | 1 // never 0
 	if err := a.stage(ctx, group, msgs); err != nil {
 		return AppendResult{}, errors.Join(fmt.Errorf("append to mailbox %d: %w", box, err), a.unstage(ctx, group))
@@ -33,7 +99,7 @@ func (a *Account) Append(ctx context.Context, box ID, msgs ...*NewMessage) (Appe
 		if err := t.placeGroup(group, m, msgs, &res); err != nil {
 			return err
 		}
-		res.UIDValidity, res.ModSeq = m.UIDValidity, t.next()
+		res.UIDValidity = m.UIDValidity
 		return t.dropOldStaged()
 	})
 	if err != nil {

@@ -34,9 +34,10 @@ func splitMeta(meta []byte) (index []byte, received time.Time, err error) {
 	return c.b, received, c.err("record")
 }
 
-// Apply is the store.Apply of accounts: it files an accepted message. A
-// mailbox that was deleted meanwhile is replaced by INBOX, and an account that
-// has nothing yet begins here.
+// Apply is the store.Apply of accounts: it files an accepted message and tells
+// its UID. A mailbox that was deleted meanwhile is replaced by INBOX, unless the
+// message is for that mailbox only: then it is let go of, and the UID is 0. An
+// account that has nothing yet begins here.
 func Apply(rw store.RW, a store.Accepted) error {
 	index, received, err := splitMeta(a.Meta)
 	if err != nil {
@@ -55,10 +56,13 @@ func Apply(rw store.RW, a store.Accepted) error {
 	if err != nil {
 		return err
 	}
-	if x.group != 0 {
+	switch {
+	case x.group != 0:
 		err = t.stage(x.group, id)
-	} else {
-		err = t.file(a.To, &x, id, &e)
+	case x.only && t.rw.Get(bucketMailbox, key32(a.To.Mailbox)) == nil:
+		*a.Told, err = 0, t.forget(id, &e)
+	default:
+		*a.Told, err = t.file(a.To, &x, id, &e)
 	}
 	if err != nil {
 		return err
@@ -83,18 +87,18 @@ func (t *tx) addEmail(e *emailRow) (EmailID, error) {
 	return id, t.rw.Put(bucketEmail, key64(n), v)
 }
 
-// file puts a delivered message where it belongs.
-func (t *tx) file(to store.Recipient, x *extra, id EmailID, e *emailRow) error {
+// file puts a delivered message where it belongs, and returns its UID.
+func (t *tx) file(to store.Recipient, x *extra, id EmailID, e *emailRow) (uint64, error) {
 	m, err := t.destination(ID(to.Mailbox), x.role)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	keywords, err := t.keywordBits(x.keywords)
 	if err != nil {
 		keywords = 0 // a delivery does not fail because an account has too many keywords
 	}
-	_, err = t.place(m, id, e.clientSize(), Flags(to.Flags), keywords)
-	return err
+	uid, err := t.place(m, id, e.clientSize(), Flags(to.Flags), keywords)
+	return uint64(uid), err
 }
 
 // destination finds the mailbox of a delivery: the one named, the one of the

@@ -81,6 +81,12 @@ func (a *Account) View(ctx context.Context, fn func(*View) error) error {
 	return a.boxes.eng.View(ctx, a.id, func(tx store.Tx) error { return fn(&View{tx: tx}) })
 }
 
+// Peek is View without the mail that was accepted a moment ago. It waits for no
+// commit.
+func (a *Account) Peek(ctx context.Context, fn func(*View) error) error {
+	return a.boxes.eng.Peek(ctx, a.id, func(tx store.Tx) error { return fn(&View{tx: tx}) })
+}
+
 // Watch returns a channel that gets a value after something may have changed;
 // signals coalesce.
 func (a *Account) Watch() (changed <-chan struct{}, stop func()) { return a.boxes.eng.Watch(a.id) }

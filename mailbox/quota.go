@@ -28,6 +28,19 @@ func (b *Boxes) CheckQuota(ctx context.Context, id AccountID, size int64) error 
 	return u.fits(size, 1)
 }
 
+// reserve is CheckQuota, and counts the message if it fits; spend takes that
+// back.
+func (b *Boxes) reserve(ctx context.Context, id AccountID, size int64) error {
+	u, err := b.usage(ctx, id)
+	if err == nil {
+		err = u.fits(size, 1)
+	}
+	if err == nil {
+		b.spend(id, size, 1)
+	}
+	return err
+}
+
 // fits reports whether n messages of size octets in all fit.
 func (u Usage) fits(size, n int64) error {
 	if u.LimitBytes > 0 && u.Bytes+size > u.LimitBytes || u.LimitMessages > 0 && u.Messages+n > u.LimitMessages {

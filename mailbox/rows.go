@@ -231,9 +231,13 @@ type extra struct {
 	internal time.Time
 	keywords []string
 	header   []byte
+	only     bool // for the mailbox named and for no other
 }
 
-const extraVersion = 1
+const (
+	extraVersion = 1
+	extraOnly    = 1 // a flag at the end; what has no flags ends before them
+)
 
 func (x *extra) encode() []byte {
 	b := []byte{extraVersion, byte(x.role)}
@@ -243,6 +247,9 @@ func (x *extra) encode() []byte {
 	b = binary.AppendUvarint(b, uint64(len(x.keywords)))
 	for _, k := range x.keywords {
 		b = appendBytes(b, []byte(k))
+	}
+	if x.only {
+		b = append(b, extraOnly)
 	}
 	return b
 }
@@ -259,6 +266,9 @@ func decodeExtra(v []byte) (extra, error) {
 	x.header = c.bytes()
 	for n := c.uvarint(); n > 0 && !c.bad; n-- {
 		x.keywords = append(x.keywords, c.string())
+	}
+	if len(c.b) > 0 {
+		x.only = c.take(1)[0]&extraOnly != 0
 	}
 	return x, c.err("record of an account")
 }

@@ -181,7 +181,6 @@ type Reader interface {
 type AppendResult struct {
 	UIDValidity UIDValidity
 	UIDs        []UID
-	ModSeq      ModSeq
 }
 
 // FlagResult says what StoreFlags did. Modified lists the messages left alone

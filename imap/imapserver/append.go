@@ -62,14 +62,19 @@ func (s *session) appendMessages(ctx context.Context, args *imapwire.Decoder) er
 
 var errTryCreate = no(imap.ResponseCodeTryCreate, "No such mailbox")
 
-// appendTarget finds the mailbox before anything is taken.
+// appendTarget finds the mailbox before anything is taken. It waits for mail
+// that comes in only if there is no such mailbox yet.
 func (s *session) appendTarget(ctx context.Context, name string) (mailbox.ID, error) {
 	var id mailbox.ID
-	err := s.account.View(ctx, func(v *mailbox.View) error {
+	find := func(v *mailbox.View) error {
 		box, err := v.MailboxByName(name)
 		id = box.ID
 		return err
-	})
+	}
+	err := s.account.Peek(ctx, find)
+	if errors.Is(err, mailbox.ErrNotFound) {
+		err = s.account.View(ctx, find)
+	}
 	if errors.Is(err, mailbox.ErrNotFound) {
 		return 0, errTryCreate
 	}

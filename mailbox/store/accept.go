@@ -32,6 +32,30 @@ func (e *Engine) Accept(ctx context.Context, m *Message) (Ref, error) {
 	return r.ref, nil
 }
 
+// AcceptApplied implements Store.
+func (e *Engine) AcceptApplied(ctx context.Context, m *Message) (told uint64, err error) {
+	if len(m.To) != 1 {
+		return 0, fmt.Errorf("store: %d recipients; 1 is allowed", len(m.To))
+	}
+	if err := e.enter(); err != nil {
+		return 0, err
+	}
+	defer e.leave()
+	r, err := e.send(ctx, m)
+	if err != nil {
+		return 0, err
+	}
+	o := r.owners[0]
+	if err := e.settle(r); err != nil {
+		return 0, err
+	}
+	err = o.enqueue(&updateReq{later: true, fn: func(RW) error {
+		told = r.block.told
+		return nil
+	}})
+	return told, err
+}
+
 // Bounds of what AcceptAll has in the committer's hands at a time.
 const (
 	maxAhead      = 64

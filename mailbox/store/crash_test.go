@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -67,6 +68,7 @@ func (id crashID) body() string {
 // crashLoad uses a store until it ends, and says what it did, a line each:
 //
 //	A id             accepted
+//	N owner id n     accepted, as row n of the owner
 //	U owner key n    the row has n
 //	T owner id       about to remove the message from the owner's rows
 //	R owner id       removed
@@ -100,12 +102,10 @@ func (l *crashLoad) work() error {
 }
 
 func (l *crashLoad) step(id crashID) error {
-	ref, err := tryAccept(l.e, id.String(), id.body(), id.owners()...)
-	if err != nil {
+	owner := id.owners()[0]
+	if err := l.accept(id); err != nil {
 		return err
 	}
-	l.tell("A " + id.String())
-	owner := id.owners()[0]
 	if id.seq%4 == 1 {
 		if err := l.count(owner, id); err != nil {
 			return err
@@ -113,7 +113,7 @@ func (l *crashLoad) step(id crashID) error {
 	}
 	if id.seq%3 == 2 {
 		l.tell(fmt.Sprintf("T %d %s", owner, id))
-		if err := l.remove(owner, id, ref); err != nil {
+		if err := l.remove(owner, id); err != nil {
 			return err
 		}
 		l.tell(fmt.Sprintf("R %d %s", owner, id))
@@ -122,6 +122,22 @@ func (l *crashLoad) step(id crashID) error {
 		return l.e.Reclaim(context.Background())
 	}
 	return nil
+}
+
+func (l *crashLoad) accept(id crashID) error {
+	if id.seq%4 == 3 && len(id.owners()) == 1 {
+		m := &Message{To: []Recipient{{Owner: id.owners()[0]}}, Meta: []byte(id.String()), Body: strings.NewReader(id.body()), Size: -1}
+		n, err := l.e.AcceptApplied(context.Background(), m)
+		if err == nil {
+			l.tell(fmt.Sprintf("N %d %s %d", id.owners()[0], id, n))
+		}
+		return err
+	}
+	_, err := tryAccept(l.e, id.String(), id.body(), id.owners()...)
+	if err == nil {
+		l.tell("A " + id.String())
+	}
+	return err
 }
 
 // count sets two rows that must always be the same.
@@ -136,11 +152,11 @@ func (l *crashLoad) count(owner Owner, id crashID) error {
 	return err
 }
 
-func (l *crashLoad) remove(owner Owner, id crashID, ref Ref) error {
+func (l *crashLoad) remove(owner Owner, id crashID) error {
 	return l.e.Update(context.Background(), owner, func(rw RW) error {
 		for k, v := range rw.ScanBack(testInbox, nil, nil) {
 			if string(v[16:]) == id.String() {
-				rw.Release(ref)
+				rw.Release(Ref(v[:16]))
 				return rw.Delete(testInbox, append([]byte(nil), k...))
 			}
 		}
@@ -151,12 +167,13 @@ func (l *crashLoad) remove(owner Owner, id crashID, ref Ref) error {
 // crashState is what lines of crashLoad promise.
 type crashState struct {
 	accepted       map[crashID]bool
-	tried, removed map[string]bool // "owner id"
-	rows           map[string]int  // "owner key"
+	tried, removed map[string]bool   // "owner id"
+	rows           map[string]int    // "owner key"
+	numbers        map[string]uint64 // "owner id"
 }
 
 func readCrashLines(lines []string) (*crashState, error) {
-	s := &crashState{accepted: map[crashID]bool{}, tried: map[string]bool{}, removed: map[string]bool{}, rows: map[string]int{}}
+	s := &crashState{accepted: map[crashID]bool{}, tried: map[string]bool{}, removed: map[string]bool{}, rows: map[string]int{}, numbers: map[string]uint64{}}
 	for _, line := range lines {
 		what, rest, _ := strings.Cut(line, " ")
 		switch what {
@@ -166,6 +183,17 @@ func readCrashLines(lines []string) (*crashState, error) {
 				return nil, err
 			}
 			s.accepted[id] = true
+		case "N":
+			var o, n uint64
+			var name string
+			if _, err := fmt.Sscan(rest, &o, &name, &n); err != nil {
+				return nil, err
+			}
+			id, err := parseCrashID(name)
+			if err != nil {
+				return nil, err
+			}
+			s.accepted[id], s.numbers[fmt.Sprintf("%d %s", o, id)] = true, n
 		case "T":
 			s.tried[rest] = true
 		case "R":
@@ -241,6 +269,9 @@ func (s *crashState) checkOwner(e *Engine, o Owner, tx Tx, has map[string]bool, 
 			bad("owner %d has %s twice", o, id)
 		case ok && before >= id.seq, !big && m.ref.place() <= place:
 			bad("owner %d: %s is out of order", o, id)
+		}
+		if n, ok := s.numbers[key]; ok && m.key != string(binary.BigEndian.AppendUint64(nil, n)) {
+			bad("owner %d: %s has row %x and was told %d", o, id, m.key, n)
 		}
 		has[key], ids[id], last[worker] = true, true, id.seq
 		if !big {

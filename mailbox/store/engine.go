@@ -323,6 +323,18 @@ func (e *Engine) View(ctx context.Context, id Owner, fn func(Tx) error) error {
 	return e.owner(id).view(fn)
 }
 
+// Peek implements Store.
+func (e *Engine) Peek(ctx context.Context, id Owner, fn func(Tx) error) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return e.owner(id).peek(fn)
+}
+
 // Update implements Store.
 func (e *Engine) Update(ctx context.Context, id Owner, fn func(RW) error) error {
 	if err := e.enter(); err != nil {

@@ -34,8 +34,8 @@ const mmapSize = 64 << 20
 // make small files look large.
 const growSize = 256 << 10
 
-// open opens the database; o.mu is held.
-func (o *owner) open() error {
+// openDB opens the database; o.mu is held.
+func (o *owner) openDB() error {
 	if !o.there {
 		if err := o.create(); err != nil {
 			return err

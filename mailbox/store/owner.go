@@ -31,6 +31,7 @@ type owner struct {
 	users    int // of db
 	used     time.Time
 	idle     sync.Cond // on mu: users, busy and dropping have become less
+	open     *openTx   // of whoever is busy, and of nobody else while db is used
 
 	// waiting guards what Accept needs. It is apart from mu, and taken after
 	// it, since mu is held while a database is opened.
@@ -45,6 +46,15 @@ type pendingRecord struct {
 	block *metaBlock
 	index int // in block.to
 	ref   Ref
+}
+
+// told is where Apply leaves a number: nobody asks for those of a message to
+// several owners, who share its block.
+func (p *pendingRecord) told() *uint64 {
+	if len(p.block.to) == 1 {
+		return &p.block.told
+	}
+	return new(uint64)
 }
 
 func newOwner(e *Engine, id Owner) *owner {
@@ -142,7 +152,7 @@ func (o *owner) acquire(make bool) (*bolt.DB, error) {
 		if !o.there && !make {
 			return nil, nil
 		}
-		if err := o.open(); err != nil {
+		if err := o.openDB(); err != nil {
 			return nil, err
 		}
 		o.e.opened()
@@ -205,7 +215,7 @@ func (e *Engine) closeIdle() {
 func (o *owner) closeIfIdle() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.users > 0 {
+	if o.users > 0 || o.busy || o.open != nil {
 		return
 	}
 	if err := o.closeDB(); err != nil {
@@ -224,6 +234,7 @@ func (o *owner) closeDB() error {
 	if o.db == nil {
 		return nil
 	}
+	o.abandon()
 	o.keepFreelist()
 	err := o.db.Close()
 	o.db = nil

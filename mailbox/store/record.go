@@ -145,6 +145,7 @@ type metaBlock struct {
 	size int64  // of the body before compression
 	big  Ref    // where a large body is, with flagBig
 	meta []byte // the caller's
+	told uint64 // by Apply; not in the record
 }
 
 const metaVersion = 1

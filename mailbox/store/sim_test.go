@@ -26,6 +26,7 @@ func testApply(rw RW, a Accepted) error {
 		break
 	}
 	v := append(a.Ref[:], a.Meta...)
+	*a.Told = n
 	return rw.Put(testInbox, binary.BigEndian.AppendUint64(nil, n), v)
 }
 

@@ -67,6 +67,8 @@ type Accepted struct {
 	Meta []byte
 	Ref  Ref
 	Size int64 // octets of the body
+	// Told is where Apply may leave a number for AcceptApplied.
+	Told *uint64
 }
 
 // Apply turns an accepted record into rows of one owner. The engine calls it
@@ -87,6 +89,10 @@ type Store interface {
 	// Accept returns when m is on stable storage for all recipients: all of
 	// them or none. Every later View or Update of a recipient sees it.
 	Accept(ctx context.Context, m *Message) (Ref, error)
+	// AcceptApplied is Accept for one recipient, and returns what Apply has left
+	// in Told. Those rows become durable a little later, and are the same if
+	// recovery has to make them again: the order of acceptance decides.
+	AcceptApplied(ctx context.Context, m *Message) (told uint64, err error)
 	// AcceptAll accepts messages in this order, as Accept does each, with far
 	// fewer syncs. When it fails some of the first may have been accepted.
 	AcceptAll(ctx context.Context, msgs []*Message) error
@@ -99,6 +105,9 @@ type Store interface {
 	OpenAhead(ctx context.Context, r Ref, a *ReadAhead) (Body, error)
 	// View runs fn on a consistent snapshot of o's rows.
 	View(ctx context.Context, o Owner, fn func(Tx) error) error
+	// Peek is View without what was accepted and has no durable rows yet: it
+	// waits for nobody.
+	Peek(ctx context.Context, o Owner, fn func(Tx) error) error
 	// Update runs fn in a transaction that is durable when Update returns.
 	// Updates of one owner are serialised and may share a commit; fn may run
 	// again, so it has no side effects outside rw but assignments it resets.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -13,6 +14,9 @@ type updateReq struct {
 	fn   func(RW) error
 	err  error
 	done chan struct{}
+	// later says that the commit may come later: what fn looks at is in the log,
+	// and fn changes nothing.
+	later bool
 
 	panicked any // of fn; raised again where Update was called
 }
@@ -20,10 +24,23 @@ type updateReq struct {
 // maxTogether is how many updates share one commit.
 const maxTogether = 64
 
+// openTx is a transaction that waits for its commit, with nothing in it but
+// rows of pending records: they are durable in the log, and recovery would make
+// the same again. So it can be given up as well.
+type openTx struct {
+	tx    *bolt.Tx
+	count int // of pending records that have rows in it
+}
+
+// maxOpenRecords bounds what an openTx has in memory.
+const maxOpenRecords = 2000
+
 // update runs fn in a transaction. Whoever finds nobody committing does it,
 // for all that have come meanwhile; their syncs are shared.
-func (o *owner) update(fn func(RW) error) error {
-	r := &updateReq{fn: fn, done: make(chan struct{})}
+func (o *owner) update(fn func(RW) error) error { return o.enqueue(&updateReq{fn: fn}) }
+
+func (o *owner) enqueue(r *updateReq) error {
+	r.done = make(chan struct{})
 	o.mu.Lock()
 	o.queue = append(o.queue, r)
 	lead := !o.busy
@@ -107,15 +124,17 @@ func (o *owner) commitGroup(group []*updateReq) {
 			return
 		}
 	}
-	o.wake()
+	if o.open == nil {
+		o.wake()
+	}
 }
 
 // errRollback ends a transaction whose update number failed went wrong.
 var errRollback = errors.New("store: rolled back")
 
-// commitOnce applies what is pending, runs the updates and commits. failed is
-// the number of the update that went wrong with err, or -1 when err is the
-// result for all.
+// commitOnce applies what is pending, runs the updates and commits, unless all
+// of them leave that for later. failed is the number of the update that went
+// wrong with err, or -1 when err is the result for all.
 func (o *owner) commitOnce(group []*updateReq) (failed int, err error) {
 	if err := o.e.failed.Load(); err != nil {
 		return -1, *err
@@ -129,32 +148,66 @@ func (o *owner) commitOnce(group []*updateReq) (failed int, err error) {
 	var fnErr error
 	count := 0
 	err = o.guarded(func() error {
-		return o.e.writeTx(db, func(btx *bolt.Tx) error {
-			var err error
-			if count, err = o.applyPending(btx); err != nil {
-				return err
+		kept := false
+		defer func() {
+			if !kept {
+				o.abandon() // does nothing after the commit
 			}
-			for i, r := range group {
-				if r.fn == nil {
-					continue
-				}
-				if fnErr = o.run(r, btx); fnErr != nil {
-					failed = i
-					return errRollback
-				}
+		}()
+		w, err := o.begin(db)
+		if err != nil {
+			return err
+		}
+		if err := o.applyPending(w); err != nil {
+			return err
+		}
+		for i, r := range group {
+			if r.fn == nil {
+				continue
 			}
+			if fnErr = o.run(r, w.tx); fnErr != nil {
+				failed = i
+				return errRollback
+			}
+		}
+		if w.count < maxOpenRecords && !slices.ContainsFunc(group, func(r *updateReq) bool { return !r.later }) {
+			kept = true
 			return nil
-		})
+		}
+		count = w.count
+		return o.e.commit(w.tx)
 	})
 	switch {
 	case failed >= 0:
 		return failed, fnErr
 	case err != nil:
 		return -1, o.updateError(err)
+	case o.open != nil:
+		return -1, nil
 	}
 	o.e.stats.commits.Add(1)
 	o.applied(count)
 	return -1, nil
+}
+
+// begin returns the transaction that is under way, or a new one.
+func (o *owner) begin(db *bolt.DB) (*openTx, error) {
+	if o.open == nil {
+		tx, err := db.Begin(true)
+		if err != nil {
+			return nil, err
+		}
+		o.open = &openTx{tx: tx}
+	}
+	return o.open, nil
+}
+
+// abandon gives up the transaction that is under way, if there is one.
+func (o *owner) abandon() {
+	if o.open != nil {
+		o.open.tx.Rollback()
+		o.open = nil
+	}
 }
 
 // writeTx is bolt's Update, but for a panic: it does not walk the whole file
@@ -168,8 +221,12 @@ func (e *Engine) writeTx(db *bolt.DB, fn func(*bolt.Tx) error) error {
 	if err := fn(tx); err != nil {
 		return err
 	}
+	return e.commit(tx)
+}
+
+func (e *Engine) commit(tx *bolt.Tx) error {
 	if e.opts.onCommit != nil {
-		defer e.opts.onCommit(db.Path())()
+		defer e.opts.onCommit(tx.DB().Path())()
 	}
 	return tx.Commit()
 }
@@ -229,29 +286,30 @@ func (e *applyError) Unwrap() error { return e.err }
 
 // applyPending turns pending records into rows, in the order of the log, and
 // remembers how far it got in the same transaction.
-func (o *owner) applyPending(btx *bolt.Tx) (count int, err error) {
+func (o *owner) applyPending(w *openTx) error {
 	o.waiting.Lock()
-	pending := o.pending
+	pending := o.pending[w.count:]
 	o.waiting.Unlock()
 	if len(pending) == 0 {
-		return 0, nil
+		return nil
 	}
-	done := applied(btx)
-	rw := newTx(o, btx)
+	done := applied(w.tx)
+	rw := newTx(o, w.tx)
 	for _, p := range pending {
 		if p.place <= done {
 			continue // recovery found it in the log, but the rows have it
 		}
-		a := Accepted{To: p.block.to[p.index], Meta: p.block.meta, Ref: p.ref, Size: p.block.size}
+		a := Accepted{To: p.block.to[p.index], Meta: p.block.meta, Ref: p.ref, Size: p.block.size, Told: p.told()}
 		if err := o.applyOne(rw, a); err != nil {
-			return 0, &applyError{err}
+			return &applyError{err}
 		}
 		done = p.place
 	}
 	if err := rw.finish(); err != nil {
-		return 0, err
+		return err
 	}
-	return len(pending), setApplied(btx, done)
+	w.count += len(pending)
+	return setApplied(w.tx, done)
 }
 
 // applyOne calls the callers' Apply. A panic in it is an error: it would come
@@ -275,6 +333,11 @@ func (o *owner) view(fn func(Tx) error) error {
 	if err := o.drain(); err != nil {
 		return err
 	}
+	return o.peek(fn)
+}
+
+// peek runs fn on a snapshot of what is committed.
+func (o *owner) peek(fn func(Tx) error) error {
 	db, err := o.acquire(false)
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ type Store struct {
 	mu     sync.Mutex // guards what follows; not held while an owner's lock is waited for
 	owners map[store.Owner]*owner
 	bodies map[store.Ref][]byte
+	told   map[store.Ref]*uint64 // by Apply, of messages to one owner
 	lsn    uint64
 	closed bool
 }
@@ -38,7 +39,7 @@ type owner struct {
 
 // New returns an empty store.
 func New(apply store.Apply) *Store {
-	return &Store{apply: apply, owners: map[store.Owner]*owner{}, bodies: map[store.Ref][]byte{}}
+	return &Store{apply: apply, owners: map[store.Owner]*owner{}, bodies: map[store.Ref][]byte{}, told: map[store.Ref]*uint64{}}
 }
 
 // owner returns the owner, made if it is not there.
@@ -58,30 +59,54 @@ func (s *Store) owner(id store.Owner) (*owner, error) {
 
 // Accept implements store.Store.
 func (s *Store) Accept(ctx context.Context, m *store.Message) (store.Ref, error) {
+	ref, _, err := s.accept(ctx, m)
+	return ref, err
+}
+
+// accept returns the owners too.
+func (s *Store) accept(ctx context.Context, m *store.Message) (ref store.Ref, owners []*owner, err error) {
 	if err := check(m); err != nil {
-		return store.Ref{}, err
+		return ref, nil, err
 	}
 	body, err := io.ReadAll(m.Body)
 	if err != nil {
-		return store.Ref{}, err
+		return ref, nil, err
 	}
 	if m.Size >= 0 && int64(len(body)) != m.Size {
-		return store.Ref{}, io.ErrUnexpectedEOF
+		return ref, nil, io.ErrUnexpectedEOF
 	}
 	if err := ctx.Err(); err != nil {
-		return store.Ref{}, err
+		return ref, nil, err
 	}
-	owners := make([]*owner, len(m.To))
+	owners = make([]*owner, len(m.To))
 	for i, to := range m.To {
 		if owners[i], err = s.owner(to.Owner); err != nil {
-			return store.Ref{}, err
+			return ref, nil, err
 		}
 	}
-	ref := s.keep(m, body, owners)
+	ref = s.keep(m, body, owners)
 	for _, o := range owners {
 		o.wake()
 	}
-	return ref, nil
+	return ref, owners, nil
+}
+
+// AcceptApplied implements store.Store.
+func (s *Store) AcceptApplied(ctx context.Context, m *store.Message) (told uint64, err error) {
+	if len(m.To) != 1 {
+		return 0, errors.New("memstore: number of recipients is not 1")
+	}
+	ref, owners, err := s.accept(ctx, m)
+	if err != nil {
+		return 0, err
+	}
+	err = s.update(owners[0], func(store.RW) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		told = *s.told[ref]
+		return nil
+	})
+	return told, err
 }
 
 // AcceptAll implements store.Store.
@@ -119,11 +144,14 @@ func (s *Store) keep(m *store.Message, body []byte, owners []*owner) store.Ref {
 	var ref store.Ref
 	binary.BigEndian.PutUint64(ref[:], s.lsn)
 	s.bodies[ref] = body
-	meta := bytes.Clone(m.Meta)
+	meta, told := bytes.Clone(m.Meta), new(uint64)
+	if len(m.To) == 1 {
+		s.told[ref] = told
+	}
 	for i, to := range m.To {
 		to.Extra = bytes.Clone(to.Extra)
 		owners[i].pendingMu.Lock()
-		owners[i].pending = append(owners[i].pending, store.Accepted{To: to, Meta: meta, Ref: ref, Size: int64(len(body))})
+		owners[i].pending = append(owners[i].pending, store.Accepted{To: to, Meta: meta, Ref: ref, Size: int64(len(body)), Told: told})
 		owners[i].pendingMu.Unlock()
 	}
 	return ref
@@ -195,6 +223,20 @@ func (s *Store) View(ctx context.Context, id store.Owner, fn func(store.Tx) erro
 		return err
 	}
 	if err := s.drainAlone(o); err != nil {
+		return err
+	}
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return fn(&tx{o: o})
+}
+
+// Peek implements store.Store.
+func (s *Store) Peek(ctx context.Context, id store.Owner, fn func(store.Tx) error) error {
+	o, err := s.owner(id)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	o.mu.RLock()

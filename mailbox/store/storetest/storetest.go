@@ -47,6 +47,7 @@ func Apply(rw store.RW, a store.Accepted) error {
 	if err := rw.Put(Inbox, key(n), v); err != nil {
 		return err
 	}
+	*a.Told = n
 	return rw.Put(State, []byte("next"), key(n+1))
 }
 
@@ -114,6 +115,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"nothing of the caller is kept", callersMemory},
 		{"order of acceptance is the order of rows", order},
 		{"many messages at once", acceptAll},
+		{"accepted and applied", acceptApplied},
+		{"a peek waits for nothing", peek},
 		{"rows", rows},
 		{"an update that fails leaves nothing", failedUpdate},
 		{"updates that fail do not take others with them", failedAmongOthers},
@@ -658,6 +661,83 @@ func concurrent(t *testing.T, s store.Store) {
 	}
 }
 
+// acceptApplied: what Apply told is what the rows say, whoever comes between.
+func acceptApplied(t *testing.T, s store.Store) {
+	ctx := context.Background()
+	refuse := errors.New("refused")
+	var mu sync.Mutex
+	told := map[string]uint64{}
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			for i := range 20 {
+				meta := fmt.Sprintf("%d-%d", w, i)
+				n, err := s.AcceptApplied(ctx, Message(meta, "body", 1))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				told[meta] = n
+				mu.Unlock()
+				switch i % 5 {
+				case 1:
+					if err := s.Update(ctx, 1, func(rw store.RW) error { return errors.Join(rw.Put(Extra, []byte("x"), nil), refuse) }); !errors.Is(err, refuse) {
+						t.Errorf("Update = %v", err)
+					}
+				case 2:
+					if _, err := s.Accept(ctx, Message("other", "", 1)); err != nil {
+						t.Error(err)
+					}
+				case 3:
+					wantTold(t, s, meta, n)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for meta, n := range told {
+		wantTold(t, s, meta, n)
+	}
+	if got := entries(t, s, 1); len(got) != 8*24 {
+		t.Errorf("%d rows, want %d", len(got), 8*24)
+	}
+	if _, err := s.AcceptApplied(ctx, Message("m", "", 1, 2)); err == nil {
+		t.Error("AcceptApplied takes two recipients")
+	}
+}
+
+func wantTold(t *testing.T, s store.Store, meta string, n uint64) {
+	err := s.View(context.Background(), 1, func(tx store.Tx) error {
+		v := tx.Get(Inbox, key(n))
+		if len(v) < 36 || int(binary.BigEndian.Uint32(v[32:])) != len(meta) || !strings.HasPrefix(string(v[36:]), meta) {
+			t.Errorf("row %d is not of %q", n, meta)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func peek(t *testing.T, s store.Store) {
+	ctx := context.Background()
+	for _, want := range []int{0, 1} {
+		seen := 0
+		if err := s.Peek(ctx, 1, func(tx store.Tx) error {
+			seen = 0
+			for range tx.Scan(Inbox, nil, nil) {
+				seen++
+			}
+			return nil
+		}); err != nil || seen != want {
+			t.Errorf("Peek sees %d rows, %v; want %d", seen, err, want)
+		}
+		accept(t, s, Message("m", "b", 1))
+		entries(t, s, 1) // makes the rows
+	}
+}
+
 func closed(t *testing.T, s store.Store) {
 	r := accept(t, s, Message("m", "b", 1))
 	if err := errors.Join(s.Close(), s.Close()); err != nil {
@@ -667,9 +747,11 @@ func closed(t *testing.T, s store.Store) {
 	_, accepted := s.Accept(ctx, Message("m", "b", 1))
 	_, opened := s.Open(ctx, r)
 	_, ahead := s.OpenAhead(ctx, r, &store.ReadAhead{})
+	_, applied := s.AcceptApplied(ctx, Message("m", "b", 1))
 	for what, err := range map[string]error{
-		"Accept": accepted, "Open": opened, "OpenAhead": ahead, "Drop": s.Drop(ctx, 1),
+		"Accept": accepted, "Open": opened, "OpenAhead": ahead, "AcceptApplied": applied, "Drop": s.Drop(ctx, 1),
 		"View":   s.View(ctx, 1, func(store.Tx) error { return nil }),
+		"Peek":   s.Peek(ctx, 1, func(store.Tx) error { return nil }),
 		"Update": s.Update(ctx, 1, func(store.RW) error { return nil }),
 	} {
 		if !errors.Is(err, store.ErrClosed) {
@@ -685,6 +767,7 @@ func contextDone(t *testing.T, s store.Store) {
 	for what, err := range map[string]error{
 		"Accept": accepted,
 		"View":   s.View(ctx, 1, func(store.Tx) error { return nil }),
+		"Peek":   s.Peek(ctx, 1, func(store.Tx) error { return nil }),
 		"Update": s.Update(ctx, 1, func(store.RW) error { return nil }),
 	} {
 		if !errors.Is(err, context.Canceled) {
