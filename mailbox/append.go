@@ -57,12 +57,12 @@ func (a *Account) appendOne(ctx context.Context, box ID, m *NewMessage) (AppendR
 	x := extra{internal: a.boxes.received(m), keywords: m.Keywords, only: true}
 	to := store.Recipient{Owner: a.id, Mailbox: uint32(box), Flags: uint32(m.Flags), Extra: x.encode()}
 	uid, err := a.boxes.eng.AcceptApplied(ctx, &store.Message{To: []store.Recipient{to}, Meta: meta, Body: m.Body, Size: m.Size})
-	switch {
-	case err != nil:
+	if err == nil && uid == 0 {
+		err = ErrNotFound // it was deleted meanwhile
+	}
+	if err != nil {
 		a.boxes.spend(a.id, -m.Size, -1)
 		return AppendResult{}, fmt.Errorf("append to mailbox %d: %w", box, err)
-	case uid == 0:
-		return AppendResult{}, fmt.Errorf("append to mailbox %d: %w", box, ErrNotFound)
 	}
 	res.UIDs = []UID{UID(uid)}
 	return res, nil

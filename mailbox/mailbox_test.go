@@ -242,6 +242,69 @@ func TestAppend(t *testing.T) {
 	})
 }
 
+// TestAppendOne: a single message goes the way of a delivery, and keeps what
+// the client said of it.
+func TestAppendOne(t *testing.T) {
+	engines(t, func(t *testing.T, f *fixture) {
+		drafts := f.box("Drafts")
+		for i, keywords := range [][]string{{"a"}, {"a"}, {"a", "b"}, nil} { // known and not
+			m := newMessage(f.text())
+			m.Flags, m.Keywords, m.InternalDate = mailbox.Draft, keywords, time.Unix(1000, 0)
+			res, err := f.Append(ctx, drafts.ID, m)
+			if err != nil || !slices.Equal(res.UIDs, []mailbox.UID{mailbox.UID(i + 1)}) || res.UIDValidity != drafts.UIDValidity {
+				t.Fatalf("append %d: %+v, %v", i, res, err)
+			}
+		}
+		f.want(drafts.ID, "1:1 16 a", "2:2 16 a", "3:3 16 a,b", "4:4 16")
+		f.View(ctx, func(v *mailbox.View) error {
+			m, err := v.Message(drafts.ID, 2)
+			if err != nil {
+				return err
+			}
+			internal, _ := m.InternalDate()
+			if saved, _ := m.SaveDate(); internal.Unix() != 1000 || saved.Unix() != f.now.Unix() {
+				t.Errorf("internal date %v, save date %v; want those of the client and of now", internal, saved)
+			}
+			return nil
+		})
+		if err := f.SetQuota(ctx, 0, 5); err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []error{nil, mailbox.ErrOverQuota} {
+			if _, err := f.Append(ctx, drafts.ID, newMessage(f.text())); !errors.Is(err, want) {
+				t.Errorf("append %d of what the quota allows: %v, want %v", i, err, want)
+			}
+		}
+	})
+}
+
+// TestAppendToDeleted: a message for a mailbox that goes while it comes in is
+// nowhere.
+func TestAppendToDeleted(t *testing.T) {
+	engines(t, func(t *testing.T, f *fixture) {
+		box, err := f.CreateMailbox(ctx, "short-lived", mailbox.NoRole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := newMessage(f.text())
+		m.Body = &readBefore{Reader: m.Body, first: func() {
+			if err := f.DeleteMailbox(ctx, "short-lived"); err != nil {
+				t.Error(err)
+			}
+		}}
+		if res, err := f.Append(ctx, box.ID, m); !errors.Is(err, mailbox.ErrNotFound) {
+			t.Errorf("Append = %+v, %v", res, err)
+		}
+		f.want(mailbox.Inbox)
+		f.View(ctx, func(v *mailbox.View) error {
+			if u := v.Usage(); u.Bytes != 0 || u.Messages != 0 {
+				t.Errorf("usage %+v", u)
+			}
+			return nil
+		})
+	})
+}
+
 // TestAppendOldMailBeside: an Append of old mail is not taken for one that was
 // left over long ago while another one ends.
 func TestAppendOldMailBeside(t *testing.T) {

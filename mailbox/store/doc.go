@@ -28,7 +28,10 @@
 // the same bbolt transaction that remembers how far it got ("applied"), and a
 // background round does so for everybody else. So whoever reads sees what was
 // accepted, and nobody waits for rows to be written but a reader. Updates of
-// one owner that wait at the same time share one commit (two syncs).
+// one owner that wait at the same time share one commit (two syncs). Who has to
+// know what a record becomes, and no more, gets that from a transaction that is
+// left open (AcceptApplied): its commit comes with the next reader, change or
+// round, since recovery would make the same rows again.
 //
 // Now and then a checkpoint applies everything and moves the low-water mark in
 // sys.db. After a crash, recovery reads the log from there, cuts off the tail
