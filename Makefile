@@ -44,8 +44,8 @@ bench:
 
 # The pages of the console. What they are built into is committed, so that nothing else here needs Node.
 web:
-	cd webadmin && npm ci --ignore-scripts && npm run check && npm test && npm run build
+	cd webadmin && npm ci --ignore-scripts && npm run types && npm run check && npm test && npm run build
 
 # The committed pages are what their source gives.
 web-check: web
-	@out=$$(git status --porcelain -- webadmin/dist); test -z "$$out" || { echo "webadmin/dist is not what webadmin/src gives; commit what \`make web\` made:"; echo "$$out"; exit 1; }
+	@out=$$(git status --porcelain -- webadmin/dist webadmin/src/api/schema.d.ts); test -z "$$out" || { echo "webadmin/dist or schema.d.ts is not what the source gives; commit what \`make web\` made:"; echo "$$out"; exit 1; }

@@ -1,5 +1,6 @@
 // Takes pictures of pages, to look at, and reports what axe and the content security policy find.
 //   node dev/shots.mjs http://127.0.0.1:5180 OUT name=/path …
+// With SIGN_IN=address:password it signs in first, for a real server.
 import { chromium } from '@playwright/test';
 import { readFile } from 'node:fs/promises';
 
@@ -13,6 +14,7 @@ const kinds = {
 };
 for (const [kind, options] of Object.entries(kinds)) {
   const context = await browser.newContext({ ...options, ignoreHTTPSErrors: true });
+  if (process.env.SIGN_IN) await signIn(context);
   for (const item of wanted) {
     const [name, path] = [item.slice(0, item.indexOf('=')), item.slice(item.indexOf('=') + 1)];
     const page = await context.newPage();
@@ -32,3 +34,15 @@ for (const [kind, options] of Object.entries(kinds)) {
   await context.close();
 }
 await browser.close();
+
+async function signIn(context) {
+  const [address, password] = process.env.SIGN_IN.split(':');
+  const page = await context.newPage();
+  page.on('console', (m) => ['error', 'warning'].includes(m.type()) && console.log(`sign-in: ${m.text()}`));
+  await page.goto(`${origin}/account/sign-in`);
+  await page.getByLabel('Address').fill(address);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await page.waitForURL(/\/(admin|account)\/$/);
+  await page.close();
+}

@@ -1,25 +1,16 @@
-// What the API speaks, as the pages name it.
+import type { components } from './schema';
 
-export type Role = 'owner' | 'admin' | 'domain-admin' | 'support' | 'user';
+// What the API speaks, as the pages name it. schema.d.ts is generated from admin/api/openapi.json by `npm run types`;
+// Schemas['Account'] and its like are used as they are. Written out here is what the document does not describe yet.
 
-export interface Account {
-  address: string;
-  name: string;
-  role: Role;
-  domains?: string[];
-}
+export type Schemas = components['schemas'];
 
-export interface Session {
-  signedIn: boolean;
-  account?: Account;
-  sudoUntil?: string;
-  methods?: { passkey: boolean; totp: boolean };
-  setup: boolean;
-  version: string;
-  hostname: string;
-  banner?: string;
-  next?: 'totp';
-}
+export type Session = Schemas['Session'];
+export type Account = Schemas['SessionAccount'];
+export type Role = Account['role'];
+export type QueueItem = Schemas['QueueItem'];
+export type QueueState = NonNullable<Schemas['QueueMatch']['state']>;
+export type QueueSelection = Schemas['QueueSelection'];
 
 export type State = 'ok' | 'warn' | 'fail' | 'unknown';
 
@@ -72,12 +63,12 @@ export type Direction = 'in' | 'out' | 'local';
 
 export interface Trace {
   id: string;
-  direction: Direction;
-  outcome: string;
+  direction?: Direction;
+  outcome?: string;
   status?: string;
   reason?: string;
   from: string;
-  to: string[];
+  to?: string[];
   messageId?: string;
   remoteIp?: string;
   remoteName?: string;
@@ -105,30 +96,9 @@ export interface Story extends Trace {
   similar?: number;
 }
 
-export interface QueueRecipient {
-  address: string;
-  state: string;
-  cause?: string;
-  attempts: number;
-  reply?: string;
-  status?: string;
-  mx?: string;
-  last?: string;
-  next?: string;
-}
-
-export interface QueueItem {
-  id: string;
-  from: string;
-  created: string;
-  expires: string;
-  size: number;
-  recipients: QueueRecipient[];
-}
-
 export interface QueueGroup {
   cause: string;
-  state: string;
+  state: QueueState;
   title?: string;
   explain?: string;
   reply?: string;
@@ -138,11 +108,6 @@ export interface QueueGroup {
   nextTry?: string;
   expires?: string;
   domains?: string[];
-}
-
-export interface QueueSelection {
-  ids?: string[];
-  filter?: { address?: string; cause?: string; state?: string };
 }
 
 export interface QueueGroups {

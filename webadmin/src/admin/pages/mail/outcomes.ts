@@ -69,6 +69,6 @@ export const directionChoices = (): { value: string; label: string }[] => [
   { value: 'local', label: t('Within this server') },
 ];
 
-export function directionWord(direction: string): string {
+export function directionWord(direction = ''): string {
   return directionChoices().find((choice) => choice.value === direction && direction)?.label ?? '';
 }
