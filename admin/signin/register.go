@@ -38,7 +38,7 @@ func (s *Service) ReauthPasskeyFinish(ctx context.Context, c Client, session dir
 		return directory.Session{}, err
 	}
 	if _, _, err := s.assert(ctx, rp, begun, credential); err != nil {
-		return directory.Session{}, err
+		return directory.Session{}, s.refuse(ctx, c, Attempt{Account: session.Account, Method: directory.ByPasskey}, err)
 	}
 	return s.dir.Reauthenticated(ctx, session.Account, session.ID)
 }

@@ -68,24 +68,24 @@ func (s *Service) EndSessions(ctx context.Context, account uint32, except string
 
 // ReauthPassword proves again who somebody is, by their password.
 func (s *Service) ReauthPassword(ctx context.Context, c Client, session directory.Session, password string) (directory.Session, error) {
-	if err := s.checkPassword(ctx, c, session, password); err != nil {
+	a, err := s.dir.Account(session.Account)
+	if err != nil {
+		return directory.Session{}, err
+	}
+	if err := s.checkPassword(ctx, c, a, password); err != nil {
 		return directory.Session{}, err
 	}
 	return s.dir.Reauthenticated(ctx, session.Account, session.ID)
 }
 
-// checkPassword reports whether a password is that of the session's account.
-func (s *Service) checkPassword(ctx context.Context, c Client, session directory.Session, password string) error {
-	a, err := s.dir.Account(session.Account)
-	if err != nil {
-		return err
-	}
+// checkPassword refuses a password that is not that of an account.
+func (s *Service) checkPassword(ctx context.Context, c Client, a directory.Account, password string) error {
 	id, err := s.dir.Authenticator(c.Remote, service).Password(ctx, a.Address.String(), password)
 	if errors.Is(err, sasl.ErrFailed) || err == nil && id.Account != a.ID {
-		return problem(ErrFailed, "this is not your password")
+		err = problem(ErrFailed, "this is not your password")
 	}
 	if err != nil {
-		return putOff(err)
+		return s.refuse(ctx, c, Attempt{Account: a.ID, Login: a.Address.String(), Method: directory.ByPassword}, putOff(err))
 	}
 	return nil
 }
@@ -93,22 +93,28 @@ func (s *Service) checkPassword(ctx context.Context, c Client, session directory
 // ReauthCode proves again who somebody is, by a code from their app.
 func (s *Service) ReauthCode(ctx context.Context, c Client, session directory.Session, code string) (directory.Session, error) {
 	ok, err := s.dir.UseTOTP(ctx, session.Account, code, c.Remote)
-	if err != nil {
-		return directory.Session{}, putOff(err)
+	if err == nil && !ok {
+		err = errCode()
 	}
-	if !ok {
-		return directory.Session{}, errCode()
+	if err != nil {
+		return directory.Session{}, s.refuse(ctx, c, Attempt{Account: session.Account, Method: directory.ByPasswordTOTP}, putOff(err))
 	}
 	return s.dir.Reauthenticated(ctx, session.Account, session.ID)
 }
 
 // ChangePassword sets another password for the account of a session. All its
-// other sessions end.
+// other sessions end. An account without a password needs a fresh proof in
+// place of the current one.
 func (s *Service) ChangePassword(ctx context.Context, c Client, session directory.Session, current, password string) error {
-	if err := s.checkPassword(ctx, c, session, current); err != nil {
+	a, err := s.dir.Account(session.Account)
+	if err != nil {
 		return err
 	}
-	a, err := s.dir.Account(session.Account)
+	if s.dir.PasswordChanged(a.ID).IsZero() {
+		err = s.needSudo(session)
+	} else {
+		err = s.checkPassword(ctx, c, a, current)
+	}
 	if err != nil {
 		return err
 	}

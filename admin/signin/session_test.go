@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/mail"
 )
 
 func TestReauth(t *testing.T) {
@@ -35,6 +36,11 @@ func TestReauth(t *testing.T) {
 			time.Sleep(directory.SudoFor)
 			got, err := tt.fn()
 			wantErr(t, tt.name, err, tt.want)
+			last := f.history.attempts[len(f.history.attempts)-1]
+			if failed := !last.OK && last.Account == f.ana; failed != (tt.want == ErrFailed || tt.want == ErrCode) {
+				t.Errorf("%s: history ends with %+v", tt.name, last)
+			}
+			f.history.attempts = append(f.history.attempts, Attempt{})
 			if f.Sudo(got) != (tt.want == nil) {
 				t.Errorf("%s: trusted until %v", tt.name, got.Sudo)
 			}
@@ -79,6 +85,30 @@ func TestChangePassword(t *testing.T) {
 	wantErr(t, "the other session", err, directory.ErrSignedOut)
 	_, err = f.Password(t.Context(), home, "ana@example.org", right)
 	wantErr(t, "old password", err, ErrFailed)
+}
+
+// TestFirstPassword: whoever has only a passkey may set a password.
+func TestFirstPassword(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		p, err := mail.ParseAddress("new@example.org")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := f.dir.AddAccount(t.Context(), "test", directory.NewAccount{Address: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, session, err := f.dir.AddSession(t.Context(), directory.NewSession{Account: a.ID, Method: directory.ByPasskey})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stale := session
+		stale.Sudo = time.Now()
+		wantErr(t, "stale", f.ChangePassword(t.Context(), home, stale, "", right), ErrReauth)
+		wantErr(t, "fresh", f.ChangePassword(t.Context(), home, session, "", right), nil)
+		wantErr(t, "second", f.ChangePassword(t.Context(), home, session, "", "another horse"), ErrFailed)
+	})
 }
 
 // TestTicketEndsWithPassword: a sign-in that began with the old password

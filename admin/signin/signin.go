@@ -43,7 +43,7 @@ type History interface {
 // Attempt is one attempt to sign in.
 type Attempt struct {
 	Time    time.Time
-	Login   string // as it was typed, or the address; "" where it is not known
+	Login   string // as it was typed; "" where nothing was
 	Account uint32 // 0 where it is not known
 	Remote  netip.Addr
 	Agent   string
