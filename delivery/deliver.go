@@ -127,7 +127,12 @@ func (m *MDA) plan(ctx context.Context, msg *Mail) (*plan, error) {
 		} else {
 			room = true
 		}
+		route, noCopy := m.withRoom(ctx, route, msg.Size)
 		p.add(m.opts.Now(), msg, rcpt, route, seen)
+		for _, id := range noCopy {
+			p.events = append(p.events, trace.Event{Time: m.opts.Now(), Kind: trace.Route, Text: "no copy for " + rcpt.Path.String() + " here: the mailbox is full",
+				Fields: map[string]string{"rcpt_to": rcpt.Path.String(), "account": formatID(id)}})
+		}
 	}
 	if !room && full != nil {
 		return nil, full
@@ -153,9 +158,13 @@ func (p *plan) add(now time.Time, msg *Mail, rcpt mail.Recipient, route Route, s
 			Fields: map[string]string{"rcpt_to": rcpt.Path.String(), "account": formatID(id), "mailbox": filed}})
 	}
 	for _, out := range route.Remote {
-		p.remote = append(p.remote, forwarded(rcpt, out))
-		p.events = append(p.events, trace.Event{Time: now, Kind: trace.Route, Text: rcpt.Path.String() + " is forwarded to " + out.String(),
-			Fields: map[string]string{"rcpt_to": rcpt.Path.String(), "to": out.String()}})
+		p.remote = append(p.remote, forwarded(rcpt, out.To))
+		text := rcpt.Path.String() + " is forwarded to " + out.To.String()
+		if out.By.Key() != rcpt.Path.Key() {
+			text += " by " + out.By.String()
+		}
+		p.events = append(p.events, trace.Event{Time: now, Kind: trace.Route, Text: text,
+			Fields: map[string]string{"rcpt_to": rcpt.Path.String(), "to": out.To.String(), "by": out.By.String()}})
 	}
 	if len(route.Remote) > 0 && len(msg.Envelope.Recipients) == 1 {
 		p.header = message.FormatField("Delivered-To", rcpt.Path.String())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,8 +22,14 @@ import (
 
 var ctx = context.Background()
 
-// addresses is a Directory: address → account number or targets.
+// addresses is a Directory: address → account number, targets, or copying.
 type addresses map[string]any
+
+// copying is an account that forwards and keeps a copy.
+type copying struct {
+	account uint32
+	to      string
+}
 
 func (a addresses) IsLocal(d mail.Domain) bool { return d == "example.org" || d == "alias.example" }
 
@@ -30,6 +37,8 @@ func (a addresses) Resolve(_ context.Context, p mail.Path) (uint32, []mail.Path,
 	switch v := a[p.Key()].(type) {
 	case int:
 		return uint32(v), nil, nil
+	case copying:
+		return v.account, []mail.Path{path(v.to)}, nil
 	case []string:
 		var to []mail.Path
 		for _, s := range v {
@@ -58,12 +67,17 @@ var people = addresses{
 	"self@example.org":  []string{"self@example.org", "ana@example.org"},
 	"empty@example.org": []string{"gone@example.org"},
 	"postmaster@":       1,
+	"cy@example.org":    copying{2, "cy@elsewhere.example"},
+	"crew@example.org":  []string{"cy@example.org", "ana@example.org"},
+	"di@example.org":    copying{3, "di@elsewhere.example"}, // whose mailbox is full
+	"back@example.org":  copying{2, "back@example.org"},
 }
 
 // world is an MDA on a store in memory; queued keeps what went to the queue.
 type world struct {
 	*delivery.MDA
 	boxes  *mailbox.Boxes
+	traces *trace.Log
 	queued []mail.Envelope
 	fails  bool // Enqueue fails
 }
@@ -78,7 +92,12 @@ func newWorld(t *testing.T) *world {
 		return mailbox.Apply(rw, a)
 	})
 	w.boxes = mailbox.Open(s, mailbox.Options{})
-	w.MDA = delivery.New(delivery.Options{Directory: people, Boxes: w.boxes, Enqueue: func(_ trace.ID, env mail.Envelope, _ time.Time) (store.Recipient, error) {
+	var err error
+	if w.traces, err = trace.Open(filepath.Join(t.TempDir(), "trace.db"), trace.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.traces.Close() })
+	w.MDA = delivery.New(delivery.Options{Directory: people, Boxes: w.boxes, Trace: w.traces, Enqueue: func(_ trace.ID, env mail.Envelope, _ time.Time) (store.Recipient, error) {
 		if w.fails {
 			return store.Recipient{}, errors.New("no")
 		}
@@ -217,6 +236,68 @@ func TestForwardLeavesItsMark(t *testing.T) {
 	}
 	if len(w.queued) != 1 || w.queued[0].ReversePath != path("sender@elsewhere.example") {
 		t.Errorf("queued %+v", w.queued)
+	}
+}
+
+// told returns what the trace of a message says.
+func (w *world) told(t *testing.T) (texts []string) {
+	t.Helper()
+	if err := w.traces.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	tr, err := w.traces.Show(ctx, "0123456789abcdef")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range tr.Events {
+		texts = append(texts, e.Text)
+	}
+	return texts
+}
+
+// TestForwarding is of accounts that forward and keep a copy; without a copy
+// they are like an alias.
+func TestForwarding(t *testing.T) {
+	for _, tt := range []struct {
+		to     string
+		filed  map[mailbox.AccountID]int
+		queued string
+		told   []string
+	}{
+		{"cy@example.org", map[mailbox.AccountID]int{2: 1}, "cy@elsewhere.example",
+			[]string{"cy@example.org filed to INBOX", "cy@example.org is forwarded to cy@elsewhere.example", "queued for 1 recipients elsewhere"}},
+		{"crew@example.org", map[mailbox.AccountID]int{1: 1, 2: 1}, "cy@elsewhere.example",
+			[]string{"crew@example.org filed to INBOX", "crew@example.org filed to INBOX", "crew@example.org is forwarded to cy@elsewhere.example by cy@example.org", "queued for 1 recipients elsewhere"}},
+		{"di@example.org", map[mailbox.AccountID]int{3: 0}, "di@elsewhere.example",
+			[]string{"di@example.org is forwarded to di@elsewhere.example", "no copy for di@example.org here: the mailbox is full", "queued for 1 recipients elsewhere"}},
+		{"back@example.org", map[mailbox.AccountID]int{2: 1}, "", []string{"back@example.org filed to INBOX"}},
+	} {
+		t.Run(tt.to, func(t *testing.T) {
+			w := newWorld(t)
+			if err := w.CheckRecipient(ctx, path(tt.to), int64(len(text))); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Deliver(ctx, mailTo(tt.to)); err != nil {
+				t.Fatal(err)
+			}
+			for id, n := range tt.filed {
+				if got := w.inbox(t, id, mailbox.RoleInbox); len(got) != n {
+					t.Errorf("account %d has %q", id, got)
+				}
+			}
+			var queued []string
+			for _, env := range w.queued {
+				for _, r := range env.Recipients {
+					queued = append(queued, r.Path.String())
+				}
+			}
+			if got := strings.Join(queued, " "); got != tt.queued {
+				t.Errorf("queued for %q, want %q", got, tt.queued)
+			}
+			if got := w.told(t); !slices.Equal(got, tt.told) {
+				t.Errorf("the trace says %q, want %q", got, tt.told)
+			}
+		})
 	}
 }
 

@@ -13,6 +13,7 @@
 //	ana@example.org        account        its INBOX, or \Junk by verdict
 //	staff@example.org      group          the accounts of its members
 //	old@example.org        alias outside  the queue (owner 0), same reverse-path
+//	cy@example.org         forwards       the same, and its INBOX if a copy is kept
 //
 // Each account's copy begins with Return-Path (RFC 5321 section 4.4: exactly
 // one, written at final delivery) and Delivered-To. They belong to that

@@ -29,8 +29,11 @@ type Directory interface {
 // Route is what one recipient became.
 type Route struct {
 	Accounts []mailbox.AccountID
-	Remote   []mail.Path // addresses elsewhere, through an alias or by submission
+	Remote   []Onward // through an alias, or because an account forwards
 }
+
+// Onward is an address elsewhere, and the one of ours that leads there.
+type Onward struct{ To, By mail.Path }
 
 // local reports whether p is delivered here. "Postmaster" without a domain is
 // (RFC 5321 section 4.5.1).
@@ -41,7 +44,7 @@ func (m *MDA) local(p mail.Path) bool { return p.Domain == "" || m.opts.Director
 // first error is returned.
 func (m *MDA) Route(ctx context.Context, to mail.Path) (Route, error) {
 	x := expansion{mda: m, seen: map[string]bool{}}
-	err := x.expand(ctx, to, 0)
+	err := x.expand(ctx, to, to, 0)
 	if len(x.route.Accounts) == 0 && len(x.route.Remote) == 0 {
 		if err == nil {
 			err = mail.Errorf(mail.StatusRoutingLoop, "%s leads in a circle", to)
@@ -70,9 +73,9 @@ type expansion struct {
 	route Route
 }
 
-// expand follows p and returns the first error met on the way; other branches
-// are followed all the same.
-func (x *expansion) expand(ctx context.Context, p mail.Path, depth int) error {
+// expand follows p, to which by leads, and returns the first error met on the
+// way; other branches are followed all the same.
+func (x *expansion) expand(ctx context.Context, p, by mail.Path, depth int) error {
 	if x.seen[p.Key()] {
 		return nil
 	}
@@ -81,7 +84,7 @@ func (x *expansion) expand(ctx context.Context, p mail.Path, depth int) error {
 	}
 	x.seen[p.Key()] = true
 	if !x.mda.local(p) {
-		x.route.Remote = append(x.route.Remote, p)
+		x.route.Remote = append(x.route.Remote, Onward{To: p, By: by})
 		return nil
 	}
 	account, targets, err := x.mda.opts.Directory.Resolve(ctx, p)
@@ -93,7 +96,7 @@ func (x *expansion) expand(ctx context.Context, p mail.Path, depth int) error {
 	}
 	var first error
 	for _, t := range targets {
-		if err := x.expand(ctx, t, depth+1); err != nil && first == nil {
+		if err := x.expand(ctx, t, p, depth+1); err != nil && first == nil {
 			first = err
 		}
 	}
@@ -148,6 +151,24 @@ func (m *MDA) checkQuota(ctx context.Context, r Route, size int64) error {
 		return &mail.Error{Status: mail.Status{Class: 5, Subject: 2, Detail: 3}, Code: 552, Text: "message is larger than the mailbox may ever hold", Err: full}
 	}
 	return &mail.Error{Status: mail.StatusMailboxFull, Code: 452, Text: "mailbox is full", Err: full}
+}
+
+// withRoom leaves out the accounts that are full where the message also goes
+// elsewhere: then RCPT did not ask for their room.
+func (m *MDA) withRoom(ctx context.Context, r Route, size int64) (_ Route, full []mailbox.AccountID) {
+	if len(r.Remote) == 0 {
+		return r, nil
+	}
+	var room []mailbox.AccountID
+	for _, id := range r.Accounts {
+		if errors.Is(m.opts.Boxes.CheckQuota(ctx, id, size), mailbox.ErrOverQuota) {
+			full = append(full, id)
+			continue
+		}
+		room = append(room, id)
+	}
+	r.Accounts = room
+	return r, full
 }
 
 // neverFits reports whether size is beyond the whole quota of each account:
