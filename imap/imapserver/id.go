@@ -37,7 +37,9 @@ func (s *session) id(_ context.Context, args *imapwire.Decoder) error {
 		return err
 	}
 	s.log.Debug("client", slog.Group("id", pairs...))
-	sasl.Describe(s.auth, strings.TrimSpace(client["name"]+" "+client["version"]))
+	if name := strings.TrimSpace(client["name"] + " " + client["version"]); name != "" {
+		sasl.Describe(s.auth, name)
+	}
 	s.out.Raw("* ID (\"name\" \"Mailstead\")\r\n")
 	return s.ok("")
 }

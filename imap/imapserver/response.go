@@ -122,9 +122,9 @@ func (s *session) failure(err error) *imap.Error {
 		return no(imap.ResponseCodeLimit, "Too many mailboxes")
 	case errors.Is(err, sasl.ErrFailed):
 		return no(imap.ResponseCodeAuthenticationFailed, "Login or password is wrong")
-	case errors.As(err, &named) && s.state == notAuthenticated && named.Status.Temporary():
+	case errors.As(err, &named) && s.account == nil && named.Status.Temporary():
 		return no(imapext.CodeUnavailable, capitalised(named.Text))
-	case errors.As(err, &named) && s.state == notAuthenticated:
+	case errors.As(err, &named) && s.account == nil:
 		return no(imap.ResponseCodeAlert, capitalised(named.Text))
 	case errors.Is(err, store.ErrNoBody):
 		return no(imapext.CodeExpungeIssued, "Some of these messages were expunged meanwhile")
