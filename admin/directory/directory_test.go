@@ -428,7 +428,8 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// TestRecords reads a row of every version that was ever written.
+// TestRecords reads a row of every version that was ever written. A file is
+// named by its kind of record, and what follows a hyphen.
 func TestRecords(t *testing.T) {
 	files, err := filepath.Glob("testdata/v*/*.json")
 	if err != nil || len(files) == 0 {
@@ -443,33 +444,13 @@ func TestRecords(t *testing.T) {
 		if _, err := fmt.Sscanf(filepath.Base(filepath.Dir(file)), "v%d", &version); err != nil {
 			t.Fatal(err)
 		}
-		row := append([]byte{version}, b...)
-		s := newSnapshot()
-		read := map[string]func(k, v []byte) error{
-			"domain.json": s.readDomain, "account.json": s.readAccount, "credential.json": s.readCredential,
-			"alias.json": s.readAlias, "setting.json": s.readSetting,
-		}[filepath.Base(file)]
-		if err := read([]byte{0, 0, 0, 7}, row); err != nil {
+		kind, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".json"), "-")
+		record, err := readRecord(kind, append([]byte{version}, b...))
+		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		written := map[string]any{}
-		for _, d := range s.domains {
-			written["domain.json"] = d.record()
-		}
-		for _, a := range s.accounts {
-			written["account.json"] = a.record()
-		}
-		for _, c := range s.credentials {
-			written["credential.json"] = c.record()
-		}
-		for _, a := range s.aliases {
-			written["alias.json"] = a.record()
-		}
-		for _, v := range s.settings {
-			written["setting.json"] = v
-		}
-		again, err := encode(written[filepath.Base(file)])
+		again, err := encode(record)
 		if err != nil || string(again[1:]) != strings.TrimSpace(string(b)) {
 			t.Errorf("%s is written as %s, %v", file, again[1:], err)
 		}
@@ -480,6 +461,63 @@ func TestRecords(t *testing.T) {
 	if err := decode(nil, &domainRecord{}); err == nil {
 		t.Error("an empty row was read")
 	}
+}
+
+// readRecord reads a row and returns what would be written of it.
+func readRecord(kind string, row []byte) (any, error) {
+	s := newSnapshot()
+	var err error
+	read := func(f func(k, v []byte) error) { err = f([]byte{0, 0, 0, 7}, row) }
+	switch kind {
+	case "domain":
+		read(s.readDomain)
+		for _, d := range s.domains {
+			return d.record(), err
+		}
+	case "account":
+		read(s.readAccount)
+		for _, a := range s.accounts {
+			return a.record(), err
+		}
+	case "credential":
+		read(s.readCredential)
+		for _, c := range s.credentials {
+			return c.record(), err
+		}
+	case "alias":
+		read(s.readAlias)
+		for _, a := range s.aliases {
+			return a.record(), err
+		}
+	case "setting":
+		read(s.readSetting)
+		for _, v := range s.settings {
+			return v, err
+		}
+	case "app_password":
+		read(s.readAppPassword)
+		for _, p := range s.appPasswords {
+			return p.record(), err
+		}
+	case "api_key":
+		read(s.readAPIKey)
+		for _, k := range s.apiKeys {
+			return k.record(), err
+		}
+	case "login":
+		var e LoginEntry
+		err = decode(row, &e)
+		return e, err
+	case "last_use":
+		var u use
+		err = decode(row, &u)
+		return u, err
+	case "audit":
+		var e AuditEntry
+		err = decode(row, &e)
+		return e.stored(), err
+	}
+	return nil, errors.Join(err, fmt.Errorf("there is no record of the kind %q", kind))
 }
 
 func TestFailedChangeChangesNothing(t *testing.T) {

@@ -24,6 +24,10 @@
 //	totp         uint32 → totpRecord
 //	recovery     uint32 → recoveryRecord: hashes of the codes that are left
 //	passkeys     uint32 and SHA-256 of the credential ID → passkeyRecord
+//	app_passwords, api_keys   ID → record with the keyed hash of the secret
+//	last_use     "app/" or "key/" and ID → use: when, and from where
+//	logins       uint64 → LoginEntry
+//	login_index  account, 1 or 0 for OK, uint64 → nothing
 //
 // What an address means is found in this order: itself (account or alias), the
 // domain it is an alias of, the address before the separator, postmaster and
@@ -36,5 +40,11 @@
 //	net             failures of all logins from one net; a login that has
 //	                succeeded from that net before is not held up by it
 //
-// The same wrong password again, as an old device sends it, counts once.
+// The same wrong password again, as an old device sends it, counts once. App
+// passwords and API keys have too many bits to be guessed: they are compared
+// by a keyed hash, at once, and no penalty holds them up.
+//
+// Logins and the last use of secrets are written late, in batches, by one
+// goroutine: a login waits for no disk. The history is bounded by account, in
+// all, and in time.
 package directory
