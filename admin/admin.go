@@ -11,9 +11,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
@@ -47,7 +49,7 @@ type Queue interface {
 // Traces are the stories of messages; *trace.Log.
 type Traces interface {
 	Flush(ctx context.Context) error
-	Find(ctx context.Context, q trace.Query) ([]trace.Summary, error)
+	Page(ctx context.Context, q trace.Query) (trace.Page, error)
 	Show(ctx context.Context, id trace.ID) (trace.Trace, error)
 }
 
@@ -71,6 +73,9 @@ type Options struct {
 	Authority    dnsadvice.Authority // likewise
 	Certificates Certificates        // nil: no server is running
 	SignIn       *signin.Service
+	Clients      *autoconfig.Service // how mail programs are set up
+	Web          string              // address of our pages, as in https://mail.example.org
+	Series       *metrics.Store      // numbers over time
 	Now          func() time.Time
 	Logger       *slog.Logger
 }

@@ -199,6 +199,9 @@ type AliasFilter struct {
 // AuditFilter narrows the audit log; empty fields do not.
 type AuditFilter struct {
 	Paging
+	Actor, Object string // a part of it
+	Action        string // as in "account.set"; "account" is all of accounts
+	Since, Till   time.Time
 }
 
 // QueueFilter narrows a list of the queue; empty fields do not.
@@ -274,7 +277,13 @@ const (
 // TraceQuery narrows FindTraces; empty fields do not.
 type TraceQuery struct {
 	Paging
-	ID, MessageID, Address, IP, Subject, Outcome string
+	// Text is what somebody has typed: an address, "@example.org", a Message-ID,
+	// an ID, an IP address, or a whole subject.
+	Text string
+
+	ID, MessageID, Address, IP, Subject, Direction, Outcome string
+	Refusals                                                bool   // refused, or filed to Junk
+	Similar                                                 string // has the same trouble as this one
 
 	After, Before time.Time
 }
@@ -286,7 +295,7 @@ type TraceSummary struct {
 	Last       time.Time `json:"last"`
 	Direction  string    `json:"direction,omitempty"`
 	From       string    `json:"from"`
-	To         []string  `json:"to,omitempty"`
+	To         []string  `json:"to"`
 	MessageID  string    `json:"messageId,omitempty"`
 	RemoteIP   string    `json:"remoteIp,omitempty"`
 	RemoteName string    `json:"remoteName,omitempty"`
@@ -294,6 +303,7 @@ type TraceSummary struct {
 	Size       int64     `json:"size,omitempty"`
 	Outcome    string    `json:"outcome,omitempty"`
 	Status     string    `json:"status,omitempty"`
+	Reason     string    `json:"reason,omitempty" doc:"Why, in one line."`
 }
 
 // Trace is the whole story of a message.

@@ -168,7 +168,7 @@ func authorize(ctx context.Context, r Right) (Principal, error) {
 	if p.Kind == "" {
 		return p, &directory.Problem{Kind: ErrSignedOut, Text: "sign in first"}
 	}
-	if !p.May(r) {
+	if !p.May(r) || r != OwnAccount && !p.allDomains() && len(p.Domains) == 0 {
 		return p, &directory.Problem{Kind: ErrForbidden, Text: "your role (" + string(p.Role) + ") does not allow this"}
 	}
 	return p, nil

@@ -70,15 +70,3 @@ func (a *Admin) Certificates(ctx context.Context) (Page[certs.Status], error) {
 	}
 	return whole(a.opts.Certificates.Status()), nil
 }
-
-// Audit returns the newest changes.
-func (a *Admin) Audit(ctx context.Context, f AuditFilter) (Page[directory.AuditEntry], error) {
-	if _, err := authorize(ctx, SeeAudit); err != nil {
-		return Page[directory.AuditEntry]{}, err
-	}
-	list, err := a.opts.Directory.Audit(ctx, f.limit())
-	if list == nil {
-		list = []directory.AuditEntry{}
-	}
-	return Page[directory.AuditEntry]{Items: list}, err
-}

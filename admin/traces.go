@@ -10,27 +10,50 @@ import (
 	"github.com/mailstead/mailstead/mail/trace"
 )
 
-// FindTraces returns traces, newest first.
+// FindTraces returns traces, newest first. A page can be short and not the
+// last: what is looked at for one is bounded.
 func (a *Admin) FindTraces(ctx context.Context, q TraceQuery) (Page[TraceSummary], error) {
 	p, err := authorize(ctx, SeeFlow)
 	if err != nil {
 		return Page[TraceSummary]{}, err
 	}
+	return a.findTraces(ctx, q, p.Domains)
+}
+
+// findTraces returns traces that have an address in one of some domains; none
+// are all.
+func (a *Admin) findTraces(ctx context.Context, q TraceQuery, domains []mail.Domain) (Page[TraceSummary], error) {
 	if err := a.opts.Traces.Flush(ctx); err != nil {
 		return Page[TraceSummary]{}, err
 	}
-	found, err := a.opts.Traces.Find(ctx, trace.Query{ID: q.ID, MessageID: q.MessageID, Address: asKey(q.Address), IP: q.IP, Subject: q.Subject,
-		Outcome: q.Outcome, After: q.After, Before: q.Before, Limit: q.limit()})
+	text := q.Text
+	if key := asKey(text); key != text {
+		text = key
+	}
+	found, err := a.opts.Traces.Page(ctx, trace.Query{Text: text, ID: q.ID, MessageID: q.MessageID, Address: asKey(q.Address), IP: q.IP, Subject: q.Subject,
+		Direction: q.Direction, Outcome: q.Outcome, Refusals: q.Refusals, Domains: domains, Similar: trace.ID(q.Similar),
+		After: q.After, Before: q.Before, Limit: q.limit(), Cursor: q.Cursor})
+	if errors.Is(err, trace.ErrCursor) {
+		return Page[TraceSummary]{}, At("cursor", invalid("the cursor is not one of this list; begin without"))
+	}
 	if err != nil {
 		return Page[TraceSummary]{}, err
 	}
-	page := Page[TraceSummary]{Items: []TraceSummary{}}
-	for i := range found {
-		if p.seesTrace(&found[i]) {
-			page.Items = append(page.Items, describeTrace(&found[i]))
-		}
+	page := Page[TraceSummary]{Items: []TraceSummary{}, Next: found.Next}
+	for i := range found.Items {
+		page.Items = append(page.Items, describeTrace(&found.Items[i]))
 	}
 	return page, nil
+}
+
+// MyRefusals returns the messages to one's own address that were refused or
+// filed to Junk, newest first.
+func (a *Admin) MyRefusals(ctx context.Context, page Paging) (Page[TraceSummary], error) {
+	_, acct, err := a.authorizeMe(ctx)
+	if err != nil {
+		return Page[TraceSummary]{}, err
+	}
+	return a.findTraces(ctx, TraceQuery{Paging: page, Address: acct.Address.String(), Direction: "in", Refusals: true}, nil)
 }
 
 // seesTrace reports whether a message comes from or goes to a domain of the
@@ -63,5 +86,5 @@ func (a *Admin) Trace(ctx context.Context, id string) (Trace, error) {
 
 func describeTrace(s *trace.Summary) TraceSummary {
 	return TraceSummary{ID: string(s.ID), Start: s.Start, Last: s.Last, Direction: s.Direction, From: s.ReversePath.String(), To: pathTexts(s.Recipients),
-		MessageID: s.MessageID, RemoteIP: s.RemoteIP, RemoteName: s.RemoteName, Login: s.Login, Size: s.Size, Outcome: s.Outcome, Status: s.Status}
+		MessageID: s.MessageID, RemoteIP: s.RemoteIP, RemoteName: s.RemoteName, Login: s.Login, Size: s.Size, Outcome: s.Outcome, Status: s.Status, Reason: s.Reason}
 }

@@ -120,7 +120,7 @@ func (c *Client) ChangeQueue(ctx context.Context, do admin.QueueAction, which ad
 }
 
 func (c *Client) FindTraces(ctx context.Context, q admin.TraceQuery) (admin.Page[admin.TraceSummary], error) {
-	return list[admin.TraceSummary](ctx, c, "/traces", q.Paging, "messageId", q.MessageID, "address", q.Address, "ip", q.IP,
+	return list[admin.TraceSummary](ctx, c, "/traces", q.Paging, "q", q.Text, "direction", q.Direction, "similar", q.Similar, "messageId", q.MessageID, "address", q.Address, "ip", q.IP,
 		"subject", q.Subject, "outcome", q.Outcome, "from", timeText(q.After), "to", timeText(q.Before))
 }
 
@@ -164,5 +164,5 @@ func (c *Client) Certificates(ctx context.Context) (admin.Page[certs.Status], er
 }
 
 func (c *Client) Audit(ctx context.Context, f admin.AuditFilter) (admin.Page[directory.AuditEntry], error) {
-	return list[directory.AuditEntry](ctx, c, "/audit", f.Paging)
+	return list[directory.AuditEntry](ctx, c, "/audit", f.Paging, "actor", f.Actor, "object", f.Object, "action", f.Action, "from", timeText(f.Since), "to", timeText(f.Till))
 }

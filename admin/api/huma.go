@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ import (
 // newHuma makes the part that reads and checks requests as the operations
 // declare them, and describes those in an OpenAPI document.
 func newHuma(e *echo.Echo, g *echo.Group) huma.API {
-	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	registry.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	config := huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -36,6 +37,41 @@ func newHuma(e *echo.Echo, g *echo.Group) huma.API {
 	}
 	plain := humaecho.NewWithGroup(e, g, huma.Config{})
 	return huma.NewAPI(config, verbs{plain.Adapter()})
+}
+
+// schemaName names a type in the document: types of the packages below admin
+// have the package's name before their own, so that two of them can have one.
+func schemaName(t reflect.Type, hint string) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	name := t.Name()
+	if name == "" {
+		return huma.DefaultSchemaNamer(t, hint)
+	}
+	if i := strings.IndexByte(name, '['); i >= 0 { // Page[…/certs.Status]
+		pkg, arg := "", strings.Trim(name[i:], "[]")
+		if j := strings.LastIndexByte(arg, '.'); j >= 0 {
+			pkg, arg = arg[:j], arg[j+1:]
+		}
+		return name[:i] + qualified(pkg, arg)
+	}
+	return qualified(t.PkgPath(), name)
+}
+
+func qualified(pkg, name string) string {
+	name = strings.ToUpper(name[:1]) + name[1:]
+	switch base := path.Base(pkg); base {
+	case ".", "admin", "api", "directory":
+		return name
+	case "dnsadvice":
+		return "DNS" + name
+	case "certs":
+		return "Certificate" + name
+	default:
+		prefix := strings.ToUpper(base[:1]) + base[1:]
+		return prefix + strings.TrimPrefix(name, prefix)
+	}
 }
 
 func securitySchemes() map[string]*huma.SecurityScheme {
@@ -135,7 +171,7 @@ func (s *Server) OpenAPI() ([]byte, error) {
 	doc := s.huma.OpenAPI()
 	// huma's own model of errors is never sent.
 	maps.DeleteFunc(doc.Components.Schemas.Map(), func(name string, _ *huma.Schema) bool {
-		return slices.Contains([]string{"ErrorModel", "ErrorDetail"}, name)
+		return slices.Contains([]string{"V2ErrorModel", "V2ErrorDetail"}, name)
 	})
 	for _, schema := range doc.Components.Schemas.Map() {
 		withoutNull(schema)

@@ -28,6 +28,14 @@ func (s *Server) meRoutes() {
 	s.myPasskeyRoutes()
 	s.myCodeRoutes()
 	s.mySessionRoutes()
+	handle(s, operation{id: "list-my-refusals", method: "GET", path: "/me/refusals", summary: "List messages to you that were refused or filed to Junk, newest first."},
+		func(ctx context.Context, in *Paging) (*body[admin.Page[admin.TraceSummary]], error) {
+			return answer(s.admin.MyRefusals(ctx, in.page()))
+		})
+	handle(s, operation{id: "get-my-client-setup", method: "GET", path: "/me/client-setup", summary: "Say what to type into a mail program."},
+		func(ctx context.Context, _ *none) (*body[admin.ClientSetup], error) {
+			return answer(s.admin.MyClientSetup(ctx))
+		})
 }
 
 // IDPath names a thing by its ID.

@@ -103,6 +103,9 @@ func (s *Server) routes() {
 	s.queueRoutes()
 	s.traceRoutes()
 	s.settingRoutes()
+	s.auditRoutes()
+	s.metricRoutes()
+	s.linkMaking()
 	s.systemRoutes()
 	s.banRoutes()
 }

@@ -60,6 +60,7 @@ type nodeConfig struct {
 	// NoLimits and PlainAuth are for load tests on loopback.
 	NoLimits, PlainAuth bool
 	Banner              string // on our pages
+	Web                 string // address of our pages; "" is under Hostname
 	Log                 *slog.Logger
 }
 
@@ -148,12 +149,13 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if n.certs, err = certs.New(cfg.Certs); err != nil {
 		return nil, err
 	}
+	n.clients = n.newClients()
 	n.admin = admin.New(admin.Options{
+		Clients: n.clients, Web: n.web(), Series: n.series,
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Logger: cfg.Log,
 		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Logger: cfg.Log}),
 	})
-	n.clients = n.newClients()
 	if n.api, err = n.newAPI(); err != nil {
 		return nil, err
 	}

@@ -106,7 +106,8 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 		log = slog.New(slog.NewTextHandler(logOut, nil))
 	}
 	cfg := nodeConfig{Hostname: tryHostname, DataDir: dir, Log: log, NoLimits: c.NoLimits, PlainAuth: c.PlainAuth, Retry: c.schedule(),
-		Certs: certs.Options{Mode: certs.SelfSigned}, Clients: c.clientPorts(), Banner: "Nothing leaves this computer."}
+		Certs: certs.Options{Mode: certs.SelfSigned}, Clients: c.clientPorts(), Banner: "Nothing leaves this computer.",
+		Web: origin("localhost", c.PortOffset+443)}
 	if c.RelayTo != "" {
 		cfg.Relay = &outbound.Relay{Addr: c.RelayTo}
 	}

@@ -41,8 +41,8 @@ func (ls listeners) clientPorts() clientPorts {
 
 // web is the address of the pages for people, "" if there are none.
 func (n *node) web() string {
-	if n.cfg.Clients.HTTPS == 0 {
-		return ""
+	if n.cfg.Clients.HTTPS == 0 || n.cfg.Web != "" {
+		return n.cfg.Web
 	}
 	return origin(string(n.cfg.Hostname), n.cfg.Clients.HTTPS)
 }
@@ -53,7 +53,7 @@ func (n *node) origins() []string {
 	if n.cfg.Clients.HTTPS == 0 {
 		return nil
 	}
-	return []string{n.web(), origin("localhost", n.cfg.Clients.HTTPS)}
+	return []string{origin(string(n.cfg.Hostname), n.cfg.Clients.HTTPS), origin("localhost", n.cfg.Clients.HTTPS)}
 }
 
 // newClients makes what tells mail programs how to connect.
