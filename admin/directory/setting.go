@@ -105,7 +105,7 @@ func definitions() []definition {
 		{name: string(RelayTLS), kind: words, initial: "required", check: oneOf("required", "implicit", "opportunistic"),
 			doc: "TLS to relay.host: \"required\" is STARTTLS with a verified certificate, \"implicit\" TLS from the start (port 465), \"opportunistic\" STARTTLS if offered."},
 		{name: string(RelayLogin), kind: words,
-			doc: "Login at relay.host. Empty: none."},
+			doc: "Login at relay.host or, where that is empty, at the relay that waiting mail is rerouted to. Empty: none."},
 		{name: string(RelayPassword), kind: words, secret: true,
 			doc: "Password at relay.host."},
 		{name: string(LimitConnections), kind: integer, initial: "5000", min: 10, max: 1_000_000,

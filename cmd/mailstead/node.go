@@ -220,7 +220,7 @@ func (n *node) newTransport() *outbound.Transport {
 		relay = relaySetting(n.directory)
 	}
 	return outbound.New(outbound.Options{
-		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Dial: n.cfg.Dial, Self: n.cfg.Self, RelayTo: relay, Logger: n.cfg.Log,
+		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Dial: n.cfg.Dial, Self: n.cfg.Self, RelayTo: relay, Reroute: n.reroute, Logger: n.cfg.Log,
 	})
 }
 
@@ -230,10 +230,28 @@ func relaySetting(d *directory.Directory) *outbound.Relay {
 	if host == "" {
 		return nil
 	}
-	r := &outbound.Relay{Addr: host, Login: d.Text(directory.RelayLogin), Password: d.Text(directory.RelayPassword)}
-	r.TLS = map[string]outbound.RelayTLS{
+	return &outbound.Relay{Addr: host, TLS: relayTLS(d), Login: d.Text(directory.RelayLogin), Password: d.Text(directory.RelayPassword)}
+}
+
+func relayTLS(d *directory.Directory) outbound.RelayTLS {
+	return map[string]outbound.RelayTLS{
 		"required": outbound.Required, "implicit": outbound.Implicit, "opportunistic": outbound.Opportunistic,
 	}[d.Text(directory.RelayTLS)]
+}
+
+// reroute says how to use a relay that an operator has named for some messages.
+// The login of the settings is for the smarthost that is named there, or for
+// any when none is; no other server gets to see it.
+func (n *node) reroute(addr string) outbound.Relay {
+	d := n.directory
+	host := d.Text(directory.RelayHost)
+	if login := d.Text(directory.RelayLogin); host == addr || host == "" && login != "" {
+		return outbound.Relay{Addr: addr, TLS: relayTLS(d), Login: login, Password: d.Text(directory.RelayPassword)}
+	}
+	r := outbound.Relay{Addr: addr, TLS: outbound.Opportunistic}
+	if _, port, err := net.SplitHostPort(addr); err == nil && port == "465" { // RFC 8314 section 7.3
+		r.TLS = outbound.Implicit
+	}
 	return r
 }
 

@@ -15,7 +15,8 @@ import (
 type want struct {
 	host     *host
 	policy   HostPolicy
-	tlsOrNot bool // plaintext will do if TLS fails
+	tlsOrNot bool   // plaintext will do if TLS fails
+	relay    *Relay // that the host is; nil: it is an MX
 }
 
 // addr is an address of the host, with its port.
@@ -59,7 +60,7 @@ func (t *Transport) session(ctx context.Context, w want, a netip.Addr, useTLS bo
 	tell([]trace.Event{{Time: t.opts.Now(), Kind: trace.Dialogue, Text: "connected to " + w.host.Name + " (" + addr + ")"}})
 	o := smtpclient.Options{Hostname: t.opts.Hostname, Timeouts: t.opts.Timeouts, Now: t.opts.Now}
 	secure := t.tlsOptions(w)
-	if t.opts.RelayTo != nil && t.opts.RelayTo.TLS == Implicit {
+	if w.relay != nil && w.relay.TLS == Implicit {
 		o.TLS, useTLS = &secure, false
 	}
 	c := &connection{addr: addr}
@@ -70,7 +71,7 @@ func (t *Transport) session(ctx context.Context, w want, a netip.Addr, useTLS bo
 		failure = startTLS(ctx, c, w, secure)
 	}
 	if failure == nil {
-		failure = t.login(ctx, c)
+		failure = login(ctx, c, w.relay)
 	}
 	if failure != nil {
 		tell(c.Dialogue())
@@ -112,8 +113,7 @@ func (t *Transport) tlsOptions(w want) smtpclient.TLSOptions {
 
 // login authenticates to the smarthost. That it refuses us is for the operator
 // to mend, and no reason to return mail.
-func (t *Transport) login(ctx context.Context, c *connection) *sessionError {
-	r := t.opts.RelayTo
+func login(ctx context.Context, c *connection, r *Relay) *sessionError {
 	if r == nil || r.Login == "" {
 		return nil
 	}

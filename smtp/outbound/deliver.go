@@ -20,6 +20,7 @@ type delivery struct {
 	t        *Transport
 	ctx      context.Context
 	d        *queue.Delivery
+	relay    *Relay // that takes it; nil: the MX hosts of the domain
 	results  []queue.Result
 	open     []int // indexes of results that are not decided
 	failure  *queue.Result
@@ -30,11 +31,11 @@ type delivery struct {
 // Deliver implements queue.Transport.
 func (t *Transport) Deliver(ctx context.Context, d *queue.Delivery) []queue.Result {
 	start := t.opts.Now()
-	a := &delivery{t: t, ctx: ctx, d: d, results: make([]queue.Result, len(d.Envelope.Recipients))}
+	a := &delivery{t: t, ctx: ctx, d: d, relay: t.relayFor(d), results: make([]queue.Result, len(d.Envelope.Recipients))}
 	for i := range a.results {
 		a.open = append(a.open, i)
 	}
-	hosts, err := t.route(ctx, d.Domain)
+	hosts, err := t.route(ctx, d.Domain, a.relay)
 	if err != nil {
 		a.settle(queue.Result{Err: a.orInterrupted(err)})
 	}
@@ -99,7 +100,7 @@ func (a *delivery) tell(events []trace.Event) { a.dialogue = append(a.dialogue, 
 
 // tryHost gives the message to one host, as far as it takes it.
 func (a *delivery) tryHost(h *host) {
-	w := want{host: h, tlsOrNot: true}
+	w := want{host: h, tlsOrNot: true, relay: a.relay}
 	if err := a.ask(&w); err != nil {
 		a.note(h, queue.Result{Err: err})
 		return
@@ -132,6 +133,9 @@ func (a *delivery) requireTLS() bool {
 
 func poolKey(w want, requireTLS bool) string {
 	key := w.host.Name + " " + w.policy.Name
+	if w.relay != nil {
+		key += " " + w.relay.Addr
+	}
 	if w.policy.Required {
 		key += " " + string(w.host.Domain) // Verify may be of the domain
 	}
@@ -144,8 +148,8 @@ func poolKey(w want, requireTLS bool) string {
 // ask asks the policy.
 func (a *delivery) ask(w *want) error {
 	o := &a.t.opts
-	if o.RelayTo != nil {
-		w.policy = HostPolicy{Name: "relay", Required: o.RelayTo.TLS != Opportunistic}
+	if w.relay != nil {
+		w.policy = HostPolicy{Name: "relay", Required: w.relay.TLS != Opportunistic}
 	} else if o.Policy != nil {
 		p, err := o.Policy.Host(a.ctx, w.host.Host)
 		if err != nil {

@@ -28,6 +28,9 @@ type Options struct {
 	Self []netip.Addr
 	// RelayTo takes all mail when it is set.
 	RelayTo *Relay
+	// Reroute says how to use a relay that takes single messages, by its
+	// host:port; nil: TLS if it is offered, and no login.
+	Reroute func(addr string) Relay
 	// Policy says what TLS a host owes us; nil: opportunistic TLS.
 	Policy TLSPolicy
 	Roots  *x509.CertPool // of known authorities; nil: those of the system
@@ -66,6 +69,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Shuffle == nil {
 		o.Shuffle = rand.Shuffle
+	}
+	if o.Reroute == nil {
+		o.Reroute = func(addr string) Relay { return Relay{Addr: addr} }
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -716,6 +716,35 @@ func TestRelay(t *testing.T) {
 	}
 }
 
+// A single message goes by another relay than the others, on the same host too.
+func TestReroute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		direct, all, other := &mx{}, &mx{}, &mx{}
+		w := newWorld(t, oneMX+"relay.example. A 192.0.2.9\n", map[string]*mx{"192.0.2.1:25": direct, "192.0.2.9:25": all, "192.0.2.9:2525": other})
+		d := deliveryTo("bo@example.net")
+		d.Relay = "relay.example:2525"
+		for _, tt := range []struct {
+			opts Options
+			want *mx // of what is not rerouted
+		}{{Options{}, direct}, {Options{RelayTo: &Relay{Addr: "relay.example:25"}}, all}} {
+			tr := w.transport(tt.opts)
+			before, rerouted := len(tt.want.messages), len(other.messages)
+			for _, d := range []*queue.Delivery{deliveryTo("bo@example.net"), d, deliveryTo("bo@example.net")} {
+				if r := tr.Deliver(t.Context(), d)[0]; r.Err != nil {
+					t.Error(r.Err)
+				}
+			}
+			if n, m := len(tt.want.messages)-before, len(other.messages)-rerouted; n != 2 || m != 1 {
+				t.Errorf("%d messages as ever and %d by the other relay, want 2 and 1", n, m)
+			}
+		}
+		d.Relay = "relay.example"
+		if r := w.transport(Options{}).Deliver(t.Context(), d)[0]; !mail.StatusOf(r.Err).Temporary() {
+			t.Errorf("a relay that is none: %v", r.Err)
+		}
+	})
+}
+
 // Our copy of the message cannot be read: no verdict on the host.
 func TestBodyFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
+	"github.com/mailstead/mailstead/smtp/queue"
 )
 
 // Bounds of what the DNS of strangers can make us do in one attempt.
@@ -39,9 +40,9 @@ type host struct {
 
 // route returns the hosts of a domain in the order in which to try them
 // (RFC 5321 section 5.1).
-func (t *Transport) route(ctx context.Context, d mail.Domain) ([]*host, *mail.Error) {
-	if t.opts.RelayTo != nil {
-		return t.relay(d)
+func (t *Transport) route(ctx context.Context, d mail.Domain, relay *Relay) ([]*host, *mail.Error) {
+	if relay != nil {
+		return relayHost(relay, d)
 	}
 	if a, ok := d.Literal(); ok {
 		h := &host{Host: Host{Domain: d, Name: string(d)}, port: 25, addrs: []netip.Addr{a}}
@@ -148,9 +149,19 @@ func lookupError(name string, err error) *mail.Error {
 	return &mail.Error{Status: statusDirectory, Text: "the DNS gave no answer about " + name, Err: err}
 }
 
-// relay is the route to the smarthost.
-func (t *Transport) relay(d mail.Domain) ([]*host, *mail.Error) {
-	name, service, err := net.SplitHostPort(t.opts.RelayTo.Addr)
+// relayFor returns the relay that takes a message: its own, or that of all; nil
+// if there is none.
+func (t *Transport) relayFor(d *queue.Delivery) *Relay {
+	if d.Relay == "" {
+		return t.opts.RelayTo
+	}
+	r := t.opts.Reroute(d.Relay)
+	return &r
+}
+
+// relayHost is the route to a smarthost.
+func relayHost(r *Relay, d mail.Domain) ([]*host, *mail.Error) {
+	name, service, err := net.SplitHostPort(r.Addr)
 	if err != nil {
 		return nil, &mail.Error{Status: statusDirectory, Text: "the address of the smarthost is not valid", Err: err}
 	}

@@ -1,22 +1,18 @@
 package queue
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/mailbox/store"
 )
 
 const (
 	listDefault = 100
 	listMost    = 10_000
-	maxCauses   = 1_000
-	changeGroup = 200 // items changed in one transaction
 )
 
 // List returns items, oldest first.
@@ -77,59 +73,6 @@ func (q *Queue) Size(ctx context.Context) (messages int, oldest time.Time, err e
 	return messages, oldest, nil
 }
 
-// Stats counts what is in the queue, by cause.
-func (q *Queue) Stats(ctx context.Context) (Stats, error) {
-	var s Stats
-	causes := map[string]*Cause{}
-	err := q.eng.View(ctx, store.Queue, func(tx store.Tx) error {
-		s = Stats{States: map[State]int{}}
-		clear(causes)
-		return q.eachItem(ctx, tx, "", func(it Item) bool {
-			s.count(&it, causes)
-			return true
-		})
-	})
-	if err != nil {
-		return Stats{}, fmt.Errorf("count queue: %w", err)
-	}
-	for _, c := range causes {
-		s.Causes = append(s.Causes, *c)
-	}
-	slices.SortFunc(s.Causes, func(a, b Cause) int {
-		return cmp.Or(cmp.Compare(b.Messages, a.Messages), cmp.Compare(a.Cause, b.Cause))
-	})
-	return s, nil
-}
-
-func (s *Stats) count(it *Item, causes map[string]*Cause) {
-	s.Messages++
-	s.Recipients += len(it.Recipients)
-	if s.Oldest.IsZero() || it.Created.Before(s.Oldest) {
-		s.Oldest = it.Created
-	}
-	seen := map[string]bool{}
-	for i := range it.Recipients {
-		r := &it.Recipients[i]
-		s.States[r.State]++
-		key := string(r.State) + " " + r.Cause
-		c := causes[key]
-		if c == nil {
-			if len(causes) >= maxCauses {
-				continue
-			}
-			c = &Cause{Cause: r.Cause, State: r.State, Reply: r.Reply, Oldest: it.Created}
-			causes[key] = c
-		}
-		if !seen[key] {
-			seen[key] = true
-			c.Messages++
-		}
-		if it.Created.Before(c.Oldest) {
-			c.Oldest = it.Created
-		}
-	}
-}
-
 // eachItem hands out the items behind after until fn returns false.
 func (q *Queue) eachItem(ctx context.Context, tx store.Tx, after ID, fn func(Item) bool) error {
 	from := []byte(nil)
@@ -173,18 +116,24 @@ func (q *Queue) describeItem(tx store.Tx, key string, row *item) (Item, error) {
 		state := j.state(q.sched.isActive(string(k)))
 		for i := range j.recipients {
 			r := &j.recipients[i]
-			d := Recipient{Path: r.Path, State: state, Attempts: j.attempts, Last: j.last, Status: r.status, Reply: r.reply, MX: r.mx}
+			d := Recipient{Path: r.Path, State: state, Attempts: j.attempts, Last: j.last, Status: r.status, Reply: r.reply, MX: r.mx, Relay: j.relay}
 			d.Cause = causeOf(j.domain, r)
-			switch {
-			case j.fresh != 0 && state != Held:
-				d.Next = row.created
-			case state != Held:
-				d.Next = j.next
-			}
+			d.Next = j.due(row.created, state)
 			it.Recipients = append(it.Recipients, d)
 		}
 	}
 	return it, nil
+}
+
+// due is when the next attempt is made; zero if it is held.
+func (j *job) due(created time.Time, state State) time.Time {
+	switch {
+	case state == Held:
+		return time.Time{}
+	case j.fresh != 0:
+		return created
+	}
+	return j.next
 }
 
 func (j *job) state(active bool) State {
@@ -221,132 +170,4 @@ func (f *Filter) matches(it *Item) bool {
 func matchAddress(pattern, key string) bool {
 	pattern = strings.ToLower(pattern)
 	return pattern == key || strings.HasPrefix(pattern, "@") && strings.HasSuffix(key, pattern)
-}
-
-// Retry makes the next attempt of items now. Held ones stay held.
-func (q *Queue) Retry(ctx context.Context, ids ...ID) error {
-	now := q.opts.Now()
-	return q.change(ctx, ids, func(j *job) bool {
-		if j.held || j.fresh != 0 {
-			return false
-		}
-		j.next = now
-		return true
-	})
-}
-
-// Hold keeps items from being tried until Release, also beyond the time at
-// which they would expire. An attempt under way is not interrupted.
-func (q *Queue) Hold(ctx context.Context, ids ...ID) error {
-	return q.change(ctx, ids, func(j *job) bool {
-		changed := !j.held
-		j.held = true
-		return changed
-	})
-}
-
-// Release ends Hold; the next attempt is made now.
-func (q *Queue) Release(ctx context.Context, ids ...ID) error {
-	now := q.opts.Now()
-	return q.change(ctx, ids, func(j *job) bool {
-		if !j.held {
-			return false
-		}
-		j.held, j.fresh, j.next = false, 0, now
-		return true
-	})
-}
-
-// change applies fn to the jobs of items; fn reports whether it changed one.
-func (q *Queue) change(ctx context.Context, ids []ID, fn func(*job) bool) error {
-	return q.eachGroup(ctx, ids, func(rw store.RW, key string, _ *item) error {
-		return eachJob(rw, key, func(k string, j *job) error {
-			before := *j
-			if !fn(j) {
-				return nil
-			}
-			if err := before.unindex(rw, k); err != nil {
-				return err
-			}
-			if err := rw.Put(bucketJob, []byte(k), j.encode()); err != nil {
-				return err
-			}
-			return j.index(rw, k)
-		})
-	})
-}
-
-// Cancel removes items without a report to the sender. Reports that are owed
-// already are still made. An attempt under way may yet succeed.
-func (q *Queue) Cancel(ctx context.Context, ids ...ID) error {
-	err := q.eachGroup(ctx, ids, func(rw store.RW, key string, it *item) error {
-		return eachJob(rw, key, func(k string, j *job) error {
-			if err := j.unindex(rw, k); err != nil {
-				return err
-			}
-			if err := rw.Delete(bucketJob, []byte(k)); err != nil {
-				return err
-			}
-			return it.closeOne(rw, key)
-		})
-	})
-	now := q.opts.Now()
-	for _, id := range ids {
-		q.opts.Trace.Append(trace.Summary{ID: traceID(string(id)), Last: now, Outcome: "cancelled"},
-			trace.Event{Time: now, Kind: trace.Done, Text: "cancelled by the operator; the sender is not told"})
-	}
-	return err
-}
-
-// eachJob runs fn on the jobs of an item, which it may change or delete.
-func eachJob(rw store.RW, itemKey string, fn func(key string, j *job) error) error {
-	var keys []string
-	var jobs []*job
-	from, to := subKeys(itemKey)
-	for k, v := range rw.Scan(bucketJob, from, to) {
-		j, err := decodeJob(v)
-		if err != nil {
-			return fmt.Errorf("job %q: %w", k, err)
-		}
-		keys, jobs = append(keys, string(k)), append(jobs, j)
-	}
-	for i, j := range jobs {
-		if err := fn(keys[i], j); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// eachGroup runs fn on items, some at a time in one transaction. Those that
-// are not there make it return [ErrNotFound] in the end.
-func (q *Queue) eachGroup(ctx context.Context, ids []ID, fn func(rw store.RW, key string, it *item) error) error {
-	var missing []ID
-	for group := range slices.Chunk(ids, changeGroup) {
-		var absent []ID
-		err := q.eng.Update(ctx, store.Queue, func(rw store.RW) error {
-			absent = nil
-			for _, id := range group {
-				it, err := getItem(rw, string(id))
-				if err != nil {
-					return err
-				}
-				if it == nil {
-					absent = append(absent, id)
-				} else if err := fn(rw, string(id), it); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("change queue: %w", err)
-		}
-		missing = append(missing, absent...)
-	}
-	q.sched.rewind()
-	if len(missing) > 0 {
-		return fmt.Errorf("%w: %v", ErrNotFound, missing)
-	}
-	return nil
 }

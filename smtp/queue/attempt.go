@@ -135,6 +135,7 @@ func (a *attempt) deliver(ctx context.Context) []Result {
 		Attempt:  a.job.attempts + 1,
 		Size:     a.item.size,
 		Traits:   a.item.traits,
+		Relay:    a.job.relay,
 		Open:     func(ctx context.Context) (store.Body, error) { return a.q.eng.Open(ctx, a.item.ref) },
 	}
 	if local {
@@ -186,6 +187,21 @@ func (a *attempt) scan(ctx context.Context) error {
 	return nil
 }
 
+// remaining are the results of the recipients that were not cancelled while
+// the attempt was made. The others keep their order.
+func (a *attempt) remaining(j *job, results []Result) []Result {
+	if len(j.recipients) == len(results) {
+		return results
+	}
+	var rest []Result
+	for i := range a.job.recipients {
+		if n := len(rest); n < len(j.recipients) && a.job.recipients[i].Path == j.recipients[n].Path {
+			rest = append(rest, results[i])
+		}
+	}
+	return rest
+}
+
 // record writes the results into the rows.
 func (a *attempt) record(rw store.RW, results []Result, now time.Time) error {
 	a.out, a.owed, a.next, a.ended, a.gone, a.failed = outcome{}, nil, time.Time{}, false, false, false
@@ -197,9 +213,13 @@ func (a *attempt) record(rw store.RW, results []Result, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	all := results
+	if j != nil {
+		results = a.remaining(j, all)
+	}
 	if it == nil || j == nil || len(j.recipients) != len(results) { // cancelled
 		a.gone = true
-		a.out = a.q.opts.sort(a.item, a.job.recipients, results, now)
+		a.out = a.q.opts.sort(a.item, a.job.recipients, all, now)
 		return nil
 	}
 	if j.taken() { // whatever the attempt was told: an Accept may fail and be durable

@@ -13,7 +13,7 @@ const maxCause = 120
 // the same reason: "outlook.com: 451 4.7.650 the mail server # has been …".
 func causeOf(d mail.Domain, r *recipient) string {
 	if r.status == (mail.Status{}) {
-		return ""
+		return NotTried
 	}
 	where := string(d)
 	if r.mx != "" {

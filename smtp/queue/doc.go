@@ -18,6 +18,11 @@
 //	held      by the operator, until Release
 //	(gone)    relayed, failed or cancelled: its story is in the trace
 //
+// An operator can change what waits, by message or by what it waits for
+// ([Selection]): try it now, hold and release it, cancel it, or have it sent by
+// another relay ([Queue.Reroute]), which is kept in the rows of the jobs and so
+// survives a restart. [Queue.Stats] groups what waits by cause.
+//
 // What came of an attempt is written in one transaction with all that follows
 // from it: the recipients that are done, the time of the next attempt, and
 // the reports that the sender is owed. A report that is owed becomes a message

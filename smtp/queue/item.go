@@ -34,7 +34,11 @@ type Recipient struct {
 	// Cause is the same for failures of one kind: the destination, and what
 	// was said without what varies from message to message.
 	Cause string
+	Relay string // host:port of Reroute; empty: none
 }
+
+// NotTried is the Cause of recipients before their first attempt.
+const NotTried = "not tried yet"
 
 // State says what a recipient waits for.
 type State string
@@ -59,9 +63,16 @@ type Filter struct {
 type Cause struct {
 	Cause    string
 	State    State
-	Reply    string // one of them, in full
+	Reply    string // one of them, in full, with its Status, MX and Domain
+	Status   mail.Status
+	MX       string
+	Domain   mail.Domain
 	Messages int
-	Oldest   time.Time // message
+	Senders  int           // different ones; at most 1,000 are told apart
+	Oldest   time.Time     // message
+	Next     time.Time     // soonest attempt; zero if there is none
+	Expires  time.Time     // when the first of the messages is given up
+	Domains  []mail.Domain // of recipients, up to 20, those with most of them first
 }
 
 // Stats is what an overview shows.

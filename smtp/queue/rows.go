@@ -44,7 +44,12 @@ const (
 	maxORcpt         = 1_000 // longer ones are not kept
 )
 
-const rowVersion = 1
+// Versions of rows. A job that goes to the MX hosts of its domain is written
+// as version 1.
+const (
+	rowVersion = 1
+	jobVersion = 2 // has a relay
+)
 
 // item is a message.
 type item struct {
@@ -106,6 +111,7 @@ type job struct {
 	held       bool
 	noticed    bool // the delay was reported
 	recipients []recipient
+	relay      string // host:port that takes it; empty: the MX hosts of the domain
 }
 
 // recipient is one of a job, with what came of the last attempt.
@@ -129,7 +135,11 @@ func (j *job) taken() bool {
 
 func (j *job) encode() []byte {
 	e := encoder{}
-	e.uint(rowVersion)
+	if j.relay == "" {
+		e.uint(rowVersion)
+	} else {
+		e.uint(jobVersion)
+	}
 	e.string(string(j.domain))
 	e.uint(uint64(j.attempts))
 	e.time(j.last)
@@ -145,12 +155,15 @@ func (j *job) encode() []byte {
 		e.string(clip(r.reply, len(j.recipients)))
 		e.string(r.mx)
 	}
+	if j.relay != "" {
+		e.string(j.relay)
+	}
 	return e.b
 }
 
 func decodeJob(b []byte) (*job, error) {
 	d := decoder{b: b}
-	d.version(rowVersion)
+	version := d.version(jobVersion)
 	j := &job{
 		domain:   mail.Domain(d.string()),
 		attempts: int(d.small(1 << 31)),
@@ -164,6 +177,11 @@ func decodeJob(b []byte) (*job, error) {
 		j.recipients = append(j.recipients, recipient{Recipient: d.recipient(), status: d.status(), reply: d.string(), mx: d.string()})
 		if d.err != nil {
 			break
+		}
+	}
+	if version >= jobVersion {
+		if j.relay = d.string(); j.relay == "" {
+			d.fail()
 		}
 	}
 	return j, d.end()

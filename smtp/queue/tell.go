@@ -70,9 +70,9 @@ func (a *attempt) verdict() (outcome string, why *recipient) {
 
 // event is the attempt as one recipient saw it.
 func (a *attempt) event(r *Result, to mail.Path, now time.Time) trace.Event {
-	word := a.word(to)
+	word := a.word(r, to)
 	fields := map[string]string{"rcpt_to": to.String(), "result": word, "status": statusOf(r).String(), "attempt": strconv.Itoa(a.job.attempts + 1)}
-	for name, v := range map[string]string{"mx": r.RemoteName, "remote": r.RemoteAddr, "tls": r.TLS, "reply": r.Reply} {
+	for name, v := range map[string]string{"mx": r.RemoteName, "remote": r.RemoteAddr, "tls": r.TLS, "reply": r.Reply, "relay": a.job.relay} {
 		if v != "" {
 			fields[name] = v
 		}
@@ -115,29 +115,32 @@ func (a *attempt) observe(r *Result, to mail.Path, now time.Time) {
 		return
 	}
 	a.q.opts.Observe(Observation{
-		Time: now, Created: a.item.created, To: to, Outcome: a.word(to), Status: statusOf(r), Attempt: a.job.attempts + 1,
+		Time: now, Created: a.item.created, To: to, Outcome: a.word(r, to), Status: statusOf(r), Attempt: a.job.attempts + 1,
 		Local: a.local, MX: r.RemoteName, TLS: r.TLS, Reply: r.Reply, Text: replyOf(r),
 	})
 }
 
 // word says what became of a recipient.
-func (a *attempt) word(to mail.Path) string {
+func (a *attempt) word(r *Result, to mail.Path) string {
 	for _, group := range []struct {
 		word  string
 		among []recipient
-	}{{"bounced", a.out.failed}, {"deferred", a.out.deferred}} {
+	}{{"bounced", a.out.failed}, {"deferred", a.out.deferred}, {"delivered", a.out.done}} {
 		for i := range group.among {
 			if group.among[i].Path == to {
 				return group.word
 			}
 		}
 	}
-	return "delivered"
+	if r.Err == nil {
+		return "delivered"
+	}
+	return "cancelled" // meanwhile
 }
 
 func (a *attempt) log(r *Result, to mail.Path) {
 	attrs := []any{
-		"queue_id", a.itemKey, "mail_from", a.item.envelope.ReversePath, "rcpt_to", to, "result", a.word(to), "status", statusOf(r),
+		"queue_id", a.itemKey, "mail_from", a.item.envelope.ReversePath, "rcpt_to", to, "result", a.word(r, to), "status", statusOf(r),
 		"attempt", a.job.attempts + 1, "mx", r.RemoteName, "tls", r.TLS, "reply", r.Reply, "dur", r.Dur,
 	}
 	if r.Err != nil {

@@ -28,7 +28,10 @@ type Delivery struct {
 	Attempt  int // 1 for the first
 	Size     int64
 	Traits   message.Traits
-	Open     func(ctx context.Context) (store.Body, error)
+	// Relay takes the message in place of the MX hosts of Domain, host:port;
+	// empty: as the transport sees fit.
+	Relay string
+	Open  func(ctx context.Context) (store.Body, error)
 	// Settle makes the queue's share of the Accept by which mailboxes of ours
 	// get the message, for all recipients of this delivery at once: they have
 	// it and the queue knows it in the same moment, so that no crash makes a
