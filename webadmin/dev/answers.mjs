@@ -153,7 +153,10 @@ export const routes = [
   ...['retry', 'hold', 'release', 'cancel', 'reroute'].map((verb) => ['POST', `/queue:${verb}`, act]),
 ];
 
-setInterval(() => {
-  const trace = { ...traces[Math.floor(random() * 40)], id: `tr_live${Math.floor(random() * 1e9).toString(36)}`, start: new Date().toISOString(), last: new Date().toISOString() };
-  state.listeners.forEach((send) => send({ id: String(Date.now()), event: 'trace.changed', data: trace }));
-}, 2500).unref();
+// live sends an event now and then.
+export function live() {
+  setInterval(() => {
+    const trace = { ...traces[Math.floor(random() * 40)], id: `tr_live${Math.floor(random() * 1e9).toString(36)}`, start: new Date().toISOString(), last: new Date().toISOString() };
+    state.listeners.forEach((send) => send({ id: String(Date.now()), event: 'trace.changed', data: trace }));
+  }, 2500);
+}

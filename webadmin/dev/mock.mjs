@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import { fileURLToPath } from 'node:url';
-import { routes, state } from './answers.mjs';
+import { live, routes, state } from './answers.mjs';
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 const types = { html: 'text/html; charset=utf-8', js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml', woff2: 'font/woff2' };
@@ -14,21 +14,23 @@ const server = http.createServer(async (request, response) => {
   const url = new URL(request.url, 'http://localhost');
   try {
     if (url.pathname.startsWith('/api/v1/')) await api(request, response, url);
-    else await file(response, url);
+    else await file(request, response, url);
   } catch (err) {
     console.error(err);
     response.writeHead(500).end();
   }
 });
 
-async function file(response, url) {
+async function file(request, response, url) {
   if (url.searchParams.has('role')) state.role = url.searchParams.get('role');
   if (url.searchParams.has('as')) state.signedIn = url.searchParams.get('as') !== 'nobody';
   if (url.pathname === '/') return response.writeHead(302, { Location: '/admin/' }).end();
   const entry = /^\/(admin|account|setup)(\/|$)/.exec(url.pathname)?.[1];
-  const name = entry ? `${entry}/index.html` : url.pathname.slice(1);
+  const kit = fileURLToPath(new URL('./dist/', import.meta.url));
+  const root = url.pathname.startsWith('/dev/') || request.headers.referer?.includes('/dev/') ? kit : dist;
+  const name = url.pathname === '/dev/kit/' ? 'dev/kit/index.html' : entry ? `${entry}/index.html` : url.pathname.slice(1);
   try {
-    const body = await readFile(dist + name);
+    const body = await readFile(root + name);
     response.writeHead(200, { 'Content-Type': types[name.split('.').pop()] ?? 'application/octet-stream', 'Content-Security-Policy': policy, 'X-Content-Type-Options': 'nosniff' }).end(body);
   } catch {
     response.writeHead(404, { 'Content-Type': 'text/plain' }).end('not found');
@@ -64,4 +66,5 @@ function stream(response) {
 }
 
 const port = Number(process.argv[2] ?? 5180);
+live();
 server.listen(port, '127.0.0.1', () => console.log(`http://127.0.0.1:${port}/admin/`));

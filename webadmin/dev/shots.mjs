@@ -23,7 +23,7 @@ for (const [kind, options] of Object.entries(kinds)) {
     page.on('request', (r) => !r.url().startsWith(origin) && !r.url().startsWith('data:') && console.log(`${name} ${kind}: foreign request ${r.url()}`));
     await page.goto(origin + path);
     await page.waitForTimeout(900);
-    await page.screenshot({ path: `${out}/${name}-${kind}.png` });
+    await page.screenshot({ path: `${out}/${name}-${kind}.png`, fullPage: Boolean(process.env.FULL) });
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     if (wide > 0) console.log(`${name} ${kind}: ${wide} px too wide`);
     await page.evaluate(axe);

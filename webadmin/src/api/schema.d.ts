@@ -143,6 +143,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/accounts/{address}:invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a link by which the person sets a password. Older links are dead from then on. */
+        post: operations["invite-account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/accounts/{address}:password": {
         parameters: {
             query?: never;
@@ -154,6 +171,23 @@ export interface paths {
         put?: never;
         /** Set the password of an account. */
         post: operations["set-account-password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{address}:remove-factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take passkeys and codes from an account whose owner has lost them. */
+        post: operations["remove-account-factors"];
         delete?: never;
         options?: never;
         head?: never;
@@ -276,6 +310,23 @@ export interface paths {
         get: operations["list-audit"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit/{id}:undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring back what a change made different. */
+        post: operations["undo-change"];
         delete?: never;
         options?: never;
         head?: never;
@@ -491,6 +542,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/me/client-setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say what to type into a mail program. */
+        get: operations["get-my-client-setup"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/me/devices": {
         parameters: {
             query?: never;
@@ -611,6 +679,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/me/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List messages to you that were refused or filed to Junk, newest first. */
+        get: operations["list-my-refusals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/me/sessions": {
         parameters: {
             query?: never;
@@ -708,6 +793,23 @@ export interface paths {
         put?: never;
         /** Set another password; all your other sessions end. */
         post: operations["set-my-password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics-series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show numbers over time. */
+        get: operations["get-metrics-series"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -827,6 +929,40 @@ export interface paths {
         put?: never;
         /** Make the next attempt now. */
         post: operations["retry-queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Find messages that were refused or filed to Junk, newest first. */
+        get: operations["list-refusals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say who gets mail for an address, step by step. */
+        get: operations["resolve-address"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1176,6 +1312,12 @@ export interface components {
             undoes?: string;
             undoneBy?: string;
         };
+        AutoconfigEndpoint: {
+            host: string;
+            /** Format: int64 */
+            port: number;
+            security: string;
+        };
         Ban: {
             /** Format: int64 */
             failures: number;
@@ -1203,10 +1345,21 @@ export interface components {
             /** @description To send back with the credential. */
             ticket: string;
         };
-        Change: {
+        CertificateStatus: {
+            issuer?: string;
+            name: string;
             /** Format: date-time */
-            at: string;
-            record: string;
+            notAfter?: string;
+            problem?: string;
+            /** Format: date-time */
+            renew?: string;
+            source: string;
+        };
+        Change: {
+            after?: unknown;
+            before?: unknown;
+            path: string;
+            /** @description In words. */
             text: string;
         };
         Changed: {
@@ -1215,6 +1368,14 @@ export interface components {
              * @description Number of messages.
              */
             changed: number;
+        };
+        ClientSetup: {
+            address: string;
+            /** @description A page that says how. */
+            help?: string;
+            imap: components["schemas"]["AutoconfigEndpoint"][];
+            login: string;
+            smtp: components["schemas"]["AutoconfigEndpoint"][];
         };
         CodeBody: {
             code: string;
@@ -1232,6 +1393,69 @@ export interface components {
             name: string;
             record: string;
             selector: string;
+        };
+        DNSChange: {
+            /** Format: date-time */
+            at: string;
+            record: string;
+            text: string;
+        };
+        DNSFields: {
+            apex: string;
+            host: string;
+            value: string;
+        };
+        DNSGroupView: {
+            name: string;
+            /** Format: int64 */
+            of: number;
+            records: components["schemas"]["DNSRecord"][];
+            /** Format: int64 */
+            right: number;
+        };
+        DNSProvider: {
+            fields: components["schemas"]["DNSFields"];
+            name: string;
+            note?: string;
+        };
+        DNSRecord: {
+            code?: string;
+            group: string;
+            have: string[];
+            host: string;
+            id: string;
+            name: string;
+            optional?: boolean;
+            /** Format: date-time */
+            since?: string;
+            state?: string;
+            text?: string;
+            type: string;
+            want: string;
+            why: string;
+            zoneFile?: string;
+        };
+        DNSReport: {
+            /** Format: date-time */
+            checkedAt: string;
+            domain: string;
+            groups: components["schemas"]["DNSGroupView"][];
+            history: components["schemas"]["DNSChange"][];
+            provider?: components["schemas"]["DNSProvider"];
+            servers: string[];
+            summary: components["schemas"]["DNSSummary"];
+            text: string;
+            zone?: string;
+        };
+        DNSSummary: {
+            /** Format: int64 */
+            failing: number;
+            /** Format: int64 */
+            of: number;
+            /** Format: int64 */
+            right: number;
+            /** Format: int64 */
+            unknown: number;
         };
         Device: {
             /** @description Absent: it uses the password of the account. */
@@ -1261,7 +1485,7 @@ export interface components {
             disabled?: boolean;
             dkim: components["schemas"]["DKIMKey"][];
             name: string;
-            records?: components["schemas"]["Record"][];
+            records?: components["schemas"]["DNSRecord"][];
             separator: string;
         };
         DomainChange: {
@@ -1270,32 +1494,18 @@ export interface components {
             disabled?: boolean;
             separator?: string;
         };
-        Event: {
-            fields?: {
-                [key: string]: string;
-            };
-            kind: string;
-            text: string;
-            /** Format: date-time */
-            time: string;
-        };
         FieldError: {
             /** @description Where it is, as in body.address. */
             location: string;
             message: string;
         };
-        Fields: {
-            apex: string;
-            host: string;
-            value: string;
-        };
-        GroupView: {
-            name: string;
-            /** Format: int64 */
-            of: number;
-            records: components["schemas"]["Record"][];
-            /** Format: int64 */
-            right: number;
+        InviteLink: {
+            /** Format: date-time */
+            expires: string;
+            /** @enum {string} */
+            purpose: "invite" | "reset";
+            /** @description To send to the person. It works once. */
+            url: string;
         };
         LabelBody: {
             label: string;
@@ -1471,6 +1681,16 @@ export interface components {
              */
             total?: number;
         };
+        PageCertificateStatus: {
+            items: components["schemas"]["CertificateStatus"][];
+            /** @description Cursor of the next page; absent on the last. */
+            next?: string;
+            /**
+             * Format: int64
+             * @description Number of items on all pages, where it is known.
+             */
+            total?: number;
+        };
         PageDevice: {
             items: components["schemas"]["Device"][];
             /** @description Cursor of the next page; absent on the last. */
@@ -1551,16 +1771,6 @@ export interface components {
              */
             total?: number;
         };
-        PageStatus: {
-            items: components["schemas"]["Status"][];
-            /** @description Cursor of the next page; absent on the last. */
-            next?: string;
-            /**
-             * Format: int64
-             * @description Number of items on all pages, where it is known.
-             */
-            total?: number;
-        };
         PageTraceSummary: {
             items: components["schemas"]["TraceSummary"][];
             /** @description Cursor of the next page; absent on the last. */
@@ -1610,6 +1820,9 @@ export interface components {
             current: string;
             password: string;
         };
+        Preview: {
+            changes: components["schemas"]["Change"][];
+        };
         Problem: {
             /** @description What happened, for programs. It stays the same in all versions. */
             code: string;
@@ -1629,11 +1842,6 @@ export interface components {
             credential?: unknown;
             password?: string;
             ticket?: string;
-        };
-        Provider: {
-            fields: components["schemas"]["Fields"];
-            name: string;
-            note?: string;
         };
         QueueGroup: {
             cause: string;
@@ -1694,38 +1902,27 @@ export interface components {
             filter?: components["schemas"]["QueueMatch"];
             ids?: string[];
         };
-        Record: {
-            code?: string;
-            group: string;
-            have: string[];
-            host: string;
-            id: string;
-            name: string;
-            optional?: boolean;
-            /** Format: date-time */
-            since?: string;
-            state?: string;
-            text?: string;
-            type: string;
-            want: string;
-            why: string;
-            zoneFile?: string;
-        };
         RecoveryCodes: {
             /** @description Each works once. They are shown only now. */
             recoveryCodes: string[];
         };
-        Report: {
-            /** Format: date-time */
-            checkedAt: string;
-            domain: string;
-            groups: components["schemas"]["GroupView"][];
-            history: components["schemas"]["Change"][];
-            provider?: components["schemas"]["Provider"];
-            servers: string[];
-            summary: components["schemas"]["Summary"];
+        Resolution: {
+            /** @description Whose mailboxes it ends in. */
+            accounts: string[];
+            address: string;
+            /** @description Addresses of other servers that it goes on to. */
+            elsewhere: string[];
+            /** @description Mail for the address is refused. */
+            refused: boolean;
+            /** @description In the order in which they are followed. */
+            steps: components["schemas"]["ResolveStep"][];
+        };
+        ResolveStep: {
+            address: string;
+            /** @enum {string} */
+            kind: "account" | "leads-to" | "forwards" | "elsewhere" | "refused";
             text: string;
-            zone?: string;
+            to?: string[];
         };
         RoleInfo: {
             /** @description Those who have it; of users only their number is known. */
@@ -1735,6 +1932,16 @@ export interface components {
             /** @description Also the scopes of API keys. */
             rights: string[];
             role: string;
+        };
+        Series: {
+            names: string[];
+            /** @description Each is [Unix seconds, value of names[0], …]; null is not known. */
+            points: (number | null)[][];
+            /**
+             * Format: int64
+             * @description Seconds between two points.
+             */
+            step: number;
         };
         Session: {
             account?: components["schemas"]["SessionAccount"];
@@ -1788,26 +1995,6 @@ export interface components {
             /** @description Of somebody signed in: they have an authenticator app. */
             totp: boolean;
         };
-        Status: {
-            issuer?: string;
-            name: string;
-            /** Format: date-time */
-            notAfter?: string;
-            problem?: string;
-            /** Format: date-time */
-            renew?: string;
-            source: string;
-        };
-        Summary: {
-            /** Format: int64 */
-            failing: number;
-            /** Format: int64 */
-            of: number;
-            /** Format: int64 */
-            right: number;
-            /** Format: int64 */
-            unknown: number;
-        };
         TOTPSetup: {
             /** @description The URI as a QR code. */
             qrSvg: string;
@@ -1817,7 +2004,7 @@ export interface components {
         };
         Trace: {
             direction?: string;
-            events: components["schemas"]["Event"][];
+            events: components["schemas"]["TraceEvent"][];
             from: string;
             id: string;
             /** Format: date-time */
@@ -1825,6 +2012,8 @@ export interface components {
             login?: string;
             messageId?: string;
             outcome?: string;
+            /** @description Why, in one line. */
+            reason?: string;
             remoteIp?: string;
             remoteName?: string;
             /** Format: int64 */
@@ -1832,7 +2021,16 @@ export interface components {
             /** Format: date-time */
             start: string;
             status?: string;
-            to?: string[];
+            to: string[];
+        };
+        TraceEvent: {
+            fields?: {
+                [key: string]: string;
+            };
+            kind: string;
+            text: string;
+            /** Format: date-time */
+            time: string;
         };
         TraceSummary: {
             direction?: string;
@@ -1843,6 +2041,8 @@ export interface components {
             login?: string;
             messageId?: string;
             outcome?: string;
+            /** @description Why, in one line. */
+            reason?: string;
             remoteIp?: string;
             remoteName?: string;
             /** Format: int64 */
@@ -1850,7 +2050,7 @@ export interface components {
             /** Format: date-time */
             start: string;
             status?: string;
-            to?: string[];
+            to: string[];
         };
         Usage: {
             /** Format: int64 */
@@ -2244,6 +2444,38 @@ export interface operations {
             };
         };
     };
+    "invite-account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The address, as in ana@example.org. */
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteLink"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "set-account-password": {
         parameters: {
             query?: never;
@@ -2259,6 +2491,36 @@ export interface operations {
                 "application/json": components["schemas"]["PasswordBody"];
             };
         };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-account-factors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The address, as in ana@example.org. */
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description No Content */
             204: {
@@ -2574,6 +2836,16 @@ export interface operations {
                 limit?: number;
                 /** @description The next of the page before. */
                 cursor?: string;
+                /** @description Part of who made the change. */
+                actor?: string;
+                /** @description Part of what was changed. */
+                object?: string;
+                /** @description As in account.set; account is all of accounts. */
+                action?: string;
+                /** @description Not before this time. */
+                from?: string;
+                /** @description Not after this time. */
+                to?: string;
             };
             header?: never;
             path?: never;
@@ -2588,6 +2860,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageAuditEntry"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "undo-change": {
+        parameters: {
+            query?: {
+                /** @description Only say what would change. */
+                dryRun?: boolean;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
                 };
             };
             /** @description What went wrong. */
@@ -2676,7 +2982,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageStatus"];
+                    "application/json": components["schemas"]["PageCertificateStatus"];
                 };
             };
             /** @description What went wrong. */
@@ -2879,7 +3185,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Report"];
+                    "application/json": components["schemas"]["DNSReport"];
                 };
             };
             /** @description What went wrong. */
@@ -2911,7 +3217,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Report"];
+                    "application/json": components["schemas"]["DNSReport"];
                 };
             };
             /** @description What went wrong. */
@@ -3132,6 +3438,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-my-client-setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientSetup"];
+                };
             };
             /** @description What went wrong. */
             default: {
@@ -3390,6 +3725,39 @@ export interface operations {
             };
         };
     };
+    "list-my-refusals": {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The next of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageTraceSummary"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-my-sessions": {
         parameters: {
             query?: never;
@@ -3583,6 +3951,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-metrics-series": {
+        parameters: {
+            query: {
+                /** @description As in mail.in, queue.size, delivery.p95, logins.failed; connections.* is one for each service. */
+                name: string[] | null;
+                /** @description Default: a day ago. */
+                from?: string;
+                to?: string;
+                /** @description Seconds between two points; default: so that there are about 300. */
+                step?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Series"];
+                };
             };
             /** @description What went wrong. */
             default: {
@@ -3812,6 +4217,87 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Changed"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-refusals": {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The next of the page before. */
+                cursor?: string;
+                /** @description Anything: an address, @example.org, a Message-ID, an ID, an IP address, or a whole subject. */
+                q?: string;
+                messageId?: string;
+                /** @description Sender or recipient; @example.org is a whole domain. */
+                address?: string;
+                /** @description Address of the other side. */
+                ip?: string;
+                /** @description The whole subject. */
+                subject?: string;
+                direction?: "in" | "out" | "local";
+                outcome?: string;
+                /** @description An ID: those that have the same trouble. */
+                similar?: string;
+                /** @description Not before this time. */
+                from?: string;
+                /** @description Not after this time. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageTraceSummary"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "resolve-address": {
+        parameters: {
+            query: {
+                address: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resolution"];
                 };
             };
             /** @description What went wrong. */
@@ -4371,6 +4857,8 @@ export interface operations {
                 limit?: number;
                 /** @description The next of the page before. */
                 cursor?: string;
+                /** @description Anything: an address, @example.org, a Message-ID, an ID, an IP address, or a whole subject. */
+                q?: string;
                 messageId?: string;
                 /** @description Sender or recipient; @example.org is a whole domain. */
                 address?: string;
@@ -4378,7 +4866,10 @@ export interface operations {
                 ip?: string;
                 /** @description The whole subject. */
                 subject?: string;
+                direction?: "in" | "out" | "local";
                 outcome?: string;
+                /** @description An ID: those that have the same trouble. */
+                similar?: string;
                 /** @description Not before this time. */
                 from?: string;
                 /** @description Not after this time. */

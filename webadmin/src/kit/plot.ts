@@ -49,7 +49,7 @@ function make({ host, series, tones, height, format, onmove }: Wanted): uPlot {
       scales: { y: { range: (_u, _min, max) => [0, Math.max(4, max * 1.08)] } },
       axes: [
         { ...axis, grid: { show: false }, gap: 8, values: (_u, ticks) => ticks.map((tick) => label(tick, series.step * series.points.length)) },
-        { ...axis, size: 44, gap: 8, space: 44, values: (_u, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? format(tick) : '')) },
+        { ...axis, size: 44, gap: 8, space: 36, values: (_u, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? format(tick) : '')) },
       ],
       series: [
         {},

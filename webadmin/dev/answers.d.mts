@@ -1,0 +1,3 @@
+import type { Check } from '../src/api/types';
+
+export const checks: Check[];
