@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/mail"
-	"github.com/mailstead/mailstead/mail/sasl"
 )
 
 // login logs in by a service and says what came of it.
@@ -248,7 +247,7 @@ func TestRevoke(t *testing.T) {
 						t.Fatal(err)
 					}
 					done = new(bool)
-					return done, sasl.OnRevoke(auth, func() { *done = true })
+					return done, auth.OnRevoke(func() { *done = true })
 				}
 				main, stopMain := ended("correct horse")
 				app, stopApp := ended(secret)
@@ -287,7 +286,7 @@ func TestRevokeBeforeWatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		ended := false
-		defer sasl.OnRevoke(auth, func() { ended = true })()
+		defer auth.OnRevoke(func() { ended = true })()
 		if synctest.Wait(); !ended {
 			t.Error("it goes on")
 		}

@@ -21,7 +21,7 @@ const fakeIterations = 4096
 // "pop3", "submission" or "managesieve", where app passwords are taken and each
 // login goes into the history; or "web", where only the password of an account
 // is good, and nothing is recorded: a second step may follow, and whoever asks
-// for it calls RecordLogin. The result is also a sasl.Session.
+// for it calls RecordLogin.
 func (d *Directory) Authenticator(remote netip.Addr, service string) sasl.Authenticator {
 	return &authenticator{dir: d, remote: remote, net: sourceNet(remote), protocol: protocolOf(service)}
 }
@@ -35,8 +35,6 @@ type authenticator struct {
 	who      *watcher // logged in; nil: nobody yet
 	entry    *attempt // of the last login in the history
 }
-
-var _ sasl.Session = (*authenticator)(nil)
 
 // Describe tells what the client calls itself, before or after the login.
 func (a *authenticator) Describe(client string) {

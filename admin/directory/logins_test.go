@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/mail"
-	"github.com/mailstead/mailstead/mail/sasl"
 )
 
 // history writes logins as "login protocol ok|reason ×count", the newest first.
@@ -34,7 +33,7 @@ func TestHistory(t *testing.T) {
 		_, secret := d.mustAppPassword(t, 1, NewAppPassword{Label: "Phone", Protocols: []Protocol{ProtocolIMAP}})
 		as := func(from netip.Addr, service, client, who, password string) {
 			auth := d.Authenticator(from, service)
-			sasl.Describe(auth, client)
+			auth.Describe(client)
 			auth.Password(t.Context(), who, password)
 		}
 		for range 5 {
@@ -111,7 +110,7 @@ func TestClientAfterLogin(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(wait)
-			sasl.Describe(auth, "Mutt")
+			auth.Describe("Mutt")
 			want := []string{fmt.Sprintf("ana@example.org imap Mutt/ ok ×%d", 1)}
 			if i == 1 {
 				want = append([]string{"ana@example.org imap Mutt/ ok ×1"}, want...)

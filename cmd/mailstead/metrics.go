@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/admin/metrics"
+	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/sasl"
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/smtp/queue"
@@ -161,7 +162,7 @@ func (c countedLogin) count(id sasl.Identity, err error) (sasl.Identity, error) 
 	switch {
 	case err == nil:
 		c.metrics.LoginsOK.Of(c.service).Add(1)
-	case errors.Is(err, sasl.ErrFailed):
+	case errors.Is(err, sasl.ErrFailed), mail.StatusOf(err).Class == 5:
 		c.metrics.LoginsFailed.Of(c.service).Add(1)
 	}
 	return id, err

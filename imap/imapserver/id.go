@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/imap/imapwire"
-	"github.com/mailstead/mailstead/mail/sasl"
 )
 
 // maxIDPairs is what RFC 2971 section 3.3 lets a client send.
@@ -38,7 +37,7 @@ func (s *session) id(_ context.Context, args *imapwire.Decoder) error {
 	}
 	s.log.Debug("client", slog.Group("id", pairs...))
 	if name := strings.TrimSpace(client["name"] + " " + client["version"]); name != "" {
-		sasl.Describe(s.auth, name)
+		s.auth.Describe(name)
 	}
 	s.out.Raw("* ID (\"name\" \"Mailstead\")\r\n")
 	return s.ok("")

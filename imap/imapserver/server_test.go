@@ -124,7 +124,7 @@ func (l testLog) Write(p []byte) (int, error) {
 }
 
 // fakeAuth knows one login.
-type fakeAuth struct{}
+type fakeAuth struct{ sasl.Unwatched }
 
 func (fakeAuth) Authenticator(netip.Addr, string) sasl.Authenticator { return fakeAuth{} }
 

@@ -140,7 +140,7 @@ func (s *session) serve(stopping context.Context) {
 // watchLogin ends the session when its login is no longer good.
 func (s *session) watchLogin() {
 	s.revoked = make(chan struct{})
-	s.unwatch = sasl.OnRevoke(s.auth, func() {
+	s.unwatch = s.auth.OnRevoke(func() {
 		defer close(s.revoked)
 		s.stop("The login is no longer valid")
 	})

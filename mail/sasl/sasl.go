@@ -33,13 +33,8 @@ type Authenticator interface {
 	SCRAMDone(ctx context.Context, login string, proof bool) (Identity, error)
 	// Token checks an OAuth bearer token; ErrFailed where none are supported.
 	Token(ctx context.Context, login, token string) (Identity, error)
-}
-
-// Session is an Authenticator that also looks after what comes of the login.
-type Session interface {
-	Authenticator
 	// Describe tells what the client calls itself, for the history of logins:
-	// IMAP ID, the argument of EHLO.
+	// IMAP ID, the argument of EHLO. It may come before the login or after.
 	Describe(client string)
 	// OnRevoke has f called, in a goroutine of its own, when whoever logged in
 	// may no longer be there: the password was revoked or changed, the account
@@ -47,20 +42,14 @@ type Session interface {
 	OnRevoke(f func()) (stop func() bool)
 }
 
-// Describe tells a what the client calls itself, if it wants to know.
-func Describe(a Authenticator, client string) {
-	if s, ok := a.(Session); ok {
-		s.Describe(client)
-	}
-}
+// Unwatched is for authenticators without history whose logins stay good.
+type Unwatched struct{}
 
-// OnRevoke has f called when the login of a is no longer good, if a finds out.
-func OnRevoke(a Authenticator, f func()) (stop func() bool) {
-	if s, ok := a.(Session); ok {
-		return s.OnRevoke(f)
-	}
-	return func() bool { return true }
-}
+// Describe does nothing.
+func (Unwatched) Describe(string) {}
+
+// OnRevoke never calls f.
+func (Unwatched) OnRevoke(func()) (stop func() bool) { return func() bool { return true } }
 
 // SCRAMKeys is what a server keeps for SCRAM-SHA-256 (RFC 5802 section 3).
 type SCRAMKeys struct {

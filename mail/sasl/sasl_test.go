@@ -31,6 +31,8 @@ func (u users) SCRAMDone(_ context.Context, login string, proof bool) (Identity,
 	return Identity{Login: login, Account: 1}, nil
 }
 
+func (users) Describe(string)                    {}
+func (users) OnRevoke(func()) (stop func() bool) { return func() bool { return true } }
 func (u users) Token(_ context.Context, login, token string) (Identity, error) {
 	return u.Password(context.Background(), login, token)
 }
@@ -122,7 +124,7 @@ func TestSCRAMVector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scramServer{auth: fixed{keys}, nonce: "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"}
+	s := &scramServer{auth: fixed{keys: keys}, nonce: "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"}
 	for i, step := range [][2]string{
 		{"n,,n=user,r=rOprNGfwEbeRWgbNEkqO", "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"},
 		{"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=", "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="},
@@ -135,7 +137,10 @@ func TestSCRAMVector(t *testing.T) {
 	}
 }
 
-type fixed struct{ keys SCRAMKeys }
+type fixed struct {
+	Unwatched
+	keys SCRAMKeys
+}
 
 func (f fixed) Password(context.Context, string, string) (Identity, error) {
 	return Identity{}, ErrFailed

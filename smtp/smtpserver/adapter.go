@@ -134,7 +134,7 @@ func (a *adapter) AuthMechanisms() []string { return nil }
 func (a *adapter) Auth(mechanism string) (gosasl.Server, error) {
 	f := a.f
 	auth := f.service.Auth.Authenticator(f.conn.Remote.Addr(), "submission")
-	sasl.Describe(auth, f.conn.hello)
+	auth.Describe(f.conn.hello)
 	s, err := sasl.New(mechanism, auth, f.saslOptions())
 	if err != nil {
 		return nil, engineError(authError(err))
@@ -153,7 +153,7 @@ func (x *exchange) Next(response []byte) (challenge []byte, done bool, err error
 	challenge, done, err = x.server.Next(x.f.work, response)
 	if err == nil && done {
 		err = x.f.session.Login(x.f.work, x.server.Identity())
-		stop := sasl.OnRevoke(x.auth, x.f.revoke)
+		stop := x.auth.OnRevoke(x.f.revoke)
 		context.AfterFunc(x.f.work, func() { stop() }) // the end of the connection
 	}
 	if err != nil {
