@@ -1,1 +1,0 @@
-import{c as e,s as t}from"./Logo-80CyoqoT.js";import{u as n}from"./states-BH5OoHg5.js";var r=new Set([`$$slots`,`$$events`,`$$legacy`]);function i(i,a){let o=t(a,r),s={name:`chevron-right`,size:24,node:[[`path`,{d:`m9 18 6-6-6-6`}]]};n(i,e(()=>o,{get icon(){return s}}))}export{i as t};
