@@ -269,6 +269,12 @@ func TestPasskeyReauth(t *testing.T) {
 		credential := must(a.Get(begun.PublicKey))(t)
 		_, err = f.ReauthPasskeyFinish(t.Context(), home, other, begun.Ticket, credential)
 		wantErr(t, "in another session", err, ErrTicket)
+		register, err := f.RegisterBegin(t.Context(), home, other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.ReauthPasskeyFinish(t.Context(), home, other, register.Ticket, must(a.Get(register.PublicKey))(t))
+		wantErr(t, "with the ticket of a registration", err, ErrTicket)
 		if begun, err = f.ReauthPasskeyBegin(t.Context(), home, r.Session); err != nil {
 			t.Fatal(err)
 		}
