@@ -7,7 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 3s
 CRASH_ROUNDS ?= 100
 
-.PHONY: build test tools lint unit fuzz try-check crash bench web web-check
+.PHONY: build test tools lint unit fuzz try-check crash bench web web-check compare
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o mailstead ./cmd/mailstead
@@ -41,6 +41,13 @@ crash:
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Beside Postfix and Dovecot, on this computer: MAILBENCH names the load tool.
+# Half an hour; RESULTS gets the raw figures and the tables of docs/benchmarks.md.
+RESULTS ?= bench-results
+compare: build
+	@test -n "$(MAILBENCH)" || { echo "make compare MAILBENCH=path/to/mailbench"; exit 2; }
+	MAILBENCH=$(MAILBENCH) MAILSTEAD=./mailstead packaging/bench/compare $(RESULTS)
 
 # The pages of the console. What they are built into is committed, so that nothing else here needs Node.
 web:

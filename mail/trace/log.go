@@ -17,9 +17,9 @@ import (
 // Defaults and bounds of a Log.
 const (
 	keepDefault   = 30 * 24 * time.Hour
-	bufferEntries = 8_192                  // appended and not yet written
-	groupEntries  = 2_048                  // written in one transaction
-	groupDelay    = 250 * time.Millisecond // so that tracing costs few syncs beside those for mail
+	bufferEntries = 8_192       // appended and not yet written
+	groupEntries  = 2_048       // written in one transaction
+	groupDelay    = time.Second // so that tracing costs few syncs and pages beside those for mail; readers do not wait for it
 	expireEvery   = 10 * time.Minute
 	expireGroup   = 500 // traces removed in one transaction
 )

@@ -23,6 +23,7 @@ type bigBodies struct {
 	// log yet: they are removed at start if the log does not know them.
 	next    uint32
 	writing map[uint32]struct{}
+	durable [256]bool // folders whose names are on stable storage
 }
 
 func newBigBodies(e *Engine) *bigBodies {
@@ -107,12 +108,29 @@ func (b *bigBodies) write(ctx context.Context, n uint32, r *request, m *Message,
 	if err := f.WriteVec(0, [][]byte{head[:], meta}); err != nil { // the header last: without it the file is nothing
 		return b.e.storageError(err)
 	}
-	if err := errors.Join(b.e.log.sync(f), b.e.log.syncDir(dir), b.e.log.syncDir(b.dir)); err != nil {
+	if err := errors.Join(b.e.log.sync(f), b.e.log.syncDir(dir), b.syncFolder(n)); err != nil {
 		return b.e.fail(err)
 	}
 	r.block.size = size
 	r.block.big = makeRef(makeLSN(h.seg, 0), h.metaLen, h.storedLen)
 	b.e.stats.bigBytes.Add(size)
+	return nil
+}
+
+// syncFolder makes the name of a body's folder durable, once a process.
+func (b *bigBodies) syncFolder(n uint32) error {
+	b.mu.Lock()
+	done := b.durable[n&0xff]
+	b.mu.Unlock()
+	if done {
+		return nil
+	}
+	if err := b.e.log.syncDir(b.dir); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.durable[n&0xff] = true
 	return nil
 }
 

@@ -21,7 +21,7 @@ import (
 // Defaults of Options.
 const (
 	defaultSegment    = 64 << 20
-	defaultApplyDelay = 500 * time.Millisecond
+	defaultApplyDelay = time.Second
 	defaultGrace      = 24 * time.Hour
 	defaultReserve    = 128 << 20
 	defaultMaxOpen    = 1024
@@ -45,7 +45,7 @@ type Options struct {
 	// SegmentSize is where the log goes on in a new file; 64 MiB if 0.
 	SegmentSize int64
 	// ApplyDelay is how long rows may lag behind the log while nobody looks at
-	// them; 500 ms if 0.
+	// them; 1 s if 0.
 	ApplyDelay time.Duration
 	// Grace is how long a released body stays readable; 24 h if 0.
 	Grace time.Duration
