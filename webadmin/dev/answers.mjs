@@ -32,9 +32,9 @@ export const traces = Array.from({ length: 140 }, (_, i) => {
     { direction: 'out', outcome: 'delivered', from: 'anna@example.org', to: ['kim@bigmail.test'], login: 'anna@example.org', remoteIp: '192.0.2.40', remoteName: 'mx1.bigmail.test' },
     { direction: 'in', outcome: 'refused', from: 'win@lottery.test', to: ['bo@example.org'], remoteIp: '203.0.113.99', remoteName: 'unknown', status: '5.7.1', reason: 'The address is on the blocklist zen.example and the sender fails SPF.' },
     { direction: 'out', outcome: 'deferred', from: 'anna@example.org', to: ['lee@slow.test', 'max@slow.test'], login: 'anna@example.org', remoteIp: '192.0.2.77', remoteName: 'mx.slow.test', status: '4.7.1', reason: 'Greylisted: the other server asks to come back later.' },
-    { direction: 'in', outcome: 'junk', from: 'news@shop.test', to: ['sales@example.org'], remoteIp: '198.51.100.8', remoteName: 'out.shop.test', reason: 'Junk score 7.2' },
+    { direction: 'in', outcome: 'accepted', junk: true, from: 'news@shop.test', to: ['sales@example.org'], remoteIp: '198.51.100.8', remoteName: 'out.shop.test', reason: 'Junk score 7.2' },
     { direction: 'out', outcome: 'bounced', from: 'bo@example.org', to: ['gone@strict.test'], login: 'bo@example.org', remoteIp: '192.0.2.60', remoteName: 'mx.strict.test', status: '5.1.1', reason: 'The address does not exist.' },
-    { direction: 'in', outcome: 'greylisted', from: 'first@contact.test', to: ['anna@example.org'], remoteIp: '198.51.100.44', remoteName: 'mail.contact.test', status: '4.7.1', reason: 'First contact: asked to come back in 5 minutes.' },
+    { direction: 'in', outcome: 'refused', from: 'first@contact.test', to: ['anna@example.org'], remoteIp: '198.51.100.44', remoteName: 'mail.contact.test', status: '4.7.1', reason: 'First contact: asked to come back in 5 minutes.' },
   ];
   const kind = kinds[Math.floor(random() * kinds.length)];
   const start = at(i * 437 + 30);
@@ -58,21 +58,21 @@ const queue = groups.flatMap((group, g) =>
 
 const story = (trace) => [
   { time: at(90), kind: 'connect', text: `${trace.remoteName ?? 'A client'} connects from ${trace.remoteIp ?? 'here'}`, fields: { port: 25 } },
-  { time: at(90), kind: 'smtp', side: 'server', reply: '220 mail.example.org ESMTP', code: '220', text: '', explain: 'We greet the client and say our name.' },
-  { time: at(90), kind: 'smtp', side: 'client', command: `EHLO ${trace.remoteName ?? 'client'}`, text: '', explain: 'The client says its name and asks what we can do.' },
-  { time: at(90), kind: 'smtp', side: 'server', reply: '250-STARTTLS', code: '250', text: '', explain: 'We list our extensions, encryption among them.' },
+  { time: at(90), kind: 'smtp', side: 'server', text: '220 mail.example.org ESMTP', code: 220, explain: 'We greet the client and say our name.' },
+  { time: at(90), kind: 'smtp', side: 'client', text: `EHLO ${trace.remoteName ?? 'client'}`, explain: 'The client says its name and asks what we can do.' },
+  { time: at(90), kind: 'smtp', side: 'server', text: '250-STARTTLS', code: 250, explain: 'We list our extensions, encryption among them.' },
   { time: at(89), kind: 'tls', text: 'The connection is encrypted: TLS 1.3, TLS_AES_128_GCM_SHA256', severity: 'ok', explain: 'Nobody on the way can read the message.' },
-  { time: at(89), kind: 'smtp', side: 'client', command: `MAIL FROM:<${trace.from.slice(0, 80)}>`, text: '', explain: 'Who gets the report if the message cannot be delivered.' },
+  { time: at(89), kind: 'smtp', side: 'client', text: `MAIL FROM:<${trace.from.slice(0, 80)}>`, explain: 'Who gets the report if the message cannot be delivered.' },
   { time: at(89), kind: 'check', text: 'SPF pass: 192.0.2.40 may send for bigmail.test', severity: 'ok' },
-  { time: at(88), kind: 'smtp', side: 'client', command: `RCPT TO:<${trace.to[0]}>`, text: '', explain: 'Who the message is for.' },
-  { time: at(88), kind: 'smtp', side: 'server', reply: '250 2.1.5 OK', code: '250', text: '', explain: 'We know this address.' },
+  { time: at(88), kind: 'smtp', side: 'client', text: `RCPT TO:<${trace.to[0]}>`, explain: 'Who the message is for.' },
+  { time: at(88), kind: 'smtp', side: 'server', text: '250 2.1.5 OK', code: 250, explain: 'We know this address.' },
   { time: at(87), kind: 'check', text: 'DKIM pass: signed by bigmail.test with selector s1', severity: 'ok', fields: { selector: 's1', algorithm: 'rsa-sha256', bits: 2048 } },
   { time: at(87), kind: 'check', text: 'DMARC pass: policy reject, aligned by DKIM', severity: 'ok' },
   trace.outcome === 'refused'
-    ? { time: at(86), kind: 'smtp', side: 'server', reply: `550 5.7.1 ${trace.reason}`, code: '550', text: '', explain: 'We refuse the message for good. The sender is told by its own server.', severity: 'fail' }
-    : { time: at(86), kind: 'smtp', side: 'server', reply: '250 2.0.0 Stored as 4f2a', code: '250', text: '', explain: 'The message is on our disk; from now on it is ours to deliver.', severity: 'ok' },
+    ? { time: at(86), kind: 'smtp', side: 'server', text: `550 5.7.1 ${trace.reason}`, code: 550, explain: 'We refuse the message for good. The sender is told by its own server.', severity: 'fail' }
+    : { time: at(86), kind: 'smtp', side: 'server', text: '250 2.0.0 Stored as 4f2a', code: 250, explain: 'The message is on our disk; from now on it is ours to deliver.', severity: 'ok' },
   ...(trace.outcome === 'delivered' ? [{ time: at(85), kind: 'filed', text: `Filed in INBOX of ${trace.to[0]}`, severity: 'ok' }] : []),
-  ...(trace.outcome === 'deferred' ? [{ time: at(80), kind: 'smtp', side: 'server', reply: '451 4.7.1 Greylisted, try again in 5 minutes', code: '451', text: '', explain: 'A temporary refusal: many servers make first contacts wait. We try again by ourselves.', severity: 'warn' }] : []),
+  ...(trace.outcome === 'deferred' ? [{ time: at(80), kind: 'smtp', side: 'server', text: '451 4.7.1 Greylisted, try again in 5 minutes', code: 451, explain: 'A temporary refusal: many servers make first contacts wait. We try again by ourselves.', severity: 'warn' }] : []),
 ];
 
 const row = (id, title, points, of, state, text, evidence, fix) => ({ id, title, points, of, state, text, evidence, fix });
@@ -136,9 +136,9 @@ export const routes = [
   }]],
   ['POST', '/checks/{id}:mute', ({ params, body }) => (state.muted.set(params[0], body.until), [204])],
   ['POST', '/checks/{id}:unmute', ({ params }) => (state.muted.delete(params[0]), [204])],
-  ['GET', '/metrics-series', ({ query }) => [200, series(query.get('name').split(','), Date.parse(query.get('from')) / 1000, Date.parse(query.get('to')) / 1000, Number(query.get('step')))]],
+  ['GET', '/metrics-series', ({ query }) => [200, series(query.getAll('name'), Date.parse(query.get('from')) / 1000, Date.parse(query.get('to')) / 1000, Number(query.get('step')))]],
   ['GET', '/traces', ({ query }) => page(filtered(query), query)],
-  ['GET', '/refusals', ({ query }) => page(filtered(query).filter((t) => ['refused', 'greylisted', 'junk'].includes(t.outcome)), query)],
+  ['GET', '/refusals', ({ query }) => page(filtered(query).filter((t) => t.outcome === 'refused' || t.junk), query)],
   ['GET', '/traces/{id}', ({ params }) => {
     const trace = traces.find((t) => t.id === params[0]);
     return trace ? [200, { ...trace, story: story(trace), similar: 11 }] : problem(404, 'not-found', 'Not found', 'There is no message with this ID. Traces are kept for 30 days.');

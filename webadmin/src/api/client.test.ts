@@ -15,6 +15,7 @@ afterEach(() => vi.unstubAllGlobals());
 
 describe('addresses', () => {
   it('leaves out what is not set', () => expect(url('/traces', { q: '', limit: 5, cursor: undefined })).toBe('/api/v1/traces?limit=5'));
+  it('repeats the name of a list', () => expect(url('/x', { name: ['a', 'b'] })).toBe('/api/v1/x?name=a&name=b'));
   it('encodes values', () => expect(path`/accounts/${'a/b@c'}:suspend`).toBe('/accounts/a%2Fb%40c:suspend'));
 });
 

@@ -41,7 +41,8 @@ export interface Page<T> {
   total?: number;
 }
 
-export type Query = Record<string, string | number | boolean | undefined | null>;
+// A list is sent as the name repeated; what is empty is left out.
+export type Query = Record<string, string | number | boolean | string[] | undefined | null>;
 
 export interface Options {
   query?: Query;
@@ -62,7 +63,9 @@ export const hooks = {
 export function url(path: string, query: Query = {}): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined && value !== null && value !== '') search.set(name, String(value));
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== undefined && one !== null && one !== '') search.append(name, String(one));
+    }
   }
   const text = search.toString();
   return base + path + (text ? `?${text}` : '');

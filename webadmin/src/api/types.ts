@@ -76,6 +76,7 @@ export interface Trace {
   size?: number;
   start: string;
   last: string;
+  junk?: boolean;
 }
 
 export interface StoryEvent {
@@ -85,8 +86,8 @@ export interface StoryEvent {
   fields?: Record<string, unknown>;
   side?: 'client' | 'server';
   command?: string;
-  reply?: string;
-  code?: string;
+  code?: string | number;
+  status?: string;
   explain?: string;
   severity?: 'ok' | 'info' | 'warn' | 'fail';
 }
@@ -101,6 +102,7 @@ export interface QueueGroup {
   state: QueueState;
   title?: string;
   explain?: string;
+  fix?: string;
   reply?: string;
   messages: number;
   senders?: number;

@@ -7,7 +7,7 @@ export interface Chapter {
   lines?: StoryEvent[];
 }
 
-export const isLine = (event: StoryEvent): boolean => Boolean(event.side ?? event.command ?? event.reply);
+export const isLine = (event: StoryEvent): boolean => Boolean(event.side);
 
 export function chapters(story: StoryEvent[]): Chapter[] {
   const parts: Chapter[] = [];
@@ -22,7 +22,8 @@ export function chapters(story: StoryEvent[]): Chapter[] {
 
 // toneOf is the state shown at the line of time: that of the event, or the worst of a conversation.
 export function toneOf(part: Chapter): StateName | undefined {
-  const order: StateName[] = ['fail', 'warn', 'ok'];
-  const severities = (part.lines ?? [part.event!]).map((event) => event.severity);
-  return part.lines ? order.slice(0, 2).find((state) => severities.includes(state as never)) : (severities[0] as StateName | undefined);
+  const severities = new Set((part.lines ?? [part.event!]).map((event) => event.severity));
+  if (severities.has('fail')) return 'fail';
+  if (severities.has('warn')) return 'warn';
+  return part.event && severities.has('ok') ? 'ok' : undefined;
 }

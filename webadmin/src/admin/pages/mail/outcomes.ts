@@ -3,11 +3,10 @@ import { t } from '$kit/i18n';
 import type { StateName } from '$kit/states';
 import type { Component } from 'svelte';
 import Ban from '@lucide/svelte/icons/ban';
-import CirclePause from '@lucide/svelte/icons/circle-pause';
 import Clock from '@lucide/svelte/icons/clock';
 import ClockAlert from '@lucide/svelte/icons/clock-alert';
 import ArchiveX from '@lucide/svelte/icons/archive-x';
-import Trash2 from '@lucide/svelte/icons/trash-2';
+import Unplug from '@lucide/svelte/icons/unplug';
 
 export interface Outcome {
   state: StateName;
@@ -16,38 +15,28 @@ export interface Outcome {
 }
 
 // outcome says how a message fared. A refusal is our work when mail comes in, and trouble when it goes out.
-export function outcome(trace: Pick<Trace, 'direction' | 'outcome'>): Outcome {
+export function outcome(trace: Pick<Trace, 'direction' | 'outcome' | 'status' | 'junk'>): Outcome {
   const incoming = trace.direction === 'in';
+  if (trace.junk) return { state: 'unknown', word: t('Filed as junk'), icon: ArchiveX };
   switch (trace.outcome) {
     case 'delivered':
       return { state: 'ok', word: t('Delivered') };
     case 'accepted':
-      return { state: 'ok', word: t('Accepted') };
-    case 'queued':
-      return { state: 'info', word: t('In the queue'), icon: Clock };
-    case 'relayed':
-      return { state: 'ok', word: t('Relayed') };
-    case 'junk':
-      return { state: 'unknown', word: t('Filed as junk'), icon: ArchiveX };
+      return trace.direction === 'out' ? { state: 'info', word: t('In the queue'), icon: Clock } : { state: 'ok', word: t('Accepted') };
     case 'refused':
-      return incoming ? { state: 'unknown', word: t('Refused'), icon: Ban } : { state: 'fail', word: t('Refused') };
-    case 'greylisted':
-      return { state: 'unknown', word: t('Asked to retry'), icon: Clock };
+      if (!incoming) return { state: 'fail', word: t('Refused') };
+      return trace.status?.startsWith('4') ? { state: 'unknown', word: t('Asked to retry'), icon: Clock } : { state: 'unknown', word: t('Refused'), icon: Ban };
     case 'deferred':
-      return incoming ? { state: 'unknown', word: t('Asked to retry'), icon: Clock } : { state: 'warn', word: t('Will retry'), icon: ClockAlert };
+      return { state: 'warn', word: t('Will retry'), icon: ClockAlert };
     case 'bounced':
       return { state: 'fail', word: t('Bounced') };
-    case 'expired':
-      return { state: 'fail', word: t('Gave up') };
-    case 'held':
-      return { state: 'warn', word: t('Held'), icon: CirclePause };
+    case 'aborted':
+      return { state: 'unknown', word: t('Broken off'), icon: Unplug };
     case 'cancelled':
       return { state: 'unknown', word: t('Cancelled'), icon: Ban };
-    case 'discarded':
-      return { state: 'unknown', word: t('Discarded by a filter'), icon: Trash2 };
     case undefined:
     case '':
-      return { state: 'info', word: t('Under way') };
+      return { state: 'info', word: t('Under way'), icon: Clock };
     default:
       return { state: 'unknown', word: trace.outcome };
   }
@@ -55,11 +44,13 @@ export function outcome(trace: Pick<Trace, 'direction' | 'outcome'>): Outcome {
 
 export const outcomeChoices = (): { value: string; label: string }[] => [
   { value: '', label: t('Any outcome') },
+  { value: 'accepted', label: t('Accepted') },
   { value: 'delivered', label: t('Delivered') },
   { value: 'deferred', label: t('Will retry') },
   { value: 'bounced', label: t('Bounced') },
   { value: 'refused', label: t('Refused') },
-  { value: 'junk', label: t('Filed as junk') },
+  { value: 'aborted', label: t('Broken off') },
+  { value: 'cancelled', label: t('Cancelled') },
 ];
 
 export const directionChoices = (): { value: string; label: string }[] => [
