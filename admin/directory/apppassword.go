@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/sasl"
 )
 
 // maxAppPasswords bounds those of one account.
@@ -43,6 +45,9 @@ type NewAppPassword struct {
 type appPassword struct {
 	AppPassword
 	hash secretHash
+	// scram are keys for the forms in which a program may send it: with the
+	// hyphens, and without. SCRAM shows the server neither.
+	scram []sasl.SCRAMKeys
 }
 
 // The secret of an app password: 80 bits, shown in groups.
@@ -117,6 +122,9 @@ func (d *Directory) AddAppPassword(ctx context.Context, actor string, account ui
 		return AppPassword{}, "", err
 	}
 	p := &appPassword{hash: d.hashAppSecret(account, secret)}
+	if p.scram, err = d.appSCRAM(account, secret); err != nil {
+		return AppPassword{}, "", err
+	}
 	p.AppPassword = AppPassword{ID: id, Account: account, Label: label, Protocols: protocols, Expires: n.Expires.UTC()}
 	err = d.update(ctx, actor, func(c *change) error {
 		a := c.next.accounts[account]
@@ -139,6 +147,37 @@ func (d *Directory) AddAppPassword(ctx context.Context, actor string, account ui
 		return AppPassword{}, "", err
 	}
 	return p.AppPassword, formatAppSecret(secret), nil
+}
+
+// appSCRAM makes the SCRAM keys of a secret.
+func (d *Directory) appSCRAM(account uint32, secret string) ([]sasl.SCRAMKeys, error) {
+	a, err := d.Account(account)
+	if err != nil {
+		return nil, err
+	}
+	salt := d.scramSalt(d.current.Load(), a.Address)
+	var list []sasl.SCRAMKeys
+	for _, form := range []string{formatAppSecret(secret), secret} {
+		keys, err := sasl.SCRAMKeysFor(form, salt)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, keys)
+	}
+	return list, nil
+}
+
+// appKeys are the keys of the app passwords of an account that go with those
+// of its own password.
+func (s *snapshot) appKeys(account uint32, own *sasl.SCRAMKeys) (keys []sasl.SCRAMKey) {
+	for _, p := range s.apps[account] {
+		for _, k := range p.scram {
+			if k.Iterations == own.Iterations && bytes.Equal(k.Salt, own.Salt) {
+				keys = append(keys, sasl.SCRAMKey{ID: p.ID, StoredKey: k.StoredKey, ServerKey: k.ServerKey})
+			}
+		}
+	}
+	return keys
 }
 
 // AppPasswords returns the app passwords of an account, the newest first.
@@ -260,11 +299,16 @@ type appPasswordRecord struct {
 	Expires   time.Time  `json:"expires,omitzero"`
 	Created   time.Time  `json:"created"`
 	Hash      []byte     `json:"hash,omitempty"`
+
+	SCRAM []scramRecord `json:"scram,omitempty"`
 }
 
 func (p *appPassword) record() *appPasswordRecord {
 	r := p.public()
 	r.Hash = p.hash[:]
+	for _, k := range p.scram {
+		r.SCRAM = append(r.SCRAM, recordSCRAM(k))
+	}
 	return r
 }
 
@@ -281,6 +325,9 @@ func (s *snapshot) readAppPassword(_, v []byte) error {
 	p := &appPassword{AppPassword: AppPassword{ID: r.ID, Account: r.Account, Label: r.Label, Protocols: r.Protocols, Expires: r.Expires, Created: r.Created}}
 	if copy(p.hash[:], r.Hash) != len(p.hash) {
 		return fmt.Errorf("hash has %d octets", len(r.Hash))
+	}
+	for _, k := range r.SCRAM {
+		p.scram = append(p.scram, k.keys())
 	}
 	s.appPasswords[p.hash] = p
 	return nil

@@ -79,8 +79,7 @@ func TestAppPasswordLogin(t *testing.T) {
 	})
 }
 
-// An app password is let in while guesses at the account are held back, and
-// tried with a mechanism that needs the password of the account it fails.
+// An app password is let in while guesses at the account are held back.
 func TestAppPasswordDuringPenalty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := town(t)
@@ -92,10 +91,68 @@ func TestAppPasswordDuringPenalty(t *testing.T) {
 		if got := login(d, "imap", "ana@example.org", secret); got != "1 by app" {
 			t.Errorf("the app password: %s", got)
 		}
-		if got := scramLogin(t, d, "ana@example.org", secret); got != "failed" {
-			t.Errorf("SCRAM with an app password: %s", got)
-		}
 	})
+}
+
+// TestAppPasswordBySCRAM: mechanisms that show no password take app passwords,
+// too, as they are shown or without hyphens, whatever becomes of the password
+// of the account.
+func TestAppPasswordBySCRAM(t *testing.T) {
+	d := town(t)
+	if _, err := d.AddAccount(ctx, actor, NewAccount{Address: path(t, "new@example.org")}); err != nil {
+		t.Fatal(err)
+	}
+	both := func(step, who, secret, want string) {
+		t.Helper()
+		for _, form := range []string{secret, strings.ReplaceAll(secret, "-", "")} {
+			if got := scramLogin(t, d, who, form); got != want {
+				t.Errorf("%s: %s as %s: %s, want %s", step, who, form, got, want)
+			}
+		}
+	}
+	p, ana := d.mustAppPassword(t, 1, NewAppPassword{Protocols: []Protocol{ProtocolIMAP}})
+	_, second := d.mustAppPassword(t, 1, NewAppPassword{})
+	_, fresh := d.mustAppPassword(t, 6, NewAppPassword{})
+	both("made", "ana@example.org", ana, "1")
+	both("made", "info@example.org", second, "1")
+	both("no other password", "new@example.org", fresh, "6")
+	both("of somebody else", "bo@example.org", ana, "failed")
+	if got := scramBy(t, d, "submission", "ana@example.org", ana); !strings.Contains(got, "not for SMTP") {
+		t.Errorf("another protocol: %s", got)
+	}
+	if got := scramBy(t, d, "web", "ana@example.org", ana); got != "failed" {
+		t.Errorf("the account itself: %s", got)
+	}
+	for _, id := range []uint32{1, 6} {
+		if err := d.SetPassword(ctx, actor, id, "battery staple"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both("password changed", "ana@example.org", ana, "1")
+	both("password set", "new@example.org", fresh, "6")
+	if got := scramLogin(t, d, "new@example.org", "battery staple"); got != "6" {
+		t.Errorf("the password: %s", got)
+	}
+	d = openAt(t, reopen(t, d))
+	both("opened again", "ana@example.org", ana, "1")
+	if err := d.RemoveAppPassword(ctx, actor, 1, p.ID); err != nil {
+		t.Fatal(err)
+	}
+	both("revoked", "ana@example.org", ana, "failed")
+	both("the other one", "ana@example.org", second, "1")
+	if last := d.AppPasswords(1)[0]; last.LastProtocol != ProtocolIMAP {
+		t.Errorf("its last use: %+v", last)
+	}
+}
+
+// reopen closes a directory and returns where it is.
+func reopen(t *testing.T, d *Directory) string {
+	t.Helper()
+	file := d.db.Path()
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func TestAppPasswordsOnly(t *testing.T) {

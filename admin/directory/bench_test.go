@@ -63,3 +63,37 @@ func BenchmarkAddAlias(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAppPassword is a login with one of many app passwords.
+func BenchmarkAppPassword(b *testing.B) {
+	d := large(b)
+	var secret string
+	for i := range 20 {
+		var err error
+		if _, secret, err = d.AddAppPassword(b.Context(), actor, 500, NewAppPassword{Label: fmt.Sprint("device ", i)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	auth := d.Authenticator(home, "imap")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := auth.Password(b.Context(), "user499@example.org", secret); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkVerifyAPIKey is what each request with a key costs.
+func BenchmarkVerifyAPIKey(b *testing.B) {
+	d := large(b)
+	_, key, err := d.AddAPIKey(b.Context(), actor, NewAPIKey{Label: "bench", Role: RoleSupport})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := d.VerifyAPIKey(key, home); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -217,11 +217,29 @@ func (a *authenticator) SCRAMKeys(ctx context.Context, login string) (sasl.SCRAM
 	if err := a.admit(ctx, source{a.net, loginKey(login)}); err != nil {
 		return sasl.SCRAMKeys{}, err
 	}
-	fake := a.dir.fakeKeys(loginKey(login))
-	if _, cred := a.find(login); cred.scram != nil {
-		return *cred.scram, nil
+	s := a.dir.current.Load()
+	keys := a.dir.fakeKeys(loginKey(login))
+	id := s.login(login)
+	if id == 0 {
+		return keys, nil
 	}
-	return fake, nil
+	keys.Salt = a.dir.scramSalt(s, s.accounts[id].Address)
+	if cred := s.credentials[id]; cred != nil && cred.scram != nil {
+		keys = *cred.scram
+	}
+	if a.protocol.forMail() {
+		keys.More = s.appKeys(id, &keys)
+	}
+	return keys, nil
+}
+
+// scramSalt is the salt of all passwords of an account: the client is told one
+// before it is known which of them it has.
+func (d *Directory) scramSalt(s *snapshot, p mail.Path) []byte {
+	if cred := s.credentials[s.byAddress[p.Key()]]; cred != nil && cred.scram != nil {
+		return cred.scram.Salt
+	}
+	return d.fakeKeys(p.Key()).Salt
 }
 
 // fakeKeys makes keys that no password fits.
@@ -235,13 +253,22 @@ func (d *Directory) fakeKeys(login string) sasl.SCRAMKeys {
 }
 
 // SCRAMDone counts how an exchange ended.
-func (a *authenticator) SCRAMDone(ctx context.Context, login string, proof bool) (sasl.Identity, error) {
+func (a *authenticator) SCRAMDone(ctx context.Context, login string, proved *sasl.SCRAMKey) (sasl.Identity, error) {
 	from := source{a.net, loginKey(login)}
-	id, cred := a.find(login)
-	if !proof || id == 0 || cred.scram == nil {
-		return a.refuse(ctx, from, nil, a.reason(login))
+	s := a.dir.current.Load()
+	id := s.login(login)
+	switch {
+	case proved == nil || id == 0:
+	case proved.ID != "":
+		if p := s.appPassword(id, proved.ID); p != nil {
+			return a.useAppPassword(ctx, from, login, p)
+		}
+	default:
+		if cred := s.credentials[id]; cred != nil && cred.scram != nil {
+			return a.accept(ctx, from, login, id, cred)
+		}
 	}
-	return a.accept(ctx, from, login, id, cred)
+	return a.refuse(ctx, from, nil, a.reason(login))
 }
 
 // Token fails: there are no token issuers yet.

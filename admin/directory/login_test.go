@@ -344,11 +344,16 @@ func TestMechanisms(t *testing.T) {
 
 func scramLogin(t *testing.T, d *Directory, login, password string) string {
 	t.Helper()
+	return scramBy(t, d, "imap", login, password)
+}
+
+func scramBy(t *testing.T, d *Directory, service, login, password string) string {
+	t.Helper()
 	c, err := scram.SHA256.NewClient(login, password, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sasl.New("SCRAM-SHA-256", d.Authenticator(home, "imap"), sasl.Options{})
+	s, err := sasl.New("SCRAM-SHA-256", d.Authenticator(home, service), sasl.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -386,18 +391,18 @@ func TestSCRAMKeys(t *testing.T) {
 		if err1 != nil || err2 != nil || !reflect.DeepEqual(one, two) || len(one.Salt) != len(keys.Salt) || one.Iterations != keys.Iterations || len(one.StoredKey) != 32 {
 			t.Errorf("made-up keys of %q: %+v %+v %v %v", login, one, two, err1, err2)
 		}
-		if id, err := auth.SCRAMDone(t.Context(), login, true); verdict(id, err) != "failed" {
+		if id, err := auth.SCRAMDone(t.Context(), login, &sasl.SCRAMKey{}); verdict(id, err) != "failed" {
 			t.Errorf("%q proved: %v, %v", login, id, err)
 		}
 	}
-	if id, err := auth.SCRAMDone(t.Context(), "ana@example.org", true); verdict(id, err) != "1" {
+	if id, err := auth.SCRAMDone(t.Context(), "ana@example.org", &sasl.SCRAMKey{}); verdict(id, err) != "1" {
 		t.Errorf("proved: %v, %v", id, err)
 	}
-	if id, err := auth.SCRAMDone(t.Context(), "ana@example.org", false); verdict(id, err) != "failed" {
+	if id, err := auth.SCRAMDone(t.Context(), "ana@example.org", nil); verdict(id, err) != "failed" {
 		t.Errorf("not proved: %v, %v", id, err)
 	}
 	for range freeOfLogin + 1 {
-		auth.SCRAMDone(t.Context(), "bo@example.org", false)
+		auth.SCRAMDone(t.Context(), "bo@example.org", nil)
 	}
 	if _, err := auth.SCRAMKeys(t.Context(), "bo@example.org"); !mail.StatusOf(err).Temporary() || err == nil {
 		t.Errorf("during a penalty: %v", err)

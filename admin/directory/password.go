@@ -122,7 +122,7 @@ func (d *Directory) newCredential(ctx context.Context, p mail.Path, password str
 	if _, err := io.ReadFull(d.opts.Random, c.salt); err != nil {
 		return nil, fmt.Errorf("random numbers: %w", err)
 	}
-	keys, err := sasl.MakeSCRAMKeys(password)
+	keys, err := sasl.SCRAMKeysFor(password, d.scramSalt(d.current.Load(), p))
 	if err != nil {
 		return nil, invalid("%v", err)
 	}
@@ -146,7 +146,7 @@ func (c *credential) record() *credentialRecord {
 	r := &credentialRecord{Changed: c.changed,
 		Password: fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, c.cost.MemoryKiB, c.cost.Time, b64(c.salt), b64(c.hash))}
 	if c.scram != nil {
-		s := scramRecord(*c.scram)
+		s := recordSCRAM(*c.scram)
 		r.SCRAM = &s
 	}
 	return r
@@ -170,7 +170,7 @@ func (r *credentialRecord) credential() (*credential, error) {
 		return nil, errHashForm
 	}
 	if r.SCRAM != nil {
-		k := sasl.SCRAMKeys(*r.SCRAM)
+		k := r.SCRAM.keys()
 		c.scram = &k
 	}
 	return c, nil

@@ -10,6 +10,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/sasl"
 )
 
 // recordVersion is the first octet of each row that is written. Every version
@@ -63,6 +64,14 @@ type scramRecord struct {
 	Iterations int    `json:"iterations"`
 	StoredKey  []byte `json:"stored_key"`
 	ServerKey  []byte `json:"server_key"`
+}
+
+func recordSCRAM(k sasl.SCRAMKeys) scramRecord {
+	return scramRecord{Salt: k.Salt, Iterations: k.Iterations, StoredKey: k.StoredKey, ServerKey: k.ServerKey}
+}
+
+func (r *scramRecord) keys() sasl.SCRAMKeys {
+	return sasl.SCRAMKeys{Salt: r.Salt, Iterations: r.Iterations, StoredKey: r.StoredKey, ServerKey: r.ServerKey}
 }
 
 type aliasRecord struct {

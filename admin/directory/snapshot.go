@@ -21,7 +21,8 @@ type snapshot struct {
 	appPasswords map[secretHash]*appPassword
 	apiKeys      map[string]*apiKey // by ID
 
-	values map[string]any         // of all settings; made by index
+	values map[string]any // of all settings; made by index
+	apps   map[uint32][]*appPassword
 	first  map[mail.Domain]uint32 // oldest account of a domain that is not suspended; "": of all
 }
 
@@ -59,6 +60,10 @@ func (s *snapshot) clone() *snapshot {
 // index makes what is derived from the rest.
 func (s *snapshot) index() {
 	s.values = settingValues(s.settings)
+	s.apps = map[uint32][]*appPassword{}
+	for _, p := range s.appPasswords {
+		s.apps[p.Account] = append(s.apps[p.Account], p)
+	}
 	s.first = map[mail.Domain]uint32{}
 	for id, a := range s.accounts {
 		if a.Suspended {

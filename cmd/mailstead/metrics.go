@@ -172,8 +172,8 @@ func (c countedLogin) Password(ctx context.Context, login, password string) (sas
 	return c.count(c.Authenticator.Password(ctx, login, password))
 }
 
-func (c countedLogin) SCRAMDone(ctx context.Context, login string, proof bool) (sasl.Identity, error) {
-	return c.count(c.Authenticator.SCRAMDone(ctx, login, proof))
+func (c countedLogin) SCRAMDone(ctx context.Context, login string, proved *sasl.SCRAMKey) (sasl.Identity, error) {
+	return c.count(c.Authenticator.SCRAMDone(ctx, login, proved))
 }
 
 func (c countedLogin) Token(ctx context.Context, login, token string) (sasl.Identity, error) {

@@ -143,8 +143,8 @@ func (fakeAuth) SCRAMKeys(context.Context, string) (sasl.SCRAMKeys, error) {
 	return sasl.MakeSCRAMKeys(testPassword)
 }
 
-func (a fakeAuth) SCRAMDone(_ context.Context, login string, proof bool) (sasl.Identity, error) {
-	if login != testLogin || !proof {
+func (a fakeAuth) SCRAMDone(_ context.Context, login string, proved *sasl.SCRAMKey) (sasl.Identity, error) {
+	if login != testLogin || proved == nil {
 		return sasl.Identity{}, sasl.ErrFailed
 	}
 	return a.identity(), nil

@@ -28,9 +28,10 @@ type Authenticator interface {
 	// SCRAMKeys returns the SCRAM-SHA-256 keys of login. For an unknown login
 	// it returns made-up keys that stay the same, so that asking tells nothing.
 	SCRAMKeys(ctx context.Context, login string) (SCRAMKeys, error)
-	// SCRAMDone tells how the exchange for login ended. It returns who has
-	// logged in, or ErrFailed when proof is false.
-	SCRAMDone(ctx context.Context, login string, proof bool) (Identity, error)
+	// SCRAMDone tells how the exchange for login ended: with the key whose
+	// password the client has, or nil. It returns who has logged in, or
+	// ErrFailed when proved is nil.
+	SCRAMDone(ctx context.Context, login string, proved *SCRAMKey) (Identity, error)
 	// Token checks an OAuth bearer token; ErrFailed where none are supported.
 	Token(ctx context.Context, login, token string) (Identity, error)
 	// Describe tells what the client calls itself, for the history of logins:
@@ -57,6 +58,16 @@ type SCRAMKeys struct {
 	Iterations int
 	StoredKey  []byte
 	ServerKey  []byte
+	// More are the keys of other passwords that are good for the login, made
+	// with the same salt and iterations.
+	More []SCRAMKey
+}
+
+// SCRAMKey is the key of one password.
+type SCRAMKey struct {
+	ID        string // of the password; "" is the first of SCRAMKeys
+	StoredKey []byte
+	ServerKey []byte
 }
 
 // Server is the server's half of one exchange. Next takes what the client

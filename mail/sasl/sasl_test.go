@@ -24,11 +24,11 @@ func (u users) SCRAMKeys(_ context.Context, login string) (SCRAMKeys, error) {
 	return deriveKeys(u[login], []byte("0123456789abcdef"), 4096)
 }
 
-func (u users) SCRAMDone(_ context.Context, login string, proof bool) (Identity, error) {
-	if _, ok := u[login]; !ok || !proof {
+func (u users) SCRAMDone(_ context.Context, login string, proved *SCRAMKey) (Identity, error) {
+	if _, ok := u[login]; !ok || proved == nil {
 		return Identity{}, ErrFailed
 	}
-	return Identity{Login: login, Account: 1}, nil
+	return Identity{Login: login, Account: 1, AppPassword: proved.ID}, nil
 }
 
 func (users) Describe(string)                    {}
@@ -147,11 +147,45 @@ func (f fixed) Password(context.Context, string, string) (Identity, error) {
 }
 func (f fixed) SCRAMKeys(context.Context, string) (SCRAMKeys, error)    { return f.keys, nil }
 func (f fixed) Token(context.Context, string, string) (Identity, error) { return Identity{}, ErrFailed }
-func (f fixed) SCRAMDone(_ context.Context, login string, proof bool) (Identity, error) {
-	if !proof {
+func (f fixed) SCRAMDone(_ context.Context, login string, proved *SCRAMKey) (Identity, error) {
+	if proved == nil {
 		return Identity{}, ErrFailed
 	}
-	return Identity{Login: login, Account: 1}, nil
+	return Identity{Login: login, Account: 1, AppPassword: proved.ID}, nil
+}
+
+// TestSCRAMWithMore: any of several passwords will do, and who has logged in
+// says which.
+func TestSCRAMWithMore(t *testing.T) {
+	salt := []byte("0123456789abcdef")
+	keys, err := SCRAMKeysFor("pencil", salt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"one", "two"} {
+		k, err := SCRAMKeysFor("password "+id, salt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys.More = append(keys.More, SCRAMKey{ID: id, StoredKey: k.StoredKey, ServerKey: k.ServerKey})
+	}
+	for password, want := range map[string]string{"pencil": "", "password one": "one", "password two": "two", "password three": "nobody"} {
+		c, err := scramlib.SHA256.NewClient("ana@example.org", password, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := New("SCRAM-SHA-256", fixed{keys: keys}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "nobody"
+		if converse(t, c.NewConversation(), s) {
+			got = s.Identity().AppPassword
+		}
+		if got != want {
+			t.Errorf("%s logs in as %q, want %q", password, got, want)
+		}
+	}
 }
 
 // TestSCRAMClient runs a client of another project against the server.

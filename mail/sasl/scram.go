@@ -29,6 +29,12 @@ const saltSize = 16
 func MakeSCRAMKeys(password string) (SCRAMKeys, error) {
 	salt := make([]byte, saltSize)
 	rand.Read(salt)
+	return SCRAMKeysFor(password, salt)
+}
+
+// SCRAMKeysFor is MakeSCRAMKeys with a salt that other passwords of the login
+// have, too.
+func SCRAMKeysFor(password string, salt []byte) (SCRAMKeys, error) {
 	return deriveKeys(password, salt, scramIterations)
 }
 
@@ -180,17 +186,31 @@ func (s *scramServer) final(ctx context.Context, msg string) ([]byte, error) {
 	bound := subtle.ConstantTimeCompare([]byte(binding), []byte("c="+base64.StdEncoding.EncodeToString(want))) == 1
 	same := subtle.ConstantTimeCompare([]byte(nonce), []byte("r="+s.full)) == 1
 	message := s.clientFirst + "," + s.serverFirst + "," + without
-	clientKey := make([]byte, sha256.Size)
-	subtle.XORBytes(clientKey, proof, mac(s.keys.StoredKey, message))
-	stored := sha256.Sum256(clientKey)
-	good := hmac.Equal(stored[:], s.keys.StoredKey) && bound && same
-	if s.identity, err = s.auth.SCRAMDone(ctx, s.login, good); err != nil {
+	key := s.keys.proved(proof, message)
+	if !bound || !same {
+		key = nil
+	}
+	if s.identity, err = s.auth.SCRAMDone(ctx, s.login, key); err != nil {
 		return nil, err
 	}
-	if !good {
+	if key == nil {
 		return nil, ErrFailed
 	}
-	return []byte("v=" + base64.StdEncoding.EncodeToString(mac(s.keys.ServerKey, message))), nil
+	return []byte("v=" + base64.StdEncoding.EncodeToString(mac(key.ServerKey, message))), nil
+}
+
+// proved returns the key whose password the client has, nil if none. All are
+// looked at, whichever it is.
+func (k *SCRAMKeys) proved(proof []byte, message string) (found *SCRAMKey) {
+	first := SCRAMKey{StoredKey: k.StoredKey, ServerKey: k.ServerKey}
+	for _, key := range append([]SCRAMKey{first}, k.More...) {
+		clientKey := make([]byte, sha256.Size)
+		subtle.XORBytes(clientKey, proof, mac(key.StoredKey, message))
+		if stored := sha256.Sum256(clientKey); hmac.Equal(stored[:], key.StoredKey) {
+			found = &key
+		}
+	}
+	return found
 }
 
 // validNonce checks RFC 5802 section 7: printable, no comma, bounded.

@@ -106,7 +106,7 @@ func (users) Password(_ context.Context, login, password string) (sasl.Identity,
 func (users) SCRAMKeys(context.Context, string) (sasl.SCRAMKeys, error) {
 	return sasl.MakeSCRAMKeys("pencil")
 }
-func (users) SCRAMDone(context.Context, string, bool) (sasl.Identity, error) {
+func (users) SCRAMDone(context.Context, string, *sasl.SCRAMKey) (sasl.Identity, error) {
 	return sasl.Identity{}, sasl.ErrFailed
 }
 func (users) Token(context.Context, string, string) (sasl.Identity, error) {
