@@ -7,14 +7,14 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 3s
 CRASH_ROUNDS ?= 100
 
-.PHONY: build test tools lint unit fuzz try-check crash bench web web-check compare
+.PHONY: build test tools lint unit fuzz try-check crash bench web web-check browser screenshots compare
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o mailstead ./cmd/mailstead
 
-test: tools lint unit fuzz try-check
+test: tools lint unit fuzz try-check web-check browser
 
-# The peers that the end-to-end tests talk to.
+# The peers that the end-to-end tests talk to, a browser, and Node.js for the pages.
 tools:
 	.ci/tools
 
@@ -49,10 +49,21 @@ compare: build
 	@test -n "$(MAILBENCH)" || { echo "make compare MAILBENCH=path/to/mailbench"; exit 2; }
 	MAILBENCH=$(MAILBENCH) MAILSTEAD=./mailstead packaging/bench/compare $(RESULTS)
 
-# The pages of the console. What they are built into is committed, so that nothing else here needs Node.
+# Node.js, from wherever it comes.
+NODE = PATH="$$(.ci/node --path):$$PATH"
+
+# The pages. What they are built into is committed, so that nothing else here needs Node.
 web:
-	cd webadmin && npm ci --ignore-scripts && npm run types && npm run check && npm test && npm run build
+	$(NODE) sh -ec 'cd webadmin && npm ci --ignore-scripts --no-fund --no-audit && npm run types && npm run check && npm test && npm run build'
 
 # The committed pages are what their source gives.
 web-check: web
 	@out=$$(git status --porcelain -- webadmin/dist webadmin/src/api/schema.d.ts); test -z "$$out" || { echo "webadmin/dist or schema.d.ts is not what the source gives; commit what \`make web\` made:"; echo "$$out"; exit 1; }
+
+# A browser drives the real program through the console, the account pages and the wizard.
+browser:
+	$(NODE) sh -ec 'cd webadmin && { [ -d node_modules ] || npm ci --ignore-scripts --no-fund --no-audit; } && npm run e2e'
+
+# Takes the pictures of docs/screenshots and docs/first-run.md anew.
+screenshots:
+	$(NODE) sh -ec 'cd webadmin && { [ -d node_modules ] || npm ci --ignore-scripts --no-fund --no-audit; } && MAILSTEAD_SCREENSHOTS=1 npm run e2e -- screenshots first-run'
