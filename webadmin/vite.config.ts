@@ -1,6 +1,7 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { licenses } from './licenses';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -10,7 +11,7 @@ export default defineConfig({
   root: here('.'),
   base: '/',
   publicDir: here('public'),
-  plugins: [svelte()],
+  plugins: [svelte(), licenses()],
   resolve: { alias: { $kit: here('src/kit'), $api: here('src/api') } },
   build: {
     outDir: here('dist'),

@@ -53,6 +53,9 @@ export const outcomeChoices = (): { value: string; label: string }[] => [
   { value: 'cancelled', label: t('Cancelled') },
 ];
 
+// sender is the reverse-path; reports have none, so that nobody answers them.
+export const sender = (trace: Pick<Trace, 'from'>): string => trace.from || t('Report (no sender)');
+
 export const directionChoices = (): { value: string; label: string }[] => [
   { value: '', label: t('In and out') },
   { value: 'in', label: t('Incoming') },
