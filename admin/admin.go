@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/deliverability"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/metrics"
@@ -73,9 +74,10 @@ type Options struct {
 	Authority    dnsadvice.Authority // likewise
 	Certificates Certificates        // nil: no server is running
 	SignIn       *signin.Service
-	Clients      *autoconfig.Service // how mail programs are set up
-	Web          string              // address of our pages, as in https://mail.example.org
-	Series       *metrics.Store      // numbers over time
+	Clients      *autoconfig.Service  // how mail programs are set up
+	Web          string               // address of our pages, as in https://mail.example.org
+	Series       *metrics.Store       // numbers over time
+	Arrivals     *deliverability.Book // how mail of ours arrives
 	Now          func() time.Time
 	Logger       *slog.Logger
 }

@@ -12,6 +12,7 @@
 //	1m      start of the minute u64 → row, for 2 days
 //	10m     the same by 10 minutes, for 14 days
 //	1h      the same by hours, for 90 days
+//	day     name, 0, day u64 → a value of those who count in their own way ([Days])
 //
 // A row has what was counted in its step, the highest value of each gauge, and
 // how often each class of a histogram was met. The three buckets are written at

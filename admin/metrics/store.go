@@ -28,7 +28,10 @@ var levels = [...]level{
 	{[]byte("1h"), time.Hour, 90 * 24 * time.Hour},
 }
 
-var bucketName = []byte("name")
+var (
+	bucketName = []byte("name")
+	bucketDay  = []byte("day")
+)
 
 // expireGroup is how many old rows of a level go in one transaction: more than
 // come, so that what a pause has left goes as well.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/admin/deliverability"
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/sasl"
@@ -36,7 +37,10 @@ func (n *node) openMetrics() (err error) {
 		return max(time.Since(oldest).Seconds(), 0), true
 	})
 	n.metrics.GaugeFunc("certificate.days", "Days until the first of our certificates ends.", n.certificateDays)
-	n.series, err = metrics.Open(n.path("metrics.db"), n.metrics.Registry, metrics.StoreOptions{Logger: n.cfg.Log})
+	if n.series, err = metrics.Open(n.path("metrics.db"), n.metrics.Registry, metrics.StoreOptions{Logger: n.cfg.Log}); err != nil {
+		return err
+	}
+	n.arrivals, err = deliverability.Open(context.Background(), n.series.Days("deliverability"), deliverability.Options{Logger: n.cfg.Log})
 	return err
 }
 
@@ -88,6 +92,7 @@ func (n *node) countAttempt(o queue.Observation) {
 	if o.Local {
 		return
 	}
+	n.arrivals.Observe(o)
 	m := n.metrics
 	switch o.Outcome {
 	case "delivered":

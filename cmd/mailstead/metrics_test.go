@@ -42,6 +42,9 @@ func TestMetricsOfMail(t *testing.T) {
 			t.Errorf("%s: %s = %v, want %v", tt.node.domain, tt.name, got, tt.want)
 		}
 	}
+	if p := a.arrivals.Providers(); len(p) != 1 || p[0].ID != "others" || p[0].Accepted != 1 || p[0].TLS != 1 || p[0].Unknown != 1 || p[0].Domains[0] != "beta.test" {
+		t.Errorf("how mail arrives: %+v", p)
+	}
 	p95, err := a.series.Totals(context.Background(), []string{"delivery.p95"}, time.Time{}, time.Time{})
 	if err != nil || !(p95[0] > 0 && p95[0] < deadline.Seconds()) {
 		t.Errorf("the time of delivery is %v (%v)", p95, err)

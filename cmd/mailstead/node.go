@@ -17,6 +17,7 @@ import (
 	"github.com/mailstead/mailstead/admin/api"
 	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/deliverability"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/metrics"
@@ -106,6 +107,7 @@ type node struct {
 	intake    *message.Intake
 	metrics   *metrics.Server
 	series    *metrics.Store
+	arrivals  *deliverability.Book
 	listening atomic.Bool // services are running
 }
 
@@ -151,7 +153,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	}
 	n.clients = n.newClients()
 	n.admin = admin.New(admin.Options{
-		Clients: n.clients, Web: n.web(), Series: n.series,
+		Clients: n.clients, Web: n.web(), Series: n.series, Arrivals: n.arrivals,
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Logger: cfg.Log,
 		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Logger: cfg.Log}),
@@ -319,7 +321,7 @@ func (n *node) services(ls listeners) []service {
 	}
 	imaps := imap
 	imaps.Implicit = true
-	all := []service{keepMemoryLow, n.queue.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.series.Run}
+	all := []service{keepMemoryLow, n.queue.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.series.Run, n.arrivals.Run}
 	for name, serve := range map[string]func(context.Context, net.Listener) error{
 		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,
 		portHTTP: n.serveHTTP(ls.port(portHTTPS)), portHTTPS: n.serveHTTPS,

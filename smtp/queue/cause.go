@@ -17,7 +17,7 @@ func causeOf(d mail.Domain, r *recipient) string {
 	}
 	where := string(d)
 	if r.mx != "" {
-		where = organisation(r.mx)
+		where = Organisation(r.mx)
 	}
 	said := r.reply
 	if !strings.Contains(said, r.status.String()) {
@@ -26,9 +26,9 @@ func causeOf(d mail.Domain, r *recipient) string {
 	return where + ": " + steady(said)
 }
 
-// organisation is the end of a host name that the hosts of one provider have
+// Organisation is the end of a host name that the hosts of one provider have
 // in common, as a rule.
-func organisation(host string) string {
+func Organisation(host string) string {
 	labels := strings.Split(strings.ToLower(host), ".")
 	if n := len(labels); n > 2 {
 		n -= 2
