@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mailbox"
@@ -52,10 +53,30 @@ func (a *Admin) mayUndo(ctx context.Context, p Principal, id string) error {
 	if !p.allDomains() { // they see the changes of others to their domains
 		return &directory.Problem{Kind: ErrForbidden, Text: "only owners and admins undo changes"}
 	}
+	if owner := a.accountOf(e); owner != nil && !p.mayChange(owner.Role) {
+		return &directory.Problem{Kind: ErrForbidden, Text: "only owners undo changes to owners"}
+	}
 	if e.Security {
 		_, err = authorizeSudo(ctx, GiveRoles)
 	}
 	return err
+}
+
+// accountOf returns the account that a change is about, nil if it is about
+// none that is there.
+func (a *Admin) accountOf(e directory.AuditEntry) *directory.Account {
+	if !strings.HasPrefix(e.Action, "account.") {
+		return nil
+	}
+	p, err := parseAddress(e.Object)
+	if err != nil {
+		return nil
+	}
+	acct, err := a.opts.Directory.AccountByAddress(p)
+	if err != nil {
+		return nil
+	}
+	return &acct
 }
 
 // Change is one thing that becomes another.

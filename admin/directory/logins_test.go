@@ -216,7 +216,7 @@ func TestHistoryIsBounded(t *testing.T) {
 		d := town(t)
 		owner := LoginEntry{Account: 1, Protocol: ProtocolIMAP, OK: true, Client: "the owner"}
 		d.RecordLogin(owner)
-		for i := range 3 * maxUnknown {
+		for i := range 2*maxUnknown + 2*maxLoginsOf {
 			e := LoginEntry{Account: 1, Protocol: ProtocolIMAP, Client: fmt.Sprint(i)}
 			if i%2 == 0 {
 				e.Account, e.Login = 0, fmt.Sprintf("user%d@example.org", i)
