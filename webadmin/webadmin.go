@@ -13,5 +13,4 @@ var dist embed.FS
 
 // Dist returns the built files: admin/index.html, account/index.html and
 // setup/index.html, and what they load, with a hash in its name, in assets/.
-// Beside a file there may be a compressed one, name.br or name.gz.
 func Dist() (fs.FS, error) { return fs.Sub(dist, "dist") }

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -10,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -27,16 +30,17 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 
 // asset is a built file.
 type asset struct {
-	body, gzip, brotli []byte
-	mediaType, etag    string
-	immutable          bool // there is a hash in its name
+	body            []byte
+	gzip            func() []byte // made when it is first asked for; nil if it would not be smaller
+	mediaType, etag string
+	immutable       bool // there is a hash in its name
 }
 
 // readAssets reads all built files, by their paths.
 func readAssets(dist fs.FS) (map[string]*asset, error) {
 	assets := map[string]*asset{}
 	err := fs.WalkDir(dist, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || slices.Contains([]string{".br", ".gz"}, path.Ext(name)) {
+		if err != nil || d.IsDir() {
 			return err
 		}
 		body, err := fs.ReadFile(dist, name)
@@ -45,12 +49,7 @@ func readAssets(dist fs.FS) (map[string]*asset, error) {
 		}
 		sum := sha256.Sum256(body)
 		a := &asset{body: body, etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, mediaType: mediaType(name), immutable: strings.HasPrefix(name, "assets/")}
-		if a.gzip, err = readBeside(dist, name+".gz"); err != nil {
-			return err
-		}
-		if a.brotli, err = readBeside(dist, name+".br"); err != nil {
-			return err
-		}
+		a.gzip = sync.OnceValue(func() []byte { return compress(body) })
 		assets["/"+name] = a
 		return nil
 	})
@@ -60,12 +59,20 @@ func readAssets(dist fs.FS) (map[string]*asset, error) {
 	return assets, nil
 }
 
-// readBeside reads a file that may be missing.
-func readBeside(dist fs.FS, name string) ([]byte, error) {
-	if _, err := fs.Stat(dist, name); err != nil {
-		return nil, nil
+// compress returns body as gzip, nil if that is not smaller, as with fonts.
+func compress(body []byte) []byte {
+	var buf bytes.Buffer
+	w, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)
+	if err != nil {
+		return nil
 	}
-	return fs.ReadFile(dist, name)
+	if _, err := w.Write(body); err != nil {
+		return nil
+	}
+	if err := w.Close(); err != nil || buf.Len() >= len(body) {
+		return nil
+	}
+	return buf.Bytes()
 }
 
 // mediaType does not ask the system, which may have its own ideas.
@@ -135,14 +142,12 @@ func (a *asset) send(c echo.Context) error {
 	if c.Request().Header.Get("If-None-Match") == a.etag {
 		return c.NoContent(http.StatusNotModified)
 	}
-	body, accepts := a.body, c.Request().Header.Get("Accept-Encoding")
-	switch {
-	case a.brotli != nil && strings.Contains(accepts, "br"):
-		body = a.brotli
-		h.Set("Content-Encoding", "br")
-	case a.gzip != nil && strings.Contains(accepts, "gzip"):
-		body = a.gzip
-		h.Set("Content-Encoding", "gzip")
+	body := a.body
+	if strings.Contains(c.Request().Header.Get("Accept-Encoding"), "gzip") {
+		if small := a.gzip(); small != nil {
+			body = small
+			h.Set("Content-Encoding", "gzip")
+		}
 	}
 	return c.Blob(http.StatusOK, a.mediaType, body)
 }
