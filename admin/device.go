@@ -4,7 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/qr"
 )
 
 // AppPassword is a password for one mail program.
@@ -18,6 +20,8 @@ type AppPassword struct {
 	LastIP       string               `json:"lastIp,omitempty"`
 	LastProtocol directory.Protocol   `json:"lastProtocol,omitempty"`
 	Password     string               `json:"password,omitempty" doc:"The password itself; shown only when it is made."`
+	SetupURL     string               `json:"setupUrl,omitempty" doc:"A page that sets up a device with this password, once, within ten minutes; only when it is made."`
+	SetupQRSVG   string               `json:"setupQrSvg,omitempty" doc:"The address of that page as a QR code."`
 }
 
 // NewAppPassword is a password to make.
@@ -81,7 +85,23 @@ func (a *Admin) AddMyAppPassword(ctx context.Context, n NewAppPassword) (AppPass
 	}
 	view := describeAppPassword(made)
 	view.Password = secret
-	return view, nil
+	return view, a.offerSetup(p.Account, &view)
+}
+
+// offerSetup adds the page that sets up a device with a new app password.
+func (a *Admin) offerSetup(account uint32, p *AppPassword) error {
+	if a.opts.Clients == nil || a.opts.Web == "" {
+		return nil
+	}
+	acct, err := a.opts.Directory.Account(account)
+	if err != nil {
+		return err
+	}
+	if p.SetupURL, _, err = a.opts.Clients.Offer(autoconfig.Person{Address: acct.Address, Name: acct.Name, Password: p.Password}, p.Label); err != nil {
+		return err
+	}
+	p.SetupQRSVG, err = qr.SVG(p.SetupURL)
+	return err
 }
 
 // RemoveMyAppPassword revokes an app password.

@@ -2,13 +2,11 @@ package autoconfig
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/smallstep/pkcs7"
 
@@ -49,12 +47,8 @@ func (s *Service) Profile(p Person) ([]byte, error) {
 
 // identifier makes a UUID (RFC 9562 section 5.4).
 func (s *Service) identifier() (string, error) {
-	random := s.opts.Random
-	if random == nil {
-		random = rand.Reader
-	}
 	var b [16]byte
-	if _, err := io.ReadFull(random, b[:]); err != nil {
+	if _, err := s.read(b[:]); err != nil {
 		return "", fmt.Errorf("autoconfig: random numbers: %w", err)
 	}
 	return uuid(b), nil

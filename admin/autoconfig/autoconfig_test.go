@@ -258,7 +258,6 @@ func TestProfileDownload(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	const iPhone = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X)"
 	for _, tt := range []struct {
 		name, target, agent string
 		want, not           []string

@@ -9,8 +9,10 @@
 //	apple.go    Apple Mail: a configuration profile, signed (CMS, RFC 5652)
 //	pacc.go     PACC: JSON, with its digest in the DNS (draft-ietf-mailmaint-pacc)
 //	help.go     people: /help, which works without scripts and sign-in
+//	offer.go    a device that is set up by scanning a code: a page with an app
+//	            password of its own, which it gives away once
 //
-// None of it is secret: all that is told is the name of the server, its ports,
+// But for offers none of it is secret: all that is told is the name of the server, its ports,
 // and that the login is the whole address. Who asks need not exist; domains
 // that are not hosted here are answered with 404. SRV records (RFC 6186,
 // RFC 8314) are advice about the DNS and live there.

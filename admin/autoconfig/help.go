@@ -11,7 +11,7 @@ import (
 	"github.com/mailstead/mailstead/mail"
 )
 
-//go:embed help.html help.css
+//go:embed help.html device.html help.css
 var pages embed.FS
 
 var helpPage = template.Must(template.ParseFS(pages, "help.html"))

@@ -59,6 +59,8 @@ func (s *Service) routes() {
 	s.mux.HandleFunc("GET "+helpPath, s.serveHelp)
 	s.mux.HandleFunc("GET "+helpStyle, s.serveStyle)
 	s.mux.HandleFunc("GET "+helpProfile, s.serveProfile)
+	s.mux.HandleFunc("GET "+offerPath+"{token}", s.serveOffer)
+	s.mux.HandleFunc("POST "+offerPath+"{token}", s.takeOffer)
 }
 
 // domainOf finds out for which domain a client asks: that of the address, or
@@ -171,6 +173,14 @@ func send(w http.ResponseWriter, contentType string, body []byte, err error) {
 		return
 	}
 	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("Cache-Control", cacheFor(contentType))
 	io.Copy(w, bytes.NewReader(body)) // whoever has gone does not get it
+}
+
+// cacheFor lets nobody keep a profile, which may have a password in it.
+func cacheFor(contentType string) string {
+	if contentType == typeProfile {
+		return "no-store"
+	}
+	return "no-cache"
 }

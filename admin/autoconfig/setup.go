@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/mailstead/mailstead/mail"
 )
@@ -56,14 +57,16 @@ type Options struct {
 	// and key; nil, or an error, leaves them unsigned.
 	Signer func() (*tls.Certificate, error)
 
-	Random io.Reader // crypto/rand if nil
+	Random io.Reader        // crypto/rand if nil
+	Now    func() time.Time // time.Now if nil
 }
 
 // Service knows how clients are set up. Its methods may be called
 // concurrently.
 type Service struct {
-	opts Options
-	mux  *http.ServeMux
+	opts   Options
+	mux    *http.ServeMux
+	offers offers
 }
 
 // New makes a Service.

@@ -1297,6 +1297,10 @@ export interface components {
             /** @description The password itself; shown only when it is made. */
             password?: string;
             protocols: ("imap" | "pop3" | "smtp")[];
+            /** @description The address of that page as a QR code. */
+            setupQrSvg?: string;
+            /** @description A page that sets up a device with this password, once, within ten minutes; only when it is made. */
+            setupUrl?: string;
         };
         AuditEntry: {
             action: string;
