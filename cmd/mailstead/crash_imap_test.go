@@ -122,15 +122,9 @@ func (c *crash) changer(ctx context.Context, i *instance, worker int) error {
 			return err
 		}
 		from := 1 + rand.IntN(n)
-		var msgs []uidMessage
-		err = s.conn.run(fmt.Sprintf("FETCH %d:%d (UID ENVELOPE)", from, min(from+15, n)), func(line []byte) {
-			m := fetched.FindSubmatch(line)
-			if m == nil || crc32.ChecksumIEEE(m[2])%2 != half || len(msgs) == 6 {
-				return
-			}
-			uid, _ := strconv.ParseUint(string(m[1]), 10, 32)
-			msgs = append(msgs, uidMessage{imap.UID(uid), string(m[2])})
-		})
+		msgs, err := s.messages(from, min(from+15, n))
+		msgs = slices.DeleteFunc(msgs, func(m uidMessage) bool { return crc32.ChecksumIEEE([]byte(m.name))%2 != half })
+		msgs = msgs[:min(len(msgs), 6)]
 		if err != nil && strings.Contains(err.Error(), "[EXPUNGEISSUED]") { // by the other changer
 			return nil
 		}
@@ -149,6 +143,17 @@ func (c *crash) changer(ctx context.Context, i *instance, worker int) error {
 		}
 		return nil
 	})
+}
+
+// messages reads which messages the selected mailbox has, by their numbers.
+func (s *session) messages(from, to int) (msgs []uidMessage, err error) {
+	err = s.conn.run(fmt.Sprintf("FETCH %d:%d (UID ENVELOPE)", from, to), func(line []byte) {
+		if m := fetched.FindSubmatch(line); m != nil {
+			uid, _ := strconv.ParseUint(string(m[1]), 10, 32)
+			msgs = append(msgs, uidMessage{imap.UID(uid), string(m[2])})
+		}
+	})
+	return msgs, err
 }
 
 var someFlags = []string{`$Later`, `Todo`, `\Answered`, `\Draft`, `\Flagged`, `\Seen`}

@@ -50,6 +50,7 @@ type crash struct {
 	sums     map[string]uint32    // of reports
 	written  map[string]int32     // life in which the queue wrote down that a recipient has the message
 	ca       string               // as it was at the last start
+	people   int                  // further accounts that may be there
 	power    *powerCuts           // nil: the disk keeps what was written
 }
 
@@ -239,8 +240,13 @@ func (c *crash) suite(t *testing.T, rounds int) {
 // finish lets the queue send what it has, and looks at everything once more.
 func (c *crash) finish(t *testing.T) {
 	t.Helper()
-	i := c.start(t)
-	c.report(t, "after the last round", c.check(t, i, true))
+	c.end(t, c.start(t), "after the last round")
+}
+
+// end is finish for a server that runs.
+func (c *crash) end(t *testing.T, i *instance, when string) {
+	t.Helper()
+	c.report(t, when, c.check(t, i, true))
 	file, err := binary()
 	if err != nil {
 		t.Fatal(err)

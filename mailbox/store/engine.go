@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -206,7 +207,7 @@ func (e *Engine) findOwners() error {
 	}
 	e.owners[Queue] = newOwner(e, Queue)
 	for _, o := range e.owners {
-		o.look()
+		o.find()
 	}
 	return nil
 }
@@ -279,20 +280,33 @@ func (e *Engine) going(ctx context.Context) error {
 // passingError sorts an error that leaves nothing half done: a full disk has
 // its own name.
 func (e *Engine) passingError(err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if noRoom(err) || fullAtGrowing(err) {
 		e.disk.forget()
 		return fmt.Errorf("%w (%w)", ErrFull, err)
 	}
 	return err
 }
 
-// storageError sorts a failed change of a file: a full disk passes, everything
-// else ends the store.
+func noRoom(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
+// storageError sorts a failed change of a file: a disk that was full at a write
+// passes. Everything else ends the store, also one that was found to be full
+// by a sync: nobody knows what that has written.
 func (e *Engine) storageError(err error) error {
-	if err = e.passingError(err); errors.Is(err, ErrFull) {
-		return err
+	var write *os.PathError // bbolt's syncs return bare numbers
+	if errors.As(err, &write) || fullAtGrowing(err) {
+		if err := e.passingError(err); errors.Is(err, ErrFull) {
+			return err
+		}
 	}
 	return e.fail(err)
+}
+
+// fullAtGrowing reports whether a bbolt file had no room to grow; bbolt says
+// so in words only.
+func fullAtGrowing(err error) bool {
+	s := err.Error()
+	return strings.HasPrefix(s, "file resize error: ") && (strings.HasSuffix(s, unix.ENOSPC.Error()) || strings.HasSuffix(s, unix.EDQUOT.Error()))
 }
 
 // Owners implements Store.
@@ -320,7 +334,7 @@ func (e *Engine) View(ctx context.Context, id Owner, fn func(Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return e.owner(id).view(fn)
+	return e.owner(id).look(fn)
 }
 
 // Peek implements Store.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -175,6 +176,61 @@ func TestFailedSync(t *testing.T) {
 			mustAccept(t, e, "b", "body", 1)
 			wantMetas(t, e, 1, "a b")
 		})
+	}
+}
+
+// While rows cannot be written an account shows what it had; the queue waits.
+func TestReadWhileNoRows(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fs := &faultFS{free: 100 << 20}
+	opts := quiet()
+	opts.fs, opts.Reserve = fs, 1<<20
+	e := mustOpen(t, dir, opts)
+	mustAccept(t, e, "a", "body", 1, Queue)
+	wantMetas(t, e, 1, "a")
+	wantMetas(t, e, Queue, "a")
+	b := mustAccept(t, e, "b", "body b", 1, 2, Queue)
+	fs.set(failOp("sync", "00000001.log", syscall.EIO))
+	if _, err := tryAccept(e, "not acknowledged", "body", 1); !errors.Is(err, ErrFailed) {
+		t.Fatalf("Accept = %v, want ErrFailed", err)
+	}
+	wantMetas(t, e, 1, "a")
+	for _, o := range []Owner{2, Queue} {
+		if err := e.View(context.Background(), o, func(Tx) error { return nil }); !errors.Is(err, ErrFailed) {
+			t.Errorf("View of owner %d = %v, want ErrFailed", o, err)
+		}
+	}
+	wantBody(t, e, b, "body b")
+	fs.set(nil)
+	e.Close()
+	e = mustOpen(t, dir, quiet())
+	for o, want := range map[Owner]string{1: "a b", 2: "b", Queue: "a b"} {
+		if got := metas(t, e, o); got != want && got != want+" not acknowledged" {
+			t.Errorf("owner %d has %q, want %q", o, got, want)
+		}
+	}
+}
+
+// Errors of bbolt that say that the disk was full pass, unless a sync found it.
+func TestFullDatabase(t *testing.T) {
+	e := mustOpen(t, t.TempDir(), quiet())
+	for _, tt := range []struct {
+		err    error
+		passes bool
+	}{
+		{&os.PathError{Op: "write", Err: syscall.ENOSPC}, true},
+		{&os.PathError{Op: "write", Err: syscall.EDQUOT}, true},
+		{errors.New("file resize error: truncate mail.db: no space left on device"), true},
+		{errors.New("file resize error: truncate mail.db: file too large"), false},
+		{errors.New("file sync error: sync mail.db: no space left on device"), false},
+		{syscall.ENOSPC, false}, // of fdatasync
+		{&os.PathError{Op: "write", Err: syscall.EIO}, false},
+	} {
+		if err := e.storageError(tt.err); errors.Is(err, ErrFull) != tt.passes || errors.Is(err, ErrFailed) == tt.passes {
+			t.Errorf("storageError(%v) = %v", tt.err, err)
+		}
+		e.failed.Store(nil)
 	}
 }
 

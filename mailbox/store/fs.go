@@ -45,6 +45,9 @@ func (osFS) Create(name string) (file, error) {
 
 func (osFS) Open(name string) (file, error) {
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if errors.Is(err, unix.EROFS) { // what is there can be read
+		f, err = os.Open(name)
+	}
 	if err != nil {
 		return nil, err
 	}

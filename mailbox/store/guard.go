@@ -13,6 +13,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+	"golang.org/x/sys/unix"
 )
 
 // openingMark is the name of a file beside a database while it is being
@@ -50,6 +51,9 @@ func (o *owner) openDB() error {
 	}
 	readAhead(o.file())
 	db, err := openBolt(o.file(), o.e.opts.noSync)
+	if errors.Is(err, unix.EROFS) { // what is there can be read
+		db, err = openBoltWith(o.file(), bolt.Options{ReadOnly: true})
+	}
 	os.Remove(o.file() + openingMark)
 	if err != nil {
 		if damaged(err) {
@@ -96,16 +100,19 @@ func createBolt(name string, noSync bool) error {
 // errTorn wraps what bbolt says of a torn file by a panic.
 var errTorn = errors.New("torn pages")
 
-func openBolt(name string, noSync bool) (db *bolt.DB, err error) {
+func openBolt(name string, noSync bool) (*bolt.DB, error) {
+	return openBoltWith(name, bolt.Options{NoSync: noSync})
+}
+
+func openBoltWith(name string, o bolt.Options) (db *bolt.DB, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: %v", errTorn, p)
 		}
 	}()
-	db, err = bolt.Open(name, 0o600, &bolt.Options{
-		Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoFreelistSync: true, InitialMmapSize: mmapSize, NoSync: noSync,
-	})
+	o.Timeout, o.FreelistType, o.NoFreelistSync, o.InitialMmapSize = time.Second, bolt.FreelistMapType, true, mmapSize
+	db, err = bolt.Open(name, 0o600, &o)
 	if err == nil {
 		db.AllocSize = growSize
 	}
@@ -132,8 +139,17 @@ func readAhead(name string) {
 }
 
 // mark writes the mark of opening. If there is one it looks at the pages: the
-// process may have ended for another reason while the database was opened.
+// process may have ended for another reason while the database was opened. So
+// it does if the disk takes no mark.
 func (o *owner) mark() (broken, err error) {
+	broken, err = o.tryMark()
+	if noRoom(err) || errors.Is(err, unix.EROFS) {
+		return checkPages(o.file()), nil
+	}
+	return broken, err
+}
+
+func (o *owner) tryMark() (broken, err error) {
 	f, err := os.OpenFile(o.file()+openingMark, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		if broken := checkPages(o.file()); broken != nil {

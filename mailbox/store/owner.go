@@ -292,9 +292,9 @@ func setApplied(tx *bolt.Tx, l lsn) error {
 	return b.Put(keyApplied, binary.BigEndian.AppendUint64(nil, uint64(l)))
 }
 
-// look learns at start whether there is a database, and whether it was set
+// find learns at start whether there is a database, and whether it was set
 // aside.
-func (o *owner) look() {
+func (o *owner) find() {
 	if _, err := os.Stat(o.file()); err == nil {
 		o.there = true
 		return

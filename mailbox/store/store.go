@@ -103,7 +103,10 @@ type Store interface {
 	// opened in the order of acceptance. The body is valid until the next
 	// OpenAhead or the Release of a.
 	OpenAhead(ctx context.Context, r Ref, a *ReadAhead) (Body, error)
-	// View runs fn on a consistent snapshot of o's rows.
+	// View runs fn on a consistent snapshot of o's rows. While these cannot be
+	// written, on a full disk or after a failed write, that of an account lacks
+	// what was accepted since; the queue, and an account that had nothing yet,
+	// have an error then.
 	View(ctx context.Context, o Owner, fn func(Tx) error) error
 	// Peek is View without what was accepted and has no durable rows yet: it
 	// waits for nobody.

@@ -90,7 +90,7 @@ func transferError(err error) error {
 	switch {
 	case errors.As(err, &named):
 		return err
-	case errors.Is(err, syscall.ENOSPC):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return &mail.Error{Status: mail.StatusSystemFull, Code: 452, Text: "disk is full, try again later", Err: err}
 	}
 	return &mail.Error{Status: mail.StatusUnclassified, Text: "the message was not received completely", Err: err}

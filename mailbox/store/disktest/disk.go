@@ -54,8 +54,12 @@ type Disk struct {
 
 // Start starts cmd with a disk between it and the files below dir, which is a
 // clean absolute path. The disk works until the process has ended.
-func Start(cmd *exec.Cmd, dir string) (*Disk, error) {
-	d := &Disk{dir: dir, shadow: dir + ".removed", did: map[Kind]int{}, unsynced: unsynced{files: map[fileID]*fileState{}}}
+func Start(cmd *exec.Cmd, dir string) (*Disk, error) { return StartFailing(cmd, dir, nil) }
+
+// StartFailing is Start with a disk that fails from the beginning, as
+// [Disk.Fail] says.
+func StartFailing(cmd *exec.Cmd, dir string, fail func(Op) syscall.Errno) (*Disk, error) {
+	d := &Disk{dir: dir, fail: fail, shadow: dir + ".removed", did: map[Kind]int{}, unsynced: unsynced{files: map[fileID]*fileState{}}}
 	if err := os.MkdirAll(d.shadow, 0o700); err != nil {
 		return nil, err
 	}
