@@ -57,11 +57,24 @@ func (b *bigBodies) abandon(n uint32) {
 	if b.e.failed.Load() != nil {
 		return
 	}
-	if err := b.e.opts.fs.Remove(b.name(n)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := b.remove(b.name(n)); err != nil {
 		b.e.opts.Logger.Warn("a large body that was not accepted stays until restart", "err", err)
 		return
 	}
 	b.committed(n)
+}
+
+// remove removes a body that no record names, for good: after the next
+// checkpoint nobody would look for it.
+func (b *bigBodies) remove(name string) error {
+	err := b.e.opts.fs.Remove(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return b.e.log.syncDir(filepath.Dir(name))
 }
 
 // marks returns what a checkpoint remembers.

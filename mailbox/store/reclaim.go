@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -261,14 +262,17 @@ func (e *Engine) fileOf(r Ref) (f file, seg uint32, done func(), err error) {
 // release punches the holes, neighbours in one, and removes files of which
 // nothing is left.
 func (e *Engine) release(ctx context.Context, free []*deadBody) error {
+	folders := map[string]bool{}
 	for i := 0; i < len(free); {
 		if err := e.going(ctx); err != nil {
 			return err
 		}
 		if n, ok := free[i].ref.big(); ok {
-			if err := e.opts.fs.Remove(e.big.name(n)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			name := e.big.name(n)
+			if err := e.opts.fs.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return err
 			}
+			folders[filepath.Dir(name)] = true
 			e.stats.reclaimed.Add(free[i].length)
 			i++
 			continue
@@ -281,6 +285,11 @@ func (e *Engine) release(ctx context.Context, free []*deadBody) error {
 			return err
 		}
 		i = j
+	}
+	for name := range folders { // the rows that lead to these files go next
+		if err := e.log.syncDir(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return e.fail(err)
+		}
 	}
 	return nil
 }

@@ -241,7 +241,7 @@ func (b *bigBodies) recover(m marks, seen map[uint32]bool) error {
 		n := uint32(v)
 		b.next = max(b.next, n+1)
 		if (suspect[n] || n >= m.nextBig) && !seen[n] {
-			if err := b.e.opts.fs.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			if err := b.remove(name); err != nil {
 				return err
 			}
 		}
