@@ -1,0 +1,197 @@
+package checks
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+const (
+	hour = time.Hour
+	day  = 24 * time.Hour
+)
+
+// Clock skew that is told, and that breaks things.
+const (
+	skewWarn = 30 * time.Second
+	skewFail = 5 * time.Minute
+)
+
+// clockCheck asks a web server for the time.
+func (s *Server) clockCheck() Check {
+	return Check{ID: "clock", Group: Host, Title: "Clock", Want: "right within 30 seconds",
+		Why: "With a wrong clock certificates and signatures look expired, and mail is dated wrongly.", Every: 6 * hour,
+		Run: func(ctx context.Context) Finding {
+			skew, err := s.skew(ctx)
+			if err != nil {
+				return unknown("nobody could be asked for the time")
+			}
+			const fix = "Switch on time synchronisation: `timedatectl set-ntp true`."
+			switch off := skew.Abs().Round(time.Second); {
+			case off > skewFail:
+				return Fail.because("wrong by %v", off).fix(fix)
+			case off > skewWarn:
+				return Warn.because("wrong by %v", off).fix(fix)
+			}
+			return ok("right")
+		}}
+}
+
+// skew is how far our clock is ahead of the time that a server gives. It
+// believes the Date of an answer even if the certificate is not valid now: a
+// wrong clock is what makes it so.
+func (s *Server) skew(ctx context.Context) (time.Duration, error) {
+	client := &http.Client{
+		Transport: &http.Transport{DialContext: s.dialName, TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, "https://"+s.TimeHost+"/", nil)
+	if err != nil {
+		return 0, err
+	}
+	before := s.now()
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	resp.Body.Close()
+	after := s.now()
+	theirs, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		return 0, err
+	}
+	return before.Add(after.Sub(before) / 2).Sub(theirs), nil
+}
+
+// dialName connects to a name by our own resolver.
+func (s *Server) dialName(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	addrs, _, err := s.Resolver.A(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	err = errors.New("no address")
+	for _, a := range slices.Backward(addrs) { // v4 first
+		var conn net.Conn
+		if conn, err = s.Dial(ctx, network, net.JoinHostPort(a.String(), port)); err == nil {
+			return conn, nil
+		}
+	}
+	return nil, err
+}
+
+// Disk is the room on a disk.
+type Disk struct {
+	Total, Free        int64 // octets
+	Inodes, InodesFree int64 // 0: the file system has no such limit
+}
+
+func (s *Server) diskCheck() Check {
+	return Check{ID: "disk", Group: Host, Title: "Disk space", Want: "10 % and 1 GiB free",
+		Why: "Mail is refused for the time being before the disk is full.", Every: 15 * time.Minute,
+		Run: func(context.Context) Finding {
+			d, err := s.Disk(s.DataDir)
+			if err != nil || d.Total == 0 {
+				return unknown("the disk gave no answer")
+			}
+			saw := fmt.Sprintf("%s of %s are free", size(d.Free), size(d.Total))
+			const fix = "Make room, or give the disk more: remove old mail, or move the data folder."
+			switch {
+			case d.Free < d.Total/50 || d.Free < 256<<20:
+				return Fail.because("%s", saw).fix(fix)
+			case d.Free < d.Total/10 || d.Free < 1<<30:
+				return Warn.because("%s", saw).fix(fix)
+			}
+			return ok("%s", saw)
+		}}
+}
+
+func (s *Server) inodesCheck() Check {
+	return Check{ID: "inodes", Group: Host, Title: "Files on the disk", Want: "5 % free", Why: "Without free inodes no new file can be made, however much room there is.",
+		Run: func(context.Context) Finding {
+			d, err := s.Disk(s.DataDir)
+			switch {
+			case err != nil:
+				return unknown("the disk gave no answer")
+			case d.Inodes == 0:
+				return ok("the file system has no limit")
+			case d.InodesFree < d.Inodes/100:
+				return Fail.because("%d of %d are free", d.InodesFree, d.Inodes).fix("Remove small files that nobody needs.")
+			case d.InodesFree < d.Inodes/20:
+				return Warn.because("%d of %d are free", d.InodesFree, d.Inodes).fix("Remove small files that nobody needs.")
+			}
+			return ok("%d of %d are free", d.InodesFree, d.Inodes)
+		}}
+}
+
+func size(n int64) string {
+	const unit = 1 << 10
+	v, i := float64(n), 0
+	for v >= unit && i < 4 {
+		v, i = v/unit, i+1
+	}
+	return strconv.FormatFloat(v, 'f', min(i, 1), 64) + " " + [...]string{"B", "KiB", "MiB", "GiB", "TiB"}[i]
+}
+
+// Ages of the oldest message in the queue.
+const (
+	queueWarn = 4 * hour
+	queueFail = 2 * day
+)
+
+func (s *Server) queueCheck() Check {
+	return Check{ID: "queue", Group: Mail, Title: "Queue", Want: "no message waits for hours", Why: "Mail that waits for days goes back to its sender.", Every: 5 * time.Minute,
+		Run: func(ctx context.Context) Finding {
+			n, oldest, err := s.Queue(ctx)
+			if err != nil {
+				return unknown("the queue could not be read")
+			}
+			age := s.now().Sub(oldest)
+			saw := fmt.Sprintf("%d waiting, the oldest for %s", n, duration(age))
+			const fix = "The queue page groups what waits by its cause."
+			switch {
+			case n == 0:
+				return ok("empty")
+			case age > queueFail:
+				return Fail.because("%s", saw).fix(fix).link("/admin/queue")
+			case age > queueWarn:
+				return Warn.because("%s", saw).fix(fix).link("/admin/queue")
+			}
+			return ok("%s", saw)
+		}}
+}
+
+func duration(d time.Duration) string {
+	switch {
+	case d >= 2*day:
+		return fmt.Sprintf("%d days", int(d/day))
+	case d >= 2*hour:
+		return fmt.Sprintf("%d hours", int(d/hour))
+	}
+	return fmt.Sprintf("%d minutes", int(d/time.Minute))
+}
+
+func (s *Server) errorsCheck() Check {
+	return Check{ID: "errors", Group: Host, Title: "Errors in the log", Want: "none in 24 hours", Why: "An error in the log is something that an operator has to look at.", Every: 5 * time.Minute,
+		Run: func(context.Context) Finding {
+			n, last, at := s.LastErrors()
+			if n == 0 {
+				return ok("none in 24 hours")
+			}
+			return Warn.because("%s in 24 hours, the last at %s: %s", things(n, "error", "errors"), at.UTC().Format("15:04 UTC"), last).
+				fix("Look at the log.").link("/admin/system/logs?level=error")
+		}}
+}
