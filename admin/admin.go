@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/checks"
 	"github.com/mailstead/mailstead/admin/deliverability"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
@@ -39,6 +40,7 @@ type Mailboxes interface {
 // Queue is the outbound queue; *queue.Queue.
 type Queue interface {
 	List(ctx context.Context, f queue.Filter) ([]queue.Item, error)
+	Size(ctx context.Context) (messages int, oldest time.Time, err error)
 	Show(ctx context.Context, id queue.ID) (queue.Item, error)
 	Stats(ctx context.Context) (queue.Stats, error)
 	Retry(ctx context.Context, ids ...queue.ID) error
@@ -78,6 +80,11 @@ type Options struct {
 	Web          string               // address of our pages, as in https://mail.example.org
 	Series       *metrics.Store       // numbers over time
 	Arrivals     *deliverability.Book // how mail of ours arrives
+	// Server is what checks look at that nobody else here knows: ports, the
+	// network, the disk. nil: there are no checks.
+	Server *checks.Server
+	// CheckChanged is told of each check that has another state than before.
+	CheckChanged func(id string, from, to checks.State, at time.Time)
 	Now          func() time.Time
 	Logger       *slog.Logger
 }
@@ -85,8 +92,9 @@ type Options struct {
 // Admin does what an operator asks for. Its methods may be called
 // concurrently.
 type Admin struct {
-	opts  Options
-	close func() error
+	opts   Options
+	close  func() error
+	checks *checks.Registry // nil: there are none
 
 	dnsMu sync.Mutex // over what is remembered of the DNS
 }
@@ -102,7 +110,11 @@ func New(o Options) *Admin {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Admin{opts: o, close: func() error { return nil }}
+	a := &Admin{opts: o, close: func() error { return nil }}
+	if o.Server != nil && o.Resolver != nil {
+		a.checks = a.newChecks(*o.Server)
+	}
+	return a
 }
 
 // Open opens the data of a server that is not running, or makes it.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/checks"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/mail/trace"
@@ -60,6 +61,13 @@ type Operator interface {
 	ResetSetting(ctx context.Context, name string) (directory.Setting, error)
 	ExportSettings(ctx context.Context) ([]byte, error)
 	ImportSettings(ctx context.Context, file []byte) (Page[directory.SettingChange], error)
+
+	// Checks returns what the checks of the server found last; RunChecks runs
+	// them now, all if none are named.
+	Checks(ctx context.Context) (CheckReport, error)
+	RunChecks(ctx context.Context, ids []string) (CheckReport, error)
+	MuteCheck(ctx context.Context, id string, until time.Time) (checks.Result, error)
+	UnmuteCheck(ctx context.Context, id string) (checks.Result, error)
 
 	// Certificates says how certificates stand; only a running server knows.
 	Certificates(ctx context.Context) (Page[certs.Status], error)

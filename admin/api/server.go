@@ -108,6 +108,7 @@ func (s *Server) routes() {
 	s.linkMaking()
 	s.systemRoutes()
 	s.banRoutes()
+	s.checkRoutes()
 }
 
 // ofAPI lets a middleware see only requests to the API.

@@ -24,6 +24,11 @@ type (
 const (
 	Postmaster        AddressSetting = "postmaster"
 	ServerAddresses   TextSetting    = "server.addresses"
+	ServerReceiveOnly BoolSetting    = "server.receive-only"
+	ChecksMXHosts     TextSetting    = "checks.mx-hosts"
+	ChecksBlocklists  TextSetting    = "checks.blocklists"
+	ChecksSignedName  TextSetting    = "checks.signed-name"
+	ChecksTimeHost    TextSetting    = "checks.time-host"
 	PasswordMinLength IntSetting     = "password.min-length"
 
 	AccountQuota         IntSetting = "account.quota"
@@ -76,6 +81,16 @@ func definitions() []definition {
 			doc: "Gets the mail for postmaster@ and abuse@ of every domain, unless there is an account or alias of that name. Empty: the domain's first account."},
 		{name: string(ServerAddresses), kind: words, check: checkAddresses,
 			doc: "Public IP addresses of this server, for the DNS and its checks. Empty: those of its network interfaces, which is wrong behind NAT."},
+		{name: string(ServerReceiveOnly), kind: boolean, initial: "false",
+			doc: "This server only receives; what people send goes out another way. Checks of sending are left out."},
+		{name: string(ChecksMXHosts), kind: words, initial: "gmail-smtp-in.l.google.com outlook-com.olc.protection.outlook.com mta5.am0.yahoodns.net", check: checkNames,
+			doc: "Mail servers of others that a check connects to on port 25, to see whether mail can go out."},
+		{name: string(ChecksBlocklists), kind: words, initial: "zen.spamhaus.org bl.spamcop.net b.barracudacentral.org psbl.surriel.com", check: checkNames,
+			doc: "Blocklists that the addresses of this server are looked up in. Empty: none."},
+		{name: string(ChecksSignedName), kind: words, initial: "ietf.org", check: checkNames,
+			doc: "A domain with DNSSEC and a TXT record, by which a check sees whether the resolver validates."},
+		{name: string(ChecksTimeHost), kind: words, initial: "acme-v02.api.letsencrypt.org", check: checkNames,
+			doc: "A web server that a check asks for the time. Empty: none."},
 		{name: string(PasswordMinLength), kind: integer, initial: "8", min: 8, max: 128,
 			doc: "Characters that a new password must have at least."},
 		{name: string(AccountQuota), kind: size, initial: "0", max: 1 << 50,

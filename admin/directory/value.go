@@ -243,6 +243,15 @@ func checkAddresses(s string) error {
 	return nil
 }
 
+func checkNames(s string) error {
+	for n := range strings.FieldsSeq(s) {
+		if d, err := mail.ParseDomain(n); err != nil || d.IsLiteral() || !strings.Contains(string(d), ".") {
+			return fmt.Errorf("%q is not a host name; write them with spaces between, as in mx.example.org", n)
+		}
+	}
+	return nil
+}
+
 func oneOf(choices ...string) func(string) error {
 	return func(s string) error {
 		if !slices.Contains(choices, s) {

@@ -21,9 +21,15 @@ func (n *node) addresses() []netip.Addr {
 	if set := parseAddrs(n.directory.Text(directory.ServerAddresses)); len(set) > 0 {
 		return set
 	}
+	return interfaceAddrs()
+}
+
+// interfaceAddrs are the public addresses of the network interfaces; none if
+// they cannot be found out.
+func interfaceAddrs() []netip.Addr {
 	list, err := net.InterfaceAddrs()
 	if err != nil {
-		n.cfg.Log.Warn("addresses of the network interfaces", "err", err)
+		return nil
 	}
 	return publicAddrs(list)
 }

@@ -35,6 +35,7 @@ type cliCommands struct {
 	Cert     certCmd     `cmd:"" help:"Certificates."`
 	Audit    auditCmd    `cmd:"" help:"Who changed what."`
 	Ban      banCmd      `cmd:"" help:"Whose failed logins make them wait."`
+	Doctor   doctorCmd   `cmd:"" help:"Check that the server can do its work, and say what to fix."`
 }
 
 // target says which server is meant and how to print.

@@ -17,6 +17,7 @@ import (
 	"github.com/mailstead/mailstead/admin/api"
 	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/checks"
 	"github.com/mailstead/mailstead/admin/deliverability"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
@@ -47,6 +48,7 @@ type nodeConfig struct {
 	DataDir  string
 	Certs    certs.Options
 	Resolver dns.Resolver
+	Ports    []checks.Port // that checks connect to
 	// Authority asks the name servers of zones; nil: there are no checks.
 	Authority dnsadvice.Authority
 	Dial      func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -105,6 +107,7 @@ type node struct {
 	keys      keyCache
 	limiter   *wire.Limiter
 	intake    *message.Intake
+	errors    *checks.ErrorLog // of cfg.Log
 	metrics   *metrics.Server
 	series    *metrics.Store
 	arrivals  *deliverability.Book
@@ -117,7 +120,9 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if cfg.Dial == nil {
 		cfg.Dial = (&net.Dialer{}).DialContext
 	}
-	n := &node{cfg: cfg}
+	errorLog := checks.NewErrorLog(cfg.Log.Handler(), nil)
+	cfg.Log = slog.New(errorLog)
+	n := &node{cfg: cfg, errors: errorLog}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
@@ -155,7 +160,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	n.admin = admin.New(admin.Options{
 		Clients: n.clients, Web: n.web(), Series: n.series, Arrivals: n.arrivals,
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
-		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Logger: cfg.Log,
+		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Logger: cfg.Log,
 		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Logger: cfg.Log}),
 	})
 	if n.api, err = n.newAPI(); err != nil {
@@ -321,7 +326,7 @@ func (n *node) services(ls listeners) []service {
 	}
 	imaps := imap
 	imaps.Implicit = true
-	all := []service{keepMemoryLow, n.queue.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.series.Run, n.arrivals.Run}
+	all := []service{keepMemoryLow, n.queue.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.WatchChecks, n.series.Run, n.arrivals.Run}
 	for name, serve := range map[string]func(context.Context, net.Listener) error{
 		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,
 		portHTTP: n.serveHTTP(ls.port(portHTTPS)), portHTTPS: n.serveHTTPS,

@@ -70,7 +70,7 @@ func nodeConfigFrom(c config.Config, ls listeners, log *slog.Logger) (nodeConfig
 	if err != nil {
 		return nodeConfig{}, err
 	}
-	servers, err := c.Resolvers()
+	servers, trustAD, err := resolvers(c)
 	if err != nil {
 		return nodeConfig{}, err
 	}
@@ -82,16 +82,8 @@ func nodeConfigFrom(c config.Config, ls listeners, log *slog.Logger) (nodeConfig
 	if err != nil {
 		return nodeConfig{}, err
 	}
-	trustAD := c.DNS.TrustAD
-	if len(servers) == 0 {
-		var system bool
-		if servers, system, err = dns.SystemServers(); err != nil {
-			return nodeConfig{}, fmt.Errorf("name servers of this system: %w; name some in [dns] servers", err)
-		}
-		trustAD = trustAD || system
-	}
 	return nodeConfig{
-		Hostname: hostname, DataDir: c.Data, Log: log, Proxies: proxies, TrustedProxies: trusted, Clients: ls.clientPorts(),
+		Hostname: hostname, DataDir: c.Data, Log: log, Proxies: proxies, TrustedProxies: trusted, Clients: ls.clientPorts(), Ports: checkedPorts(ls.port(portSMTP), ls.clientPorts()),
 		Resolver: dns.NewClient(dns.Options{Servers: servers, TrustAD: trustAD, Logger: log}), Authority: newAuthority(servers, nil, log),
 		Certs: certs.Options{
 			Mode: certs.Mode(c.TLS.Mode), CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,

@@ -22,7 +22,6 @@ import (
 	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
-	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
 	"github.com/mailstead/mailstead/mail/durable"
@@ -106,7 +105,7 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 		log = slog.New(slog.NewTextHandler(logOut, nil))
 	}
 	cfg := nodeConfig{Hostname: tryHostname, DataDir: dir, Log: log, NoLimits: c.NoLimits, PlainAuth: c.PlainAuth, Retry: c.schedule(),
-		Certs: certs.Options{Mode: certs.SelfSigned}, Clients: c.clientPorts(), Banner: "Nothing leaves this computer.",
+		Certs: certs.Options{Mode: certs.SelfSigned}, Clients: c.clientPorts(), Ports: checkedPorts(c.PortOffset+25, c.clientPorts()), Banner: "Nothing leaves this computer.",
 		Web: origin("localhost", c.PortOffset+443)}
 	if c.RelayTo != "" {
 		cfg.Relay = &outbound.Relay{Addr: c.RelayTo}
@@ -361,18 +360,40 @@ func dialLoopback(ctx context.Context, network, addr string) (net.Conn, error) {
 func (w *tryWorld) start(ctx context.Context, g *errgroup.Group, n *node, ls listeners) error {
 	w.remotes.home = ls[portSMTP][0].Addr().String()
 	w.remotes.tls = n.certs.TLSConfig()
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s. 300 IN A 127.0.0.1\n1.0.0.127.in-addr.arpa. 300 IN PTR %[1]s.\n", tryHostname)
-	for _, d := range n.directory.Domains() {
-		fmt.Fprintf(&b, "%s. 300 IN MX 10 %s.\n%[1]s. 300 IN TXT \"v=spf1 ip4:127.0.0.1 -all\"\n_dmarc.%[1]s. 300 IN TXT \"v=DMARC1; p=reject\"\n", d.Name, tryHostname)
-		for _, k := range n.dkimKeys(mail.Domain(d.Name)) {
-			fmt.Fprintf(&b, "%s. 300 IN TXT %s\n", dkim.RecordName(k), quoteTXT(dkim.Record(k)))
-		}
-	}
-	if err := w.zones.Add(b.String()); err != nil {
+	if err := w.publish(ctx, n); err != nil {
 		return err
 	}
 	return w.remotes.start(ctx, g)
+}
+
+// publish has the DNS say of us what it should, and of others what checks ask
+// for: their mail servers are bigmail.test, the blocklists work and have
+// nobody on them.
+func (w *tryWorld) publish(ctx context.Context, n *node) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "1.0.0.127.in-addr.arpa. 300 IN PTR %s.\nns1.test. 300 IN A 127.0.0.53\n", n.cfg.Hostname)
+	for _, d := range n.directory.Domains() {
+		zone, err := n.admin.Zone(admin.AsOwner(ctx, "try"), string(d.Name))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "%s. 300 IN NS ns1.test.\n%s", d.Name, zone)
+	}
+	return errors.Join(w.zones.Add(b.String()), w.publishOthers(n.directory))
+}
+
+func (w *tryWorld) publishOthers(d *directory.Directory) error {
+	var b strings.Builder
+	for _, name := range strings.Fields(d.Text(directory.ChecksMXHosts)) {
+		fmt.Fprintf(&b, "%s. 300 IN A %s\n", name, remoteAddrs[remoteBig])
+	}
+	for _, list := range strings.Fields(d.Text(directory.ChecksBlocklists)) {
+		fmt.Fprintf(&b, "2.0.0.127.%s. 300 IN A 127.0.0.2\n", list)
+	}
+	signed := d.Text(directory.ChecksSignedName)
+	fmt.Fprintf(&b, "%s. 300 IN TXT \"signed\"\n", signed)
+	w.zones.SetAuthentic(signed, true)
+	return w.zones.Add(b.String())
 }
 
 // quoteTXT writes a text as character-strings of at most 255 octets
