@@ -23,18 +23,14 @@ var commandTexts = map[string]string{
 	"XCLIENT":  "The client claims to speak for another one.",
 	"BURL":     "The client asks the server to fetch the message (RFC 4468).",
 	// Not commands, but steps of a dialogue.
-	"(CONNECTED)":     "The connection is there; the server greets.",
-	"(TLS":            "The two sides agree on encryption.",
-	"(MESSAGE)":       "The client has sent the text of the message.",
-	"(MESSAGE":        "The client has sent the text of the message.",
-	"[REDACTED]":      "A step of the login. It is not kept.",
-	"(AUTHENTICATION": "A step of the login. It is not kept.",
+	"(MESSAGE)":  "The client has sent the text of the message.",
+	"[REDACTED]": "A step of the login. It is not kept.",
 }
 
 // parameterTexts say what extensions in MAIL and RCPT ask for.
 var parameterTexts = []struct{ word, text string }{
 	{"REQUIRETLS", "It asks for encryption all the way (RFC 8689)."},
-	{"SMTPUTF8", "Addresses or header are not ASCII (RFC 6531)."},
+	{"SMTPUTF8", "Addresses and header may have letters of all languages (RFC 6531)."},
 	{"NOTIFY=", "It says when to send delivery reports (RFC 3461)."},
 }
 

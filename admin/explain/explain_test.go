@@ -179,6 +179,14 @@ func TestStory(t *testing.T) {
 		{Time: at(7), Kind: trace.Done, Text: "accepted for 1 recipients as junk", Fields: map[string]string{"status": "2.0.0"}},
 		{Time: at(8), Kind: trace.Dialogue, Text: "no connection to mx.example.org (192.0.2.9:25)"},
 		{Time: at(9), Kind: trace.Dialogue, Text: "RCPT TO:<x@gmail.com> → 550 5.1.1 no such user", Fields: map[string]string{"code": "550"}},
+		{Time: at(9), Kind: trace.Dialogue, Text: "(connected) → 220 mx.example.org"},
+		{Time: at(9), Kind: trace.Dialogue, Text: "STARTTLS → 220 2.0.0 go ahead"},
+		{Time: at(9), Kind: trace.Dialogue, Text: "(TLS handshake) → (TLS1.3 AES unverified: no)"},
+		{Time: at(9), Kind: trace.Dialogue, Text: "C: EHLO evil.test"},
+		{Time: at(9), Kind: trace.Dialogue, Text: "S: 250-mx.example.org"},
+		{Time: at(9), Kind: trace.Dialogue, Text: "S: 250-SIZE 100"},
+		{Time: at(9), Kind: trace.Dialogue, Text: "S: 250"},
+		{Time: at(9), Kind: trace.Dialogue, Text: "(message) → 250 2.0.0 queued"},
 		{Time: at(10), Kind: trace.Attempt, Text: "x@gmail.com bounced by gmail-smtp-in.l.google.com: 550 5.1.1 no such user",
 			Fields: map[string]string{"rcpt_to": "x@gmail.com", "result": "bounced", "status": "5.1.1", "mx": "gmail-smtp-in.l.google.com", "reply": "550 5.1.1 no such user"}},
 		{Time: at(11), Kind: trace.Report, Text: "eve@evil.test is told", Fields: map[string]string{"action": "failed"}},
@@ -201,6 +209,14 @@ func TestStory(t *testing.T) {
 		{trace.Dialogue, "", "", 0, Warn, "did not answer"},
 		{trace.Dialogue, Client, "RCPT", 0, Info, "names a recipient"},
 		{trace.Dialogue, Server, "", 550, Fail, "The other server says no for good: there is no such mailbox"},
+		{trace.Dialogue, Server, "", 220, OK, "The server is ready."},
+		{trace.Dialogue, Client, "STARTTLS", 0, Info, "encrypt"},
+		{trace.Dialogue, Server, "", 220, OK, "ready to encrypt"},
+		{trace.Dialogue, "", "", 0, OK, "encrypted from here on. The certificate proves nothing"},
+		{trace.Dialogue, Client, "EHLO", 0, Info, "what the server can do"},
+		{trace.Dialogue, Server, "", 250, OK, "says its name, and what it can do"},
+		{trace.Dialogue, Client, "(MESSAGE)", 0, Info, "sent the text"},
+		{trace.Dialogue, Server, "", 250, OK, "responsible for it now"},
 		{trace.Attempt, "", "", 550, Fail, "The address does not exist at Gmail"},
 		{trace.Report, "", "", 0, Warn, "who did not get the message"},
 	}
@@ -213,6 +229,9 @@ func TestStory(t *testing.T) {
 		if g.Kind != w.kind || g.Side != w.side || g.Command != w.command || g.Code != w.code || g.Severity != w.severity || !strings.Contains(g.Explain, w.explain) {
 			t.Errorf("line %d is %+v, want %+v", i, g, w)
 		}
+	}
+	if got[14].Text != "250 mx.example.org SIZE 100" {
+		t.Errorf("the reply of many lines is %q", got[14].Text)
 	}
 	if got[1].Text != "MAIL FROM:<> REQUIRETLS" || !strings.Contains(got[1].Explain, "all the way") {
 		t.Errorf("line 1 is %+v", got[1])

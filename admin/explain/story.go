@@ -58,8 +58,9 @@ func Story(t *trace.Trace) []Line {
 // lines of either side; that of an attempt, where we are the client, has
 // command and reply in one event.
 type story struct {
-	from  string // Direction
-	lines []Line
+	from    string // Direction
+	command string // the last one of the dialogue
+	lines   []Line
 }
 
 func (s *story) add(e *trace.Event) {
@@ -112,41 +113,112 @@ func (s *story) dialogue(l Line) {
 		return
 	}
 	said, answer, ok := strings.Cut(l.Text, " → ")
-	if !ok { // "connected to …", "no connection to …"
+	switch {
+	case !ok: // "connected to …", "no connection to …"
 		if strings.HasPrefix(l.Text, "no connection") {
-			l.Severity, l.Explain = Warn, "The host did not answer, or refused the connection. The next one is tried."
+			l.Severity, l.Explain = Warn, "The host did not answer, or refused the connection. If the domain has others, the next one is tried."
 		}
 		s.lines = append(s.lines, l)
-		return
+	case said == "(connected)": // a line before it says so
+		s.command = ""
+		s.server(l, answer, false)
+	case said == "(TLS handshake)":
+		s.handshake(l, strings.Trim(answer, "()"))
+	default:
+		s.client(l, said)
+		s.server(l, answer, false)
 	}
-	s.client(l, said)
-	s.server(l, answer, false)
+}
+
+// handshake adds the end of a TLS handshake: "TLS1.3 … verified", or what went
+// wrong.
+func (s *story) handshake(l Line, text string) {
+	l.Text = text
+	switch {
+	case !strings.HasPrefix(text, "TLS"):
+		l.Severity, l.Explain = Warn, "Encryption could not be agreed on."
+	case strings.Contains(text, "unverified"):
+		l.Severity, l.Explain = OK, "The connection is encrypted from here on. The certificate proves nothing, and nothing demands that it does."
+	default:
+		l.Severity, l.Explain = OK, "The connection is encrypted from here on, and the certificate is the right one."
+	}
+	s.lines = append(s.lines, l)
 }
 
 func (s *story) client(l Line, text string) {
 	l.Side, l.Text = Client, text
 	l.Command, l.Explain = explainCommand(text)
+	s.command = l.Command
+	if l.Command == "BDAT" && !strings.HasSuffix(strings.ToUpper(text), "LAST") {
+		s.command = "BDAT more"
+	}
 	s.lines = append(s.lines, l)
 }
 
-// server adds a reply; ours says that we gave it.
+// server adds a reply; ours says that we gave it. The lines of one reply, which
+// our transcript has one by one, become one.
 func (s *story) server(l Line, text string, ours bool) {
 	l.Side, l.Text = Server, text
 	r := ParseReply(text)
-	if r.Code == 0 { // "(TLS1.3 …)", or the end of a connection
+	if r.Code == 0 { // the end of a connection
 		s.lines = append(s.lines, l)
+		return
+	}
+	if n := len(s.lines); n > 0 && s.lines[n-1].Side == Server && isMore(s.lines[n-1].Text, text) {
+		s.lines[n-1].Text = joinReply(s.lines[n-1].Text, text)
 		return
 	}
 	l.Code = r.Code
 	if r.Status != (mail.Status{}) {
 		l.Status = r.Status.String()
 	}
-	l.Explain, l.Severity = explainReply(r, ours)
+	l.Explain, l.Severity = s.explainReply(r, ours)
 	s.lines = append(s.lines, l)
 }
 
+// isMore reports whether text goes on with a reply whose lines so far are
+// before (RFC 5321 section 4.2.1: all but the last have a dash after the code).
+func isMore(before, text string) bool {
+	return len(before) > 3 && before[3] == '-' && len(text) >= 3 && before[:3] == text[:3]
+}
+
+// joinReply puts one more line behind a reply, which keeps the dash until the
+// last one.
+func joinReply(before, text string) string {
+	if len(text) < 4 {
+		return text[:3] + " " + before[4:]
+	}
+	if len(before) > maxReply {
+		return before[:3] + text[3:4] + before[4:]
+	}
+	return before[:3] + text[3:4] + before[4:] + " " + text[4:]
+}
+
+// agreedTexts say what a reply of success to a command means.
+var agreedTexts = map[string]string{
+	"HELO":      "The server says its name.",
+	"EHLO":      "The server says its name, and what it can do.",
+	"STARTTLS":  "The server is ready to encrypt.",
+	"MAIL":      "The sender is fine.",
+	"RCPT":      "The recipient is taken.",
+	"DATA":      "The message is taken: the server is responsible for it now.",
+	"BDAT":      "The message is taken: the server is responsible for it now.",
+	"BDAT more": "The piece is taken.",
+	"(MESSAGE)": "The message is taken: the server is responsible for it now.",
+	"RSET":      "The transaction is dropped.",
+}
+
 // explainReply says what a reply means.
-func explainReply(r Reply, ours bool) (string, Severity) {
+func (s *story) explainReply(r Reply, ours bool) (string, Severity) {
+	if c := r.class(); c == 2 || c == 3 {
+		if text := codeTexts[r.Code]; text != "" && r.Code != 250 && s.command != "STARTTLS" {
+			return upperFirst(text) + ".", OK
+		}
+		if text := agreedTexts[s.command]; text != "" {
+			return text, OK
+		}
+		return "The server agrees.", OK
+	}
 	who := "The other server"
 	if ours {
 		who = "This server"
@@ -158,13 +230,7 @@ func explainReply(r Reply, ours bool) (string, Severity) {
 	if meaning != "" {
 		meaning = ": " + meaning
 	}
-	switch r.class() {
-	case 2, 3:
-		if text := codeTexts[r.Code]; r.Code != 250 && text != "" {
-			return upperFirst(text) + ".", OK
-		}
-		return who + " agrees.", OK
-	case 4:
+	if r.class() == 4 {
 		return who + " says no for now" + meaning + ". The client may try again later.", Warn
 	}
 	return who + " says no for good" + meaning + ".", Fail

@@ -88,7 +88,8 @@ func (a *attempt) event(r *Result, to mail.Path, now time.Time) trace.Event {
 		text += ": " + reply
 	}
 	if word == "deferred" && !a.next.IsZero() {
-		text += "; next attempt at " + a.next.UTC().Format(time.RFC3339)
+		fields["next"] = a.next.UTC().Format(time.RFC3339)
+		text += "; next attempt at " + fields["next"]
 	}
 	return trace.Event{Time: now, Kind: trace.Attempt, Text: text, Fields: fields}
 }
