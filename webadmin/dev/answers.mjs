@@ -17,7 +17,7 @@ function series(names, from, to, step) {
   return { names, step, points };
 }
 
-const beats = (bad) => Array.from({ length: 30 }, (_, i) => ({ at: at((30 - i) * 86400), state: i >= 30 - bad ? 'warn' : i === 11 ? 'unknown' : i === 4 ? 'fail' : 'ok' }));
+const beats = (bad) => [[29, 'ok'], [25.5, 'fail'], [25, 'ok'], [19, 'unknown'], [17.5, 'ok'], [bad, 'warn']].map(([days, s]) => ({ at: at(days * 86400), state: s }));
 
 export const checks = [
   { id: 'ptr6', group: 'network', title: 'The IPv6 address has no reverse name', state: 'warn', saw: '2001:db8::5 has no PTR record', want: '2001:db8::5 → mail.example.org', why: 'Gmail and others refuse mail from addresses without a reverse name. Mail goes out over IPv4 meanwhile.', fix: 'Set the reverse name of 2001:db8::5 to mail.example.org where you rent the server: its network settings, often called “Reverse DNS”.', since: at(2 * 86400), checkedAt: at(180), history: beats(2) },
@@ -77,14 +77,14 @@ const story = (trace) => [
 
 const row = (id, title, points, of, state, text, evidence, fix) => ({ id, title, points, of, state, text, evidence, fix });
 const deliverability = {
-  score: 82, of: 100, verdict: 'Fair. Most places take your mail; Microsoft slows it down.',
+  score: 75, of: 90, verdict: 'Fair. Most places take your mail; Microsoft slows it down.',
   rows: [
     row('identity.auth', 'SPF, DKIM and DMARC', 20, 20, 'ok', 'all three in place and aligned', ['example.org: SPF pass, DKIM r1 pass, DMARC p=none'], ''),
     row('identity.ptr', 'Reverse name', 5, 10, 'warn', 'missing for IPv6', ['203.0.113.5 → mail.example.org', '2001:db8::5 has no PTR record'], 'Set the reverse name where you rent the server.'),
     row('acceptance', 'Acceptance by the big providers', 20, 30, 'fail', 'Microsoft slows you down', ['451 4.7.650 … rate limited due to IP reputation (S775), 12 times since Tuesday'], 'Ask Microsoft for mitigation with the form at sender.office.com, and keep sending steadily.'),
     row('lists', 'Blocklists', 15, 15, 'ok', 'on none of 8', ['zen.example refused to answer our resolver: not counted'], ''),
     row('tls', 'Encryption', 10, 10, 'ok', 'MTA-STS and TLS reports in place', [], ''),
-    row('placement', 'Inbox or junk', 7, 10, 'unknown', 'not enough answers yet', [], 'Send a test mail and say where it arrived.'),
+    row('placement', 'Inbox or junk', 0, 10, 'unknown', 'not enough answers yet', [], 'Send a test mail and say where it arrived.'),
     row('hygiene', 'Bounces', 5, 5, 'ok', '1 of 96 messages bounced', [], ''),
   ],
   providers: [
@@ -130,7 +130,7 @@ export const routes = [
   ['POST', '/session:reauth', ({ body }) => (body.password === 'secret' ? [200, {}] : problem(401, 'invalid-login', 'Not right', 'The password is wrong.'))],
   ['DELETE', '/session', () => ((state.signedIn = false), [204])],
   ['GET', '/overview', () => [200, {
-    sentence: 'Your mail server works. One thing needs a look.', state: 'warn', toFix: checks.map((c) => ({ ...c, muted: state.muted.get(c.id) })),
+    sentence: 'Your mail server works. One thing needs a look.', state: 'warn', toFix: checks.map((c) => ({ ...c, mutedUntil: state.muted.get(c.id) })),
     last24h: { in: 412, out: 96, refused: 1930, accepted: 96, acceptedShare: 1, queue: 20, p95DeliverySeconds: 1.8, series: series(['mail.in', 'mail.out', 'mail.refused'], now / 1000 - 86400, now / 1000, 3600) },
     disk: { used: 12.4e9, total: 40e9, fullAt: '2028-03-14T00:00:00Z' }, certificate: { notAfter: at(-61 * 86400) }, version: state.version, checks: { ok: 31, warn: 2, fail: 0, unknown: 2 },
   }]],

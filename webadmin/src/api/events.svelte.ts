@@ -93,9 +93,10 @@ class Events {
     }
   }
 
+  // After a gap too long to be sent again the server says "missed": everybody has to look anew.
   #deliver(event: LiveEvent): void {
     for (const [name, listeners] of this.#listeners) {
-      if (name === event.event || (name.endsWith('.') && event.event.startsWith(name))) listeners.forEach((listener) => listener(event));
+      if (event.event === 'missed' || name === event.event || (name.endsWith('.') && event.event.startsWith(name))) listeners.forEach((listener) => listener(event));
     }
   }
 }

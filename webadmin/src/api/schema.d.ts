@@ -384,6 +384,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what the checks of this server found last. */
+        get: operations["list-checks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/checks/{id}:mute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keep a check out of what there is to fix. */
+        post: operations["mute-check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/checks/{id}:unmute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell of a check again. */
+        post: operations["unmute-check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/checks:run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run checks now, and wait for them. */
+        post: operations["run-checks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/domains": {
         parameters: {
             query?: never;
@@ -1373,6 +1441,53 @@ export interface components {
              */
             changed: number;
         };
+        CheckReport: {
+            counts: components["schemas"]["ChecksCounts"];
+            items: components["schemas"]["ChecksResult"][];
+            sentence: string;
+            state: string;
+            toFix: components["schemas"]["ChecksResult"][];
+        };
+        ChecksCounts: {
+            /** Format: int64 */
+            fail: number;
+            /** Format: int64 */
+            muted: number;
+            /** Format: int64 */
+            ok: number;
+            /** Format: int64 */
+            unknown: number;
+            /** Format: int64 */
+            warn: number;
+        };
+        ChecksPoint: {
+            /** Format: date-time */
+            at: string;
+            state: string;
+        };
+        ChecksResult: {
+            /** Format: date-time */
+            checkedAt?: string;
+            domain?: string;
+            fix?: string;
+            fixLink?: string;
+            group: string;
+            history: components["schemas"]["ChecksPoint"][];
+            id: string;
+            /** Format: date-time */
+            mutedUntil?: string;
+            saw: string;
+            /** Format: date-time */
+            since?: string;
+            state: string;
+            title: string;
+            want: string;
+            why: string;
+        };
+        ChecksToRun: {
+            /** @description Absent: all. */
+            ids?: string[];
+        };
         ClientSetup: {
             address: string;
             /** @description A page that says how. */
@@ -1583,6 +1698,10 @@ export interface components {
             /** @description File mail here, too, when it goes on. */
             keepCopy?: boolean;
             name?: string;
+        };
+        MuteUntil: {
+            /** Format: date-time */
+            until: string;
         };
         NewAPIKey: {
             cidrs?: string[];
@@ -2987,6 +3106,136 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageCertificateStatus"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckReport"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "mute-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The check, as in ptr.v4. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MuteUntil"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChecksResult"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "unmute-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The check, as in ptr.v4. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChecksResult"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "run-checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChecksToRun"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckReport"];
                 };
             };
             /** @description What went wrong. */

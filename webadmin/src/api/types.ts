@@ -14,6 +14,11 @@ export type QueueSelection = Schemas['QueueSelection'];
 
 export type State = 'ok' | 'warn' | 'fail' | 'unknown';
 
+export interface StateChange {
+  at: string;
+  state: State;
+}
+
 export interface Check {
   id: string;
   group: string;
@@ -22,12 +27,14 @@ export interface Check {
   saw: string;
   want: string;
   why: string;
-  fix: string;
+  fix?: string;
   fixLink?: string;
-  muted?: string;
-  since: string;
-  checkedAt: string;
-  history?: { at: string; state: State }[];
+  domain?: string;
+  mutedUntil?: string;
+  since?: string;
+  checkedAt?: string;
+  // Changes of the last 30 days, oldest first.
+  history?: StateChange[];
 }
 
 export interface Last24h {

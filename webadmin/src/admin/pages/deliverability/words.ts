@@ -13,3 +13,6 @@ export function providerWord(state: State): string {
       return t('Too little mail to say');
   }
 }
+
+// points are shown whole, or with one digit where that matters.
+export const points = (n: number): string => String(Number(n.toFixed(1)));
