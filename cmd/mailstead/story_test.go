@@ -37,7 +37,7 @@ func TestStories(t *testing.T) {
 	}
 	defer log.Close()
 	for _, tt := range []struct {
-		to, direction, outcome string // "": any
+		to, direction, outcome string   // "": any
 		want                   []string // severity, text and explanation of lines, in this order
 	}{
 		{"a@bigmail.test", "out", "delivered", []string{
