@@ -89,6 +89,9 @@ func describeDomain(w io.Writer, d admin.Domain) {
 	if d.Disabled {
 		rows = append(rows, []string{"disabled", "it takes no mail, and nobody can log in"})
 	}
+	if d.AppOnly {
+		rows = append(rows, []string{"login", "mail programs need an app password"})
+	}
 	table(w, rows...)
 	fmt.Fprintln(w, "\nPublish these records in the DNS (`mailstead domain check` compares):")
 	for _, r := range d.Records {
@@ -105,14 +108,17 @@ type domainSetCmd struct {
 	CatchAll  *string `help:"Gets mail for addresses that do not exist; an empty value: nobody." placeholder:"ADDRESS"`
 	Separator *string `help:"Separates subaddresses; \"off\" for none." placeholder:"CHAR"`
 	Disabled  *bool   `help:"Take no mail, and let nobody log in." negatable:""`
+
+	AppPasswordsOnly *bool `help:"Refuse the passwords of its accounts to mail programs." negatable:""`
 }
 
 func (c *domainSetCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
-	if c.CatchAll == nil && c.Separator == nil && c.Disabled == nil {
-		return usageError("say what to change: --catch-all, --separator, --disabled or --no-disabled")
+	ch := admin.DomainChange{CatchAll: c.CatchAll, Separator: c.Separator, Disabled: c.Disabled, AppPasswordsOnly: c.AppPasswordsOnly}
+	if ch == (admin.DomainChange{}) {
+		return usageError("say what to change: `mailstead domain set --help` shows what there is")
 	}
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		d, err := op.SetDomain(ctx, c.Name, admin.DomainChange{CatchAll: c.CatchAll, Separator: c.Separator, Disabled: c.Disabled})
+		d, err := op.SetDomain(ctx, c.Name, ch)
 		if err != nil {
 			return err
 		}

@@ -107,6 +107,8 @@ func testCommands(t *testing.T, data string) {
 		{"alias list", 0, []string{"info@xn--exmple-cua.org"}},
 		{"alias remove info@exämple.org bo@exämple.org", 0, []string{"no longer leads to"}},
 		{"domain set exämple.org --catch-all ana@exämple.org", 0, []string{"catch-all"}},
+		{"domain set exämple.org --app-passwords-only", 0, []string{"need an app password"}},
+		{"domain set exämple.org --no-app-passwords-only", 0, nil},
 		{"domain set exämple.org", 2, []string{"say what to change"}},
 		{"domain show exämple.org", 0, []string{"ana@xn--exmple-cua.org"}},
 		{"domain check exämple.org", 1, []string{"only a running server"}},
