@@ -35,7 +35,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
         args: [
           '--no-sandbox',
           `--ignore-certificate-errors-spki-list=${server.spki}`,
-          `--host-resolver-rules=MAP ${server.ready.hostname} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
+          '--host-resolver-rules=MAP localhost 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
         ],
       });
     },

@@ -43,9 +43,9 @@ export class Server {
     private readonly said: string[],
   ) {}
 
-  /** The address of the pages, by the server's name: the browser maps it to 127.0.0.1. */
+  /** The address of the pages, as the links of `try` have it. */
   get origin(): string {
-    return `https://${this.ready.hostname}:${port(this.ready.https)}`;
+    return `https://localhost:${port(this.ready.https)}`;
   }
 
   /** All that the server has logged. */

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { connect } from 'node:tls';
+import { port, type Ready } from './server';
+
+/** Runs commands after a login by IMAP over TLS and returns all lines that came. It fails unless each was answered with OK. */
+export function imap(ready: Ready, login: { address: string; password: string }, ...commands: string[]): Promise<string[]> {
+  return new Promise((done, fail) => {
+    const socket = connect({ host: '127.0.0.1', port: port(ready.imaps), servername: ready.hostname, ca: readFileSync(ready.ca) });
+    const all = [`LOGIN "${login.address}" "${login.password}"`, ...commands, 'LOGOUT'];
+    const lines: string[] = [];
+    let at = 0; // the command that is under way
+    socket.on('error', fail);
+    socket.setTimeout(20_000, () => socket.destroy(new Error('the IMAP server does not answer')));
+    const say = () => socket.write(`a${at + 1} ${all[at++]}\r\n`);
+    createInterface({ input: socket }).on('line', (line) => {
+      lines.push(line);
+      if (at === 0) return say(); // the greeting
+      if (!line.startsWith(`a${at} `)) return;
+      if (!line.startsWith(`a${at} OK`)) {
+        socket.end();
+        return fail(new Error(line));
+      }
+      if (at < all.length) return say();
+      socket.end();
+      done(lines);
+    });
+  });
+}
