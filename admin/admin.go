@@ -94,6 +94,8 @@ type Options struct {
 type Admin struct {
 	opts   Options
 	close  func() error
+	hub    *hub
+	jobs   *jobs
 	checks *checks.Registry // nil: there are none
 
 	dnsMu sync.Mutex // over what is remembered of the DNS
@@ -110,7 +112,7 @@ func New(o Options) *Admin {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &Admin{opts: o, close: func() error { return nil }}
+	a := &Admin{hub: newHub(o.Now()), jobs: newJobs(), opts: o, close: func() error { return nil }}
 	if o.Server != nil && o.Resolver != nil {
 		a.checks = a.newChecks(*o.Server)
 	}

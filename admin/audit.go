@@ -92,6 +92,9 @@ type Preview struct {
 	Changes []Change `json:"changes"`
 }
 
+// PreviewOf says what rehearsed changes make different.
+func PreviewOf(r *directory.Rehearsal) Preview { return preview(r.Changes()) }
+
 func preview(list []directory.FieldChange) Preview {
 	p := Preview{Changes: []Change{}}
 	for _, c := range list {

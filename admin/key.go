@@ -135,6 +135,12 @@ func addrText(a netip.Addr) string {
 	return a.String()
 }
 
+// KeyLives reports whether a key is there still, and good.
+func (a *Admin) KeyLives(id string) bool {
+	k, err := a.opts.Directory.APIKey(id)
+	return err == nil && (k.Expires.IsZero() || k.Expires.After(a.opts.Now()))
+}
+
 // VerifyKey returns who a key stands for that a program at ip shows.
 func (a *Admin) VerifyKey(typed string, ip netip.Addr) (Principal, error) {
 	k, err := a.opts.Directory.VerifyAPIKey(typed, ip)

@@ -69,6 +69,7 @@ const (
 	KindUser   Kind = "user"   // signed in with a browser
 	KindKey    Kind = "key"    // an API key
 	KindSocket Kind = "socket" // the local admin socket, or the data itself
+	KindSetup  Kind = "setup"  // the browser of the first-run wizard
 	KindSystem Kind = "system" // the server on its own behalf
 )
 

@@ -125,6 +125,10 @@ func (a *Admin) ChangeQueue(ctx context.Context, do QueueAction, which QueueSele
 	if err != nil {
 		return 0, err
 	}
+	if r := directory.RehearsalOf(ctx); r != nil {
+		r.Entries = append(r.Entries, directory.AuditEntry{Action: "queue." + string(do), Object: fmt.Sprintf("%d messages", len(ids))})
+		return 0, directory.ErrRehearsed
+	}
 	for page := range slices.Chunk(ids, changePage) {
 		if err := change(ctx, page...); err != nil {
 			return 0, notInQueue(err)

@@ -25,23 +25,34 @@ func (s *Server) accountRoutes() {
 			return answer(s.admin.Accounts(ctx, admin.AccountFilter{Paging: in.page(), Domain: in.Domain, Query: in.Query, State: in.State, Role: in.Role}))
 		})
 	handle(s, operation{id: "add-account", method: "POST", path: "/accounts", summary: "Add an account with its mailboxes.", status: http.StatusCreated},
-		func(ctx context.Context, in *struct{ Body admin.NewAccount }) (*body[admin.Account], error) {
+		func(ctx context.Context, in *struct {
+			DryRun
+			Body admin.NewAccount
+		}) (*body[admin.Account], error) {
 			return answer(s.admin.AddAccount(ctx, in.Body))
 		})
-	handle(s, operation{id: "get-account", method: "GET", path: "/accounts/{address}", summary: "Show an account and what it uses."},
+	handle(s, operation{id: "get-account", method: "GET", path: "/accounts/{address}", summary: "Show an account and what it uses.", etag: true},
 		func(ctx context.Context, in *AccountPath) (*body[admin.Account], error) {
 			return answer(s.admin.Account(ctx, in.Address))
 		})
 	type change struct {
 		AccountPath
+		DryRun
+		IfMatch
 		Body admin.AccountChange
 	}
-	handle(s, operation{id: "change-account", method: "PATCH", path: "/accounts/{address}", summary: "Change an account."},
+	handle(s, operation{id: "change-account", method: "PATCH", path: "/accounts/{address}", summary: "Change an account.", etag: true},
 		func(ctx context.Context, in *change) (*body[admin.Account], error) {
-			return answer(s.admin.SetAccount(ctx, in.Address, in.Body))
+			return changeIf(s, in.IfMatch,
+				func() (admin.Account, error) { return s.admin.Account(ctx, in.Address) },
+				func() (admin.Account, error) { return s.admin.SetAccount(ctx, in.Address, in.Body) })
 		})
+	type remove struct {
+		AccountPath
+		DryRun
+	}
 	handle(s, operation{id: "remove-account", method: "DELETE", path: "/accounts/{address}", summary: "Remove an account with all its mail."},
-		func(ctx context.Context, in *AccountPath) (*none, error) {
+		func(ctx context.Context, in *remove) (*none, error) {
 			return nil, s.admin.RemoveAccount(ctx, in.Address)
 		})
 	s.accountVerbs()

@@ -23,15 +23,19 @@ func (s *Server) aliasRoutes() {
 			return answer(s.admin.Aliases(ctx, admin.AliasFilter{Paging: in.page(), Domain: in.Domain, Query: in.Query}))
 		})
 	handle(s, operation{id: "add-alias", method: "POST", path: "/aliases", summary: "Make an alias, or add targets to one."},
-		func(ctx context.Context, in *struct{ Body aliasBody }) (*body[admin.Alias], error) {
+		func(ctx context.Context, in *struct {
+			DryRun
+			Body aliasBody
+		}) (*body[admin.Alias], error) {
 			return answer(s.admin.AddAlias(ctx, in.Body.Address, in.Body.Targets))
 		})
-	handle(s, operation{id: "get-alias", method: "GET", path: "/aliases/{address}", summary: "Show an alias."},
+	handle(s, operation{id: "get-alias", method: "GET", path: "/aliases/{address}", summary: "Show an alias.", etag: true},
 		func(ctx context.Context, in *AccountPath) (*body[admin.Alias], error) {
 			return answer(s.admin.Alias(ctx, in.Address))
 		})
 	type remove struct {
 		AccountPath
+		DryRun
 		Target []string `query:"target,explode" doc:"Take only these targets out."`
 	}
 	handle(s, operation{id: "remove-alias", method: "DELETE", path: "/aliases/{address}", summary: "Remove an alias, or some of its targets."},

@@ -23,20 +23,27 @@ func (s *Server) domainRoutes() {
 			return answer(s.admin.Domains(ctx, admin.DomainFilter{Paging: in.page(), Query: in.Query}))
 		})
 	handle(s, operation{id: "add-domain", method: "POST", path: "/domains", summary: "Add a domain and make its DKIM keys.", status: http.StatusCreated},
-		func(ctx context.Context, in *struct{ Body admin.NewDomain }) (*body[admin.Domain], error) {
+		func(ctx context.Context, in *struct {
+			DryRun
+			Body admin.NewDomain
+		}) (*body[admin.Domain], error) {
 			return answer(s.admin.AddDomain(ctx, in.Body))
 		})
-	handle(s, operation{id: "get-domain", method: "GET", path: "/domains/{domain}", summary: "Show a domain with the records to publish."},
+	handle(s, operation{id: "get-domain", method: "GET", path: "/domains/{domain}", summary: "Show a domain with the records to publish.", etag: true},
 		func(ctx context.Context, in *DomainPath) (*body[admin.Domain], error) {
 			return answer(s.admin.Domain(ctx, in.Domain))
 		})
 	type change struct {
 		DomainPath
+		DryRun
+		IfMatch
 		Body admin.DomainChange
 	}
-	handle(s, operation{id: "change-domain", method: "PATCH", path: "/domains/{domain}", summary: "Change a domain."},
+	handle(s, operation{id: "change-domain", method: "PATCH", path: "/domains/{domain}", summary: "Change a domain.", etag: true},
 		func(ctx context.Context, in *change) (*body[admin.Domain], error) {
-			return answer(s.admin.SetDomain(ctx, in.Domain, in.Body))
+			return changeIf(s, in.IfMatch,
+				func() (admin.Domain, error) { return s.admin.Domain(ctx, in.Domain) },
+				func() (admin.Domain, error) { return s.admin.SetDomain(ctx, in.Domain, in.Body) })
 		})
 	s.domainRemoval()
 	handle(s, operation{id: "get-domain-dns", method: "GET", path: "/domains/{domain}/dns", summary: "Show which records the DNS should have, and had when it was last looked at."},
@@ -52,12 +59,13 @@ func (s *Server) domainRoutes() {
 func (s *Server) domainRemoval() {
 	type remove struct {
 		DomainPath
+		DryRun
 		Force   bool   `query:"force" doc:"Remove its accounts, too, with all their mail."`
 		Confirm string `query:"confirm" doc:"With force: the name of the domain."`
 	}
 	handle(s, operation{id: "remove-domain", method: "DELETE", path: "/domains/{domain}", summary: "Remove a domain."},
 		func(ctx context.Context, in *remove) (*none, error) {
-			if in.Force && in.Confirm != in.Domain {
+			if in.Force && in.Confirm != in.Domain && !in.DryRun.DryRun {
 				return nil, confirmation("query.confirm", in.Domain)
 			}
 			return nil, s.admin.RemoveDomain(ctx, in.Domain, in.Force)

@@ -8,6 +8,7 @@ import (
 	"path"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -33,7 +34,7 @@ func newHuma(e *echo.Echo, g *echo.Group) huma.API {
 		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
-		Transformers:                 []huma.Transformer{translate},
+		Transformers:                 []huma.Transformer{translate, tag},
 	}
 	plain := humaecho.NewWithGroup(e, g, huma.Config{})
 	return huma.NewAPI(config, verbs{plain.Adapter()})
@@ -99,6 +100,9 @@ type operation struct {
 	// signIn needs the part that signs people in.
 	signIn bool
 	status int // of success, if it is not what the method says
+	// answers is the media type of success, where it is not JSON.
+	answers string
+	etag    bool // the answer is about one thing, and has an ETag
 }
 
 // tag is the resource of an operation: the first part of its path.
@@ -118,6 +122,12 @@ func handle[I, O any](s *Server, o operation, do func(context.Context, *I) (*O, 
 			Content:     map[string]*huma.MediaType{problemType: {Schema: &huma.Schema{Ref: "#/components/schemas/Problem"}}},
 		}},
 	}
+	if o.answers != "" {
+		op.Responses[strconv.Itoa(max(o.status, http.StatusOK))] = &huma.Response{Description: "OK", Content: map[string]*huma.MediaType{o.answers: {Schema: &huma.Schema{Type: huma.TypeString}}}}
+	}
+	if o.etag {
+		op.Metadata = map[string]any{"etag": true}
+	}
 	if o.public {
 		op.Security = []map[string][]string{}
 	} else {
@@ -126,6 +136,9 @@ func handle[I, O any](s *Server, o operation, do func(context.Context, *I) (*O, 
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		if o.signIn && s.admin.SignIn() == nil {
 			return nil, problem(http.StatusServiceUnavailable, "unavailable", "only a running server signs people in")
+		}
+		if d, ok := any(in).(interface{ dry() bool }); ok && d.dry() {
+			return nil, s.describe(ctx, o.method, rehearse(ctx, func(ctx context.Context) error { _, err := do(ctx, in); return err }))
 		}
 		out, err := do(ctx, in)
 		if err != nil {

@@ -15,11 +15,16 @@ type passwordChange struct {
 }
 
 func (s *Server) meRoutes() {
-	handle(s, operation{id: "get-me", method: "GET", path: "/me", summary: "Show your account."},
+	handle(s, operation{id: "get-me", method: "GET", path: "/me", summary: "Show your account.", etag: true},
 		func(ctx context.Context, _ *none) (*body[admin.Me], error) { return answer(s.admin.Me(ctx)) })
-	handle(s, operation{id: "change-me", method: "PATCH", path: "/me", summary: "Change your account."},
-		func(ctx context.Context, in *struct{ Body admin.MeChange }) (*body[admin.Me], error) {
-			return answer(s.admin.SetMe(ctx, in.Body))
+	handle(s, operation{id: "change-me", method: "PATCH", path: "/me", summary: "Change your account.", etag: true},
+		func(ctx context.Context, in *struct {
+			IfMatch
+			Body admin.MeChange
+		}) (*body[admin.Me], error) {
+			return changeIf(s, in.IfMatch,
+				func() (admin.Me, error) { return s.admin.Me(ctx) },
+				func() (admin.Me, error) { return s.admin.SetMe(ctx, in.Body) })
 		})
 	handle(s, operation{id: "set-my-password", method: "POST", path: "/me:password", summary: "Set another password; all your other sessions end.", status: http.StatusNoContent},
 		func(ctx context.Context, in *struct{ Body passwordChange }) (*none, error) {

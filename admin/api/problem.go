@@ -70,6 +70,7 @@ func codes() []struct {
 		{"exists", http.StatusConflict, directory.ErrExists},
 		{"in-use", http.StatusConflict, directory.ErrInUse},
 		{"conflict", http.StatusConflict, directory.ErrConflict},
+		{"conflict", http.StatusConflict, directory.ErrConflict},
 		{"invalid", http.StatusUnprocessableEntity, directory.ErrInvalid},
 		{"unavailable", http.StatusServiceUnavailable, admin.ErrUnavailable},
 		{"signed-out", http.StatusUnauthorized, admin.ErrSignedOut},
@@ -110,9 +111,17 @@ func codeOf(status int) string {
 	return "invalid"
 }
 
-// describe makes a problem of an error. What nobody has classified is told to
+// describe makes an answer of an error. What nobody has classified is told to
 // the operator on the socket; others find it in the log.
-func (s *Server) describe(ctx context.Context, method string, err error) *Problem {
+func (s *Server) describe(ctx context.Context, method string, err error) huma.StatusError {
+	var preview *previewed
+	if errors.As(err, &preview) {
+		return preview
+	}
+	return s.problem(ctx, method, err)
+}
+
+func (s *Server) problem(ctx context.Context, method string, err error) *Problem {
 	var known *Problem
 	if errors.As(err, &known) {
 		return known
@@ -156,6 +165,9 @@ func fields(method string, err error) []FieldError {
 	if method == http.MethodGet || method == http.MethodDelete {
 		location = "query"
 	}
+	if fe.Field == "Last-Event-ID" {
+		location = "header"
+	}
 	if fe.Field != "" {
 		location += "." + fe.Field
 	}
@@ -189,7 +201,7 @@ func (s *Server) fail(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
-	p := s.describe(c.Request().Context(), c.Request().Method, err)
+	p := s.problem(c.Request().Context(), c.Request().Method, err)
 	for k, v := range p.header {
 		c.Response().Header()[k] = v
 	}

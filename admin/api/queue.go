@@ -41,7 +41,10 @@ func (s *Server) queueRoutes() {
 		{admin.Cancel, "Remove messages without a report to their senders."},
 	} {
 		handle(s, operation{id: string(verb.do) + "-queue", method: "POST", path: "/queue:" + string(verb.do), summary: verb.summary},
-			func(ctx context.Context, in *struct{ Body admin.QueueSelection }) (*body[Changed], error) {
+			func(ctx context.Context, in *struct {
+				DryRun
+				Body admin.QueueSelection
+			}) (*body[Changed], error) {
 				n, err := s.admin.ChangeQueue(ctx, verb.do, in.Body)
 				return answer(Changed{n}, err)
 			})

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -41,7 +42,10 @@ type Options struct {
 	Clients http.Handler   // tells clients how to connect; nil: nobody
 	HSTS    bool           // the certificate is one that browsers trust
 	Banner  string         // to show on every page
-	Logger  *slog.Logger
+	// NoLimits lets everybody ask as often as they like, for load tests.
+	NoLimits bool
+	Now      func() time.Time
+	Logger   *slog.Logger
 }
 
 // Server is the API behind its two doors.
@@ -51,6 +55,11 @@ type Server struct {
 	log   *slog.Logger
 	echo  *echo.Echo
 	huma  huma.API
+
+	streams  streams
+	limiters *limiters
+	answers  *answers
+	changes  sync.Mutex // that have a condition
 }
 
 // New makes a Server.
@@ -58,7 +67,11 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{opts: o, admin: o.Admin, log: o.Logger, echo: echo.New()}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Server{opts: o, admin: o.Admin, log: o.Logger, echo: echo.New(),
+		limiters: newLimiters(o.Now), answers: newAnswers(o.Now)}
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = extractor(o.Proxies)
@@ -67,11 +80,12 @@ func New(o Options) (*Server, error) {
 	e.Use(s.version, s.secure,
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: s.logPanic}),
 		middleware.ContextTimeoutWithConfig(middleware.ContextTimeoutConfig{
+			Skipper:      func(c echo.Context) bool { return c.Path() == Prefix+eventsPath },
 			Timeout:      requestTimeout,
 			ErrorHandler: func(err error, _ echo.Context) error { return err },
 		}),
 	)
-	for _, m := range []echo.MiddlewareFunc{noStore, onlyJSON, sameSite, middleware.BodyLimit("2M"), s.identify, plainParams} {
+	for _, m := range []echo.MiddlewareFunc{noStore, onlyJSON, sameSite, middleware.BodyLimit("2M"), s.identify, s.limit, plainParams, s.once} {
 		e.Use(ofAPI(m))
 	}
 	s.huma = newHuma(e, e.Group(Prefix))
@@ -106,6 +120,8 @@ func (s *Server) routes() {
 	s.auditRoutes()
 	s.metricRoutes()
 	s.linkMaking()
+	s.eventRoutes()
+	s.jobRoutes()
 	s.systemRoutes()
 	s.banRoutes()
 	s.checkRoutes()
@@ -174,6 +190,9 @@ func Listen(path string) (net.Listener, error) {
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: requestTimeout + readTimeout,
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.WithoutCancel(ctx), stopKey{}, ctx)
+		},
 		IdleTimeout: time.Minute, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	stopped := make(chan struct{})

@@ -24,20 +24,28 @@ func (s *Server) settingRoutes() {
 		func(ctx context.Context, _ *none) (*body[admin.Page[directory.Setting]], error) {
 			return answer(s.admin.Settings(ctx))
 		})
-	handle(s, operation{id: "get-setting", method: "GET", path: "/settings/{name}", summary: "Show a setting."},
+	handle(s, operation{id: "get-setting", method: "GET", path: "/settings/{name}", summary: "Show a setting.", etag: true},
 		func(ctx context.Context, in *SettingPath) (*body[directory.Setting], error) {
 			return answer(s.admin.Setting(ctx, in.Name))
 		})
 	type set struct {
 		SettingPath
+		DryRun
+		IfMatch
 		Body settingBody
 	}
-	handle(s, operation{id: "set-setting", method: "PUT", path: "/settings/{name}", summary: "Change a setting."},
+	handle(s, operation{id: "set-setting", method: "PUT", path: "/settings/{name}", summary: "Change a setting.", etag: true},
 		func(ctx context.Context, in *set) (*body[directory.Setting], error) {
-			return answer(s.admin.SetSetting(ctx, in.Name, in.Body.Value))
+			return changeIf(s, in.IfMatch,
+				func() (directory.Setting, error) { return s.admin.Setting(ctx, in.Name) },
+				func() (directory.Setting, error) { return s.admin.SetSetting(ctx, in.Name, in.Body.Value) })
 		})
+	type reset struct {
+		SettingPath
+		DryRun
+	}
 	handle(s, operation{id: "reset-setting", method: "DELETE", path: "/settings/{name}", summary: "Bring a setting back to its default."},
-		func(ctx context.Context, in *SettingPath) (*body[directory.Setting], error) {
+		func(ctx context.Context, in *reset) (*body[directory.Setting], error) {
 			return answer(s.admin.ResetSetting(ctx, in.Name))
 		})
 	s.settingFile()
@@ -55,6 +63,7 @@ func (s *Server) settingFile() {
 			return &file{tomlType, b}, err
 		})
 	type upload struct {
+		DryRun
 		RawBody []byte `contentType:"application/toml"`
 	}
 	handle(s, operation{id: "import-settings", method: "PUT", path: "/settings.toml", summary: "Take the settings of a file."},

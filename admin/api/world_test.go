@@ -82,7 +82,7 @@ func newWorld(t *testing.T) *world {
 		SignIn: signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),
 	})
 	w.people()
-	w.server = handler(t, Options{Admin: w.admin, Version: "test"})
+	w.server = handler(t, Options{Admin: w.admin, Version: "test", Now: w.now})
 	w.web = w.server.Web()
 	return w
 }

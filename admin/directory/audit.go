@@ -61,6 +61,7 @@ func (c *change) audit(action, object string, before, after any) error {
 		}
 	}
 	c.audited = strconv.FormatUint(seq, 10)
+	c.entries = append(c.entries, e)
 	return c.put(bucketAudit, auditKey(seq), e)
 }
 

@@ -180,6 +180,7 @@ type change struct {
 
 	undoes  string // ID of the audit entry that is undone
 	audited string // ID of the last audit entry
+	entries []AuditEntry
 }
 
 // update runs fn in a transaction. When fn fails nothing has changed.
@@ -192,10 +193,14 @@ func (d *Directory) update(ctx context.Context, actor string, fn func(*change) e
 	before := d.current.Load()
 	next := before.clone()
 	err := d.db.Update(func(tx *bolt.Tx) error {
-		if err := fn(&change{tx: tx, next: next, actor: actor, now: d.opts.Now()}); err != nil {
+		c := &change{tx: tx, next: next, actor: actor, now: d.opts.Now()}
+		if err := fn(c); err != nil {
 			return err
 		}
-		return checkOwners(before, next)
+		if err := checkOwners(before, next); err != nil {
+			return err
+		}
+		return c.end(ctx)
 	})
 	if err != nil {
 		return err

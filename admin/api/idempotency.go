@@ -1,0 +1,166 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Bounds of answers that are kept for a repeated request. They are in memory:
+// some have secrets that are shown once.
+const (
+	keepAnswers  = 24 * time.Hour
+	maxAnswers   = 1000
+	maxKept      = 64 << 10 // of one answer
+	maxKeyLength = 200
+)
+
+// kept is the answer to a request with an Idempotency-Key.
+type kept struct {
+	request [sha256.Size]byte
+	at      time.Time
+	done    chan struct{} // closed with the answer
+	status  int           // 0: there is none to repeat
+	header  http.Header
+	body    []byte
+}
+
+// answers are those that can be repeated, by who asked and their key.
+type answers struct {
+	mu  sync.Mutex
+	now func() time.Time
+	by  map[string]*kept
+	age []string // keys, the oldest first
+}
+
+func newAnswers(now func() time.Time) *answers { return &answers{now: now, by: map[string]*kept{}} }
+
+// begin returns the answer under a key, and whether it is yet to be made by
+// who called.
+func (a *answers) begin(key string, request [sha256.Size]byte) (*kept, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.now()
+	for len(a.age) > 0 && (len(a.age) >= maxAnswers || now.Sub(a.by[a.age[0]].at) > keepAnswers) {
+		delete(a.by, a.age[0])
+		a.age = a.age[1:]
+	}
+	if k := a.by[key]; k != nil && k.answered() != unusable {
+		return k, false
+	} else if k == nil {
+		a.age = append(a.age, key)
+	}
+	k := &kept{request: request, at: now, done: make(chan struct{})}
+	a.by[key] = k
+	return k, true
+}
+
+// States of a kept answer.
+const (
+	pending = iota
+	usable
+	unusable
+)
+
+func (k *kept) answered() int {
+	select {
+	case <-k.done:
+		if k.status == 0 {
+			return unusable
+		}
+		return usable
+	default:
+		return pending
+	}
+}
+
+// once gives a POST that is repeated under the same Idempotency-Key the same
+// answer (draft-ietf-httpapi-idempotency-key-header).
+func (s *Server) once(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		key := r.Header.Get("Idempotency-Key")
+		if r.Method != http.MethodPost || key == "" {
+			return next(c)
+		}
+		if len(key) > maxKeyLength {
+			return problem(http.StatusUnprocessableEntity, "invalid", "an Idempotency-Key has at most 200 octets")
+		}
+		sum, err := readRequest(r)
+		if err != nil {
+			return err
+		}
+		k, mine := s.answers.begin(limitKey(r.Context())+"\x00"+key, sum)
+		if !mine {
+			return repeat(r.Context(), c, k, sum)
+		}
+		defer close(k.done)
+		tee := &teeWriter{ResponseWriter: c.Response().Writer}
+		c.Response().Writer = tee
+		if err := next(c); err != nil {
+			s.fail(err, c)
+		}
+		if status := c.Response().Status; status < http.StatusInternalServerError && !tee.over {
+			k.status, k.header, k.body = status, c.Response().Header().Clone(), tee.buf.Bytes()
+		}
+		return nil
+	}
+}
+
+// readRequest reads the body and puts it back; the sum stands for the request.
+func readRequest(r *http.Request) ([sha256.Size]byte, error) {
+	body, err := io.ReadAll(r.Body) // is bounded by BodyLimit
+	if err != nil {
+		return [sha256.Size]byte{}, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return sha256.Sum256(append([]byte(r.URL.RequestURI()+"\x00"), body...)), nil
+}
+
+// repeat sends an answer once more.
+func repeat(ctx context.Context, c echo.Context, k *kept, sum [sha256.Size]byte) error {
+	if k.request != sum {
+		return problem(http.StatusUnprocessableEntity, "idempotency-key", "this Idempotency-Key was used for another request; use a new one")
+	}
+	select {
+	case <-k.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if k.status == 0 {
+		return problem(http.StatusConflict, "idempotency-key", "the first request with this Idempotency-Key failed; try again")
+	}
+	h := c.Response().Header()
+	for name, values := range k.header {
+		if name != "Ratelimit" && name != "Ratelimit-Policy" {
+			h[name] = values
+		}
+	}
+	h.Set("Idempotency-Replayed", "true")
+	c.Response().WriteHeader(k.status)
+	_, err := c.Response().Write(k.body)
+	return err
+}
+
+// teeWriter keeps what is written, up to a limit.
+type teeWriter struct {
+	http.ResponseWriter
+	buf  bytes.Buffer
+	over bool
+}
+
+func (t *teeWriter) Write(b []byte) (int, error) {
+	if t.over = t.over || t.buf.Len()+len(b) > maxKept; !t.over {
+		t.buf.Write(b)
+	}
+	return t.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (t *teeWriter) Unwrap() http.ResponseWriter { return t.ResponseWriter }
