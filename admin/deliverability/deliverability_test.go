@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailstead/mailstead/admin/checks"
+	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/smtp/queue"
@@ -216,6 +218,39 @@ func TestScoreIsTheSumOfItsRows(t *testing.T) {
 				t.Errorf("the rows add up to %v of %v of %v", score, of, nominal)
 			}
 		})
+	}
+}
+
+// TestFindings: the worst of several counts, and an unknown one is no harm.
+func TestFindings(t *testing.T) {
+	f := Findings([]checks.Result{
+		{ID: "ptr.v4", State: checks.OK, Saw: "v4 is fine"}, {ID: "ptr.v6", State: checks.Warn, Saw: "v6 has no name", Fix: "set it"},
+		{ID: "hostname", State: checks.OK, Saw: "it leads here"}, {ID: "clock", State: checks.Fail},
+		{ID: "blocklist.a.test", State: checks.OK, Saw: "not on it"}, {ID: "blocklist.b.test", State: checks.Unknown, Saw: "no answer"},
+	}, []dnsadvice.Report{
+		{Domain: "one.test", Groups: []dnsadvice.GroupView{{Records: []dnsadvice.Record{
+			{ID: "spf", State: dnsadvice.OK, Text: "right"}, {ID: "dkim-a", State: dnsadvice.OK}, {ID: "dkim-b", State: dnsadvice.Missing, Name: "b._domainkey.one.test"},
+			{ID: "mx", State: dnsadvice.Wrong}, {ID: "dmarc", State: dnsadvice.Unknown, Text: "no answer"},
+		}}}},
+		{Domain: "two.test", Groups: []dnsadvice.GroupView{{Records: []dnsadvice.Record{
+			{ID: "spf", State: dnsadvice.Wrong, Name: "two.test", Text: "two of them", Have: []string{"v=spf1 -all", "v=spf1 mx"}},
+			{ID: "tls-rpt", State: dnsadvice.Missing, Optional: true},
+		}}}},
+	})
+	want := map[string]State{"identity.ptr": Warn, "identity.helo": OK, "lists.ip": OK, "identity.spf": Fail, "identity.dkim": Fail, "identity.dmarc": Unknown, "tls.report": Warn}
+	for id, state := range want {
+		if f[id].State != state || (state == Fail) != (strings.HasPrefix(f[id].Fix, "Publish")) && id != "tls.report" {
+			t.Errorf("%s: %+v, want %s", id, f[id], state)
+		}
+		if !slices.Contains(RowIDs(), id) {
+			t.Errorf("Score knows no row %s", id)
+		}
+	}
+	if len(f) != len(want) {
+		t.Errorf("%d findings: %+v", len(f), f)
+	}
+	if got := f["identity.spf"]; got.Text != "two.test: two of them" || got.Evidence != "v=spf1 -all\nv=spf1 mx" {
+		t.Errorf("%+v", got)
 	}
 }
 
