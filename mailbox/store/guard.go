@@ -46,10 +46,12 @@ func (o *owner) openDB() error {
 	if err != nil {
 		return o.e.passingError(err)
 	}
+	if broken == nil {
+		broken = checkScanned(o.file())
+	}
 	if broken != nil {
 		return o.putAside(broken)
 	}
-	readAhead(o.file())
 	db, err := openBolt(o.file(), o.e.opts.noSync)
 	if errors.Is(err, unix.EROFS) { // what is there can be read
 		db, err = openBoltWith(o.file(), bolt.Options{ReadOnly: true})
@@ -119,23 +121,26 @@ func openBoltWith(name string, o bolt.Options) (db *bolt.DB, err error) {
 	return db, err
 }
 
-// readAhead reads a large database that was not closed, for bbolt will look
-// through all its pages: from the system's memory that takes a fraction of the
-// time that it takes page by page from the disk. It may fail; opening tells why.
-func readAhead(name string) {
+// checkScanned looks through the pages of a database that was not closed, for
+// bbolt does so too when it opens one, and ends the process if they are torn.
+// A large one is read in one go before: from the system's memory the walk takes
+// a fraction of the time that it takes page by page from the disk. Other errors
+// are told by opening.
+func checkScanned(name string) (broken error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return
+		return nil
 	}
 	defer f.Close()
-	s, err := f.Stat()
-	if err != nil || s.Size() <= scanSize {
-		return
+	w := pageWalk{f: f, seen: map[uint64]struct{}{}}
+	root, err := w.meta()
+	if err != nil || w.freelist != noFreelist {
+		return nil
 	}
-	w := pageWalk{f: f}
-	if _, err := w.meta(); err == nil && w.freelist == noFreelist {
+	if s, err := f.Stat(); err == nil && s.Size() > scanSize {
 		io.Copy(io.Discard, f)
 	}
+	return w.tree(root, 0)
 }
 
 // mark writes the mark of opening. If there is one it looks at the pages: the
