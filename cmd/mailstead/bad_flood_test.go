@@ -31,6 +31,7 @@ func TestBadCrowds(t *testing.T) {
 		}},
 		{"connections opened and closed", attackChurn},
 		{"wrong passwords", attackPasswords},
+		{"wrong passwords by IMAP", attackIMAPPasswords},
 		{"wrong passwords from many nets", attackSpreadPasswords},
 	})
 }
@@ -211,6 +212,42 @@ func attackPasswords(t *testing.T, p *probed) {
 		t.Errorf("%d guesses were looked at, %d put off", wrong, putOff)
 	}
 	p.tell(n, "535 × %d, then 454 4.7.0; the owner enters", wrong)
+}
+
+// attackIMAPPasswords is attackPasswords on port 993, of another address.
+func attackIMAPPasswords(t *testing.T, p *probed) {
+	bob, n := p.Accounts[1], scaled(300, 10_000)
+	wrong, putOff := 0, 0
+	for tried := 0; tried < n; {
+		c, err := p.rawTLS(net.IPv4(127, 41, 0, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := false
+		for ; tried < n && !ended; tried++ {
+			a, err := c.do("LOGIN %s guess%d", bob.Address, tried)
+			switch {
+			case err != nil && a.kind != "BYE", a.kind == "OK":
+				t.Fatalf("guess %d: %s %s, %v", tried, a.kind, a.text, err)
+			case a.kind == "BYE":
+				ended = true
+			case strings.Contains(a.text, "AUTHENTICATIONFAILED"):
+				wrong++
+			case strings.Contains(a.text, "oo many failed logins"):
+				putOff++
+			default:
+				t.Fatalf("guess %d: %s %s", tried, a.kind, a.text)
+			}
+		}
+		c.conn.Close()
+		if tried/(n/10) != (tried+1)/(n/10) || tried >= n {
+			p.ownerEnters(t, tried)
+		}
+	}
+	if wrong > 200 || putOff < n/2 {
+		t.Errorf("%d guesses were looked at, %d put off", wrong, putOff)
+	}
+	p.tell(n, "NO × %d, then put off; the owner enters", wrong)
 }
 
 // ownerEnters logs in as the owner from an address that was never seen, by

@@ -36,6 +36,7 @@ func TestBadMessages(t *testing.T) {
 		{"messages 10,000 deep", from + long("Content-Type: message/rfc822\r\n\r\n", 10_000) + "x\r\n", "250"},
 		{"100,000 parts", from + mixed("x") + "\r\n" + long("--x\r\n\r\na\r\n", 100_000), "250"},
 		{"1,000 header lines of 1 MB", from + long("X-Long: "+long("x", 980)+"\r\n", 1000) + "\r\ntext\r\n", "250"},
+		{"20 header lines of 1 MB each", from + long("X-Long: "+long("x", 1<<20)+"\r\n", 20) + "\r\ntext\r\n", "250"},
 		{"header line of 1 MB", from + "Subject: " + long("x", 1<<20) + "\r\n\r\ntext\r\n", "250"},
 		{"header line folded 300,000 times", from + "Subject: x\r\n" + long(" x\r\n", 300_000) + "\r\ntext\r\n", "250"},
 		{"100,000 header fields", from + long("X: y\r\n", 100_000) + "\r\ntext\r\n", "250"},

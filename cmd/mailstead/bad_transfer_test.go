@@ -21,6 +21,8 @@ func TestBadTransfer(t *testing.T) {
 		{"header of 1 MB, half sent by BDAT", halfSent(200, "", "BDAT 10485760\r\nFrom: friend@slow.test\r\n"+strings.Repeat("X-Long: "+strings.Repeat("x", 1000)+"\r\n", 1020))},
 		{"body of 250 KB, half sent", halfSent(200, "", "DATA\r\nFrom: friend@slow.test\r\n\r\n"+strings.Repeat(strings.Repeat("x", 98)+"\r\n", 2500))},
 		{"messages of 250 KB that end at once", attackTogether},
+		{"1,000 header lines of 1 MB each, by DATA", endlessHeader("DATA\r\n")},
+		{"1,000 header lines of 1 MB each, by BDAT", endlessHeader("BDAT 1048576000 LAST\r\n")},
 		{"RST at every stage", attackResets},
 		{"half-closed at every stage", attackHalfClosed},
 		{"replies never read", attackDeaf},
@@ -38,6 +40,47 @@ func halfSent(n int, parameters, begin string) func(*testing.T, *probed) {
 			t.Errorf("%d messages came in", got-before)
 		}
 		p.tell(n, "waits")
+	}
+}
+
+// endlessHeader sends 1 GB of header, of which the server reads as much as it
+// passes over, and then says why it does not go on.
+func endlessHeader(begin string) func(*testing.T, *probed) {
+	return func(t *testing.T, p *probed) {
+		box := p.dialIMAP(t, p.Accounts[1], nil)
+		before, n := p.count(t, box), scaled(3, 30)
+		line := []byte("X-Long: " + strings.Repeat("x", 1<<20-10) + "\r\n")
+		together(t, n, 3, func(i int) error {
+			a := p.ports()[i%3]
+			c, err := a.begin(spread(i))
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			if err := c.ask("MAIL FROM:<"+a.from+">", "250", "RCPT TO:<"+p.Accounts[1].Address+">", "250"); err != nil {
+				return err
+			}
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				io.WriteString(c, begin+"From: "+a.from+"\r\n")
+				for range 1000 {
+					if _, err := c.Write(line); err != nil {
+						return // the server has ended it
+					}
+				}
+			}()
+			got := c.rest()
+			<-sent
+			if !strings.Contains(got, "552 5.3.4") || strings.Contains(got, "250 2.0.0") {
+				return fmt.Errorf("port %s: answered %q", a.name, got)
+			}
+			return nil
+		})
+		if got := p.count(t, box); got != before {
+			t.Errorf("%d messages came in", got-before)
+		}
+		p.tell(n, "552 5.3.4, closed")
 	}
 }
 
