@@ -38,6 +38,10 @@ func TestCheckDNS(t *testing.T) {
 	if r := must[dnsadvice.Report](t)(a.DomainDNS(ctx, "example.org")); !r.CheckedAt.IsZero() || r.Text != "not checked yet" {
 		t.Errorf("before any check: %+v", r)
 	}
+	listed := func() *DNSState { return must[Page[Domain]](t)(a.Domains(ctx, DomainFilter{})).Items[0].DNS }
+	if s := listed(); s != nil {
+		t.Errorf("listed before any check: %+v", s)
+	}
 	r := must[dnsadvice.Report](t)(a.CheckDNS(ctx, "example.org"))
 	if r.Summary.Right != 0 || r.Summary.Failing != 7 {
 		t.Errorf("with nothing published: %+v", r.Summary)
@@ -57,6 +61,9 @@ func TestCheckDNS(t *testing.T) {
 	r = must[dnsadvice.Report](t)(a.DomainDNS(ctx, "example.org"))
 	if r.CheckedAt != clock || r.History[0].Record != "dmarc" || r.History[0].At != clock || r.Summary.Failing != 1 {
 		t.Errorf("after a change: %+v %+v", r.Summary, r.History[0])
+	}
+	if s := listed(); s == nil || s.CheckedAt != clock || s.Summary != r.Summary {
+		t.Errorf("listed after a change: %+v", s)
 	}
 }
 

@@ -22,7 +22,18 @@ func (a *Admin) Domains(ctx context.Context, f DomainFilter) (Page[Domain], erro
 		return !p.sees(d.Name) || !contains(f.Query, string(d.Name), d.Name.Unicode())
 	})
 	n := a.countAddresses()
-	return paginate(rows, func(d directory.Domain) string { return string(d.Name) }, f.Paging, func(d directory.Domain) Domain { return describeDomain(d, n) })
+	page, err := paginate(rows, func(d directory.Domain) string { return string(d.Name) }, f.Paging, func(d directory.Domain) directory.Domain { return d })
+	if err != nil {
+		return Page[Domain]{}, err
+	}
+	views := make([]Domain, len(page.Items))
+	for i, d := range page.Items {
+		views[i] = describeDomain(d, n)
+		if views[i].DNS, err = a.lastDNSState(ctx, d); err != nil {
+			return Page[Domain]{}, err
+		}
+	}
+	return Page[Domain]{Items: views, Next: page.Next, Total: page.Total}, nil
 }
 
 // Domain returns one domain with the records to publish.
@@ -189,6 +200,15 @@ func publicKeys(d directory.Domain) []DKIMKey {
 		keys = append(keys, key)
 	}
 	return keys
+}
+
+// lastDNSState is how the DNS of a domain stood; nil is not known.
+func (a *Admin) lastDNSState(ctx context.Context, d directory.Domain) (*DNSState, error) {
+	r, err := a.lastDNS(ctx, a.plan(d))
+	if err != nil || r.CheckedAt.IsZero() {
+		return nil, err
+	}
+	return &DNSState{CheckedAt: r.CheckedAt, Summary: r.Summary}, nil
 }
 
 func (a *Admin) describeWithRecords(d directory.Domain) Domain {

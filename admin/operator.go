@@ -94,7 +94,14 @@ type Domain struct {
 	Accounts  int                `json:"accounts"`
 	Aliases   int                `json:"aliases"`
 	Keys      []DKIMKey          `json:"dkim"`
+	DNS       *DNSState          `json:"dns,omitempty" doc:"Absent: not looked at yet, or not since its keys or addresses changed."`
 	Records   []dnsadvice.Record `json:"records,omitempty"` // only of one domain, not in lists
+}
+
+// DNSState says how the DNS of a domain stood when it was last looked at.
+type DNSState struct {
+	CheckedAt time.Time `json:"checkedAt"`
+	dnsadvice.Summary
 }
 
 // DKIMKey is the public side of a signing key.
