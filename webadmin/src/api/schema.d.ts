@@ -1566,6 +1566,18 @@ export interface components {
             text: string;
             zone?: string;
         };
+        DNSState: {
+            /** Format: date-time */
+            checkedAt: string;
+            /** Format: int64 */
+            failing: number;
+            /** Format: int64 */
+            of: number;
+            /** Format: int64 */
+            right: number;
+            /** Format: int64 */
+            unknown: number;
+        };
         DNSSummary: {
             /** Format: int64 */
             failing: number;
@@ -1603,6 +1615,8 @@ export interface components {
             created: string;
             disabled?: boolean;
             dkim: components["schemas"]["DKIMKey"][];
+            /** @description Absent: not looked at yet, or not since its keys or addresses changed. */
+            dns?: components["schemas"]["DNSState"];
             name: string;
             records?: components["schemas"]["DNSRecord"][];
             separator: string;
