@@ -1,1 +1,0 @@
-import{G as e,M as t,P as n,X as r,a as i,mt as a,w as o,y as s}from"./i18n-Czqpetp3.js";var c=n(`<span><!></span>`);function l(n,l){let u=i(l,`state`,3,`none`);var d=c(),f=r(d);o(f,()=>l.children),a(d),e(()=>s(d,1,`badge ${u()??``}`,`svelte-1pg3llf`)),t(n,d)}export{l as t};
