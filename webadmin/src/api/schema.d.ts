@@ -523,6 +523,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Watch what happens, as server-sent events: trace.changed, queue.changed, check.changed, job.changed, and missed when some were forgotten. */
+        get: operations["get-events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/invites/{token}:accept": {
         parameters: {
             query?: never;
@@ -551,6 +568,23 @@ export interface paths {
         put?: never;
         /** Say what the token of a link is for. */
         post: operations["look-at-invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say how far a job is. */
+        get: operations["get-job"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1640,6 +1674,25 @@ export interface components {
             /** @description To send to the person. It works once. */
             url: string;
         };
+        Job: {
+            /** Format: date-time */
+            ended?: string;
+            id: string;
+            kind: string;
+            log: string[];
+            /** Format: int64 */
+            progress: number;
+            result?: unknown;
+            /** Format: date-time */
+            started: string;
+            /** @enum {string} */
+            state: "running" | "done" | "failed";
+            /**
+             * Format: int64
+             * @description 0 if it is not known.
+             */
+            total: number;
+        };
         LabelBody: {
             label: string;
         };
@@ -2258,7 +2311,10 @@ export interface operations {
     };
     "add-account": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2323,7 +2379,10 @@ export interface operations {
     };
     "remove-account": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The address, as in ana@example.org. */
@@ -2353,8 +2412,14 @@ export interface operations {
     };
     "change-account": {
         parameters: {
-            query?: never;
-            header?: never;
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description The ETag of what was read: if it has changed since the answer is 412. */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description The address, as in ana@example.org. */
                 address: string;
@@ -2780,7 +2845,10 @@ export interface operations {
     };
     "add-alias": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2846,6 +2914,8 @@ export interface operations {
     "remove-alias": {
         parameters: {
             query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
                 /** @description Take only these targets out. */
                 target?: string[] | null;
             };
@@ -3300,7 +3370,10 @@ export interface operations {
     };
     "add-domain": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3366,6 +3439,8 @@ export interface operations {
     "remove-domain": {
         parameters: {
             query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
                 /** @description Remove its accounts, too, with all their mail. */
                 force?: boolean;
                 /** @description With force: the name of the domain. */
@@ -3400,8 +3475,14 @@ export interface operations {
     };
     "change-domain": {
         parameters: {
-            query?: never;
-            header?: never;
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description The ETag of what was read: if it has changed since the answer is 412. */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description The domain, as in example.org. */
                 domain: string;
@@ -3498,6 +3579,41 @@ export interface operations {
             };
         };
     };
+    "get-events": {
+        parameters: {
+            query?: {
+                /** @description queue, traces, checks, jobs, setup, with commas; all that one may see if there are none. */
+                topics?: string;
+            };
+            header?: {
+                /** @description Events after this one are sent again, up to 1,000. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "accept-invite": {
         parameters: {
             query?: never;
@@ -3564,6 +3680,37 @@ export interface operations {
             };
         };
     };
+    "get-job": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-me": {
         parameters: {
             query?: never;
@@ -3596,7 +3743,10 @@ export interface operations {
     "change-me": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of what was read: if it has changed since the answer is 412. */
+                "If-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4367,7 +4517,10 @@ export interface operations {
     };
     "cancel-queue": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4400,7 +4553,10 @@ export interface operations {
     };
     "hold-queue": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4433,7 +4589,10 @@ export interface operations {
     };
     "release-queue": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4466,7 +4625,10 @@ export interface operations {
     };
     "retry-queue": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4951,7 +5113,10 @@ export interface operations {
     };
     "import-settings": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5016,8 +5181,14 @@ export interface operations {
     };
     "set-setting": {
         parameters: {
-            query?: never;
-            header?: never;
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description The ETag of what was read: if it has changed since the answer is 412. */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description As in queue.expire. */
                 name: string;
@@ -5052,7 +5223,10 @@ export interface operations {
     };
     "reset-setting": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
             header?: never;
             path: {
                 /** @description As in queue.expire. */

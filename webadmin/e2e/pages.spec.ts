@@ -1,0 +1,77 @@
+import { expect, signIn, test } from './fixtures';
+import type { Server } from './server';
+import { receive, submit } from './smtp';
+
+// Every page of the console, in both themes, on a phone and on a narrow screen: it comes, says its name, fits, and axe finds nothing.
+const pages = [
+  { path: '/admin/', heading: 'Overview' },
+  { path: '/admin/mail', heading: 'Mail flow' },
+  { path: '/admin/mail/search', heading: 'Mail flow' },
+  { path: '/admin/mail/refusals', heading: 'Mail flow' },
+  { path: '/admin/mail/queue', heading: 'Mail flow' },
+  { path: '/admin/deliverability', heading: 'Deliverability' },
+  { path: '/admin/nowhere', heading: 'There is no such page' },
+];
+
+const looks = {
+  light: { colorScheme: 'light', viewport: { width: 1360, height: 860 } },
+  dark: { colorScheme: 'dark', viewport: { width: 1360, height: 860 } },
+  phone: { colorScheme: 'light', viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true },
+  narrow: { colorScheme: 'dark', viewport: { width: 320, height: 700 } },
+} as const;
+
+test.beforeAll(async ({ server }) => fill(server));
+
+async function fill({ ready }: Server): Promise<void> {
+  const [alice] = ready.accounts;
+  const message = (subject: string) => `From: <${alice!.address}>\nSubject: ${subject}\n\nHello`;
+  await submit(ready, alice!, 'bob@example.test', message('Lunch?'));
+  await submit(ready, alice!, 'x@down.test', message('Down'));
+  expect(await receive(ready, 'kim@bigmail.test', 'nobody@example.test', 'Subject: Who?\n\nHello')).toMatch(/^550 5\.1\.1/);
+}
+
+for (const [name, look] of Object.entries(looks)) {
+  test.describe(name, () => {
+    test.use(look);
+
+    test('sign-in', async ({ page, axe }) => {
+      await page.goto('/account/sign-in');
+      await expect(page.getByRole('heading', { level: 1 })).toHaveText('Sign in');
+      expect(await axe.serious()).toEqual([]);
+    });
+
+    test('pages', async ({ page, server, axe }) => {
+      await signIn(page, server.ready.admin.user, server.ready.admin.password);
+      await page.waitForURL('**/admin/');
+      for (const { path, heading } of pages) {
+        await test.step(path, async () => {
+          await page.goto(path);
+          await expect(page.getByRole('heading', { level: 1 })).toHaveText(heading);
+          await expect(page).toHaveTitle(`${heading} · ${server.ready.hostname}`);
+          await expect(page.locator('[aria-busy=true]')).toHaveCount(0);
+          expect(await axe.serious()).toEqual([]);
+          expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 'pixels too wide').toBeLessThanOrEqual(0);
+        });
+      }
+    });
+  });
+}
+
+test('a user has no console', async ({ page, server }) => {
+  const [alice] = server.ready.accounts;
+  await signIn(page, alice!.address, alice!.password, '/account/sign-in');
+  await page.waitForURL('**/account/**');
+  await page.goto('/admin/mail/queue');
+  await page.waitForURL('**/account/**');
+});
+
+test('signing in leads to the page that was asked for', async ({ page, server }) => {
+  await signIn(page, server.ready.admin.user, server.ready.admin.password, '/admin/mail/queue?q=x');
+  await page.waitForURL('**/admin/mail/queue?q=x');
+});
+
+test('signing in does not lead to another site', async ({ page, server }) => {
+  const next = encodeURIComponent('//elsewhere.example/x');
+  await signIn(page, server.ready.admin.user, server.ready.admin.password, `/account/sign-in?next=${next}`);
+  await page.waitForURL(`${server.origin}/admin/`);
+});
