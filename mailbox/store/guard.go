@@ -42,6 +42,8 @@ func (o *owner) openDB() error {
 			return err
 		}
 	}
+	_, err := os.Lstat(o.file() + openingMark)
+	again := err == nil
 	broken, err := o.mark()
 	if err != nil {
 		return o.e.passingError(err)
@@ -56,7 +58,7 @@ func (o *owner) openDB() error {
 	if errors.Is(err, unix.EROFS) { // what is there can be read
 		db, err = openBoltWith(o.file(), bolt.Options{ReadOnly: true})
 	}
-	os.Remove(o.file() + openingMark)
+	o.unmark(again)
 	if err != nil {
 		if damaged(err) {
 			return o.putAside(err)
@@ -152,6 +154,15 @@ func (o *owner) mark() (broken, err error) {
 		return checkPages(o.file()), nil
 	}
 	return broken, err
+}
+
+// unmark removes the mark: for good if it was there before, or it would come
+// back with each loss of power until the database looks as if nobody can open
+// it. An error means no more than that it is there next time.
+func (o *owner) unmark(again bool) {
+	if os.Remove(o.file()+openingMark) == nil && again {
+		o.e.log.syncDir(filepath.Dir(o.file()))
+	}
 }
 
 func (o *owner) tryMark() (broken, err error) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -299,6 +300,31 @@ func TestOpeningMark(t *testing.T) {
 	e = mustOpen(t, dir, quiet())
 	if err := e.View(context.Background(), 1, func(Tx) error { return nil }); !errors.Is(err, ErrSetAside) {
 		t.Errorf("View = %v, want ErrSetAside", err)
+	}
+}
+
+// A mark that was there before goes for good, or it would come back with each
+// loss of power; one that was not costs no sync.
+func TestOpeningMarkGoesForGood(t *testing.T) {
+	dir := t.TempDir()
+	e := mustOpen(t, dir, quiet())
+	mustAccept(t, e, "a", "b", 1)
+	mustClose(t, e)
+	for _, before := range []bool{false, true} {
+		if before {
+			if err := os.WriteFile(filepath.Join(dir, "acct/1/mail.db")+openingMark, []byte{'o'}, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fs := &faultFS{}
+		opts := quiet()
+		opts.fs = fs
+		e := mustOpen(t, dir, opts)
+		wantMetas(t, e, 1, "a")
+		mustClose(t, e)
+		if got := slices.Contains(fs.did, "syncdir 1"); got != before {
+			t.Errorf("with a mark before: %t, its removal was synced: %t", before, got)
+		}
 	}
 }
 
