@@ -83,7 +83,15 @@ func checkRecord(t *testing.T, ix *Index) {
 
 // checkPrepend compares Prepend with a pass over the longer message.
 func checkPrepend(t *testing.T, ix *Index, msg []byte) {
-	front := "Return-Path: <a@example.org>\r\nReceived: from x\r\n by y; Mon, 2 Feb 2026 10:00:00 +0000\r\n"
+	for _, front := range []string{
+		"Return-Path: <a@example.org>\r\nReceived: from x\r\n by y; Mon, 2 Feb 2026 10:00:00 +0000\r\n",
+		"Return-Path: <a@example.org>\r\nDelivered-To: b@example.org\r\n",
+	} {
+		checkPrependOf(t, ix.clone(), front, msg)
+	}
+}
+
+func checkPrependOf(t *testing.T, ix *Index, front string, msg []byte) {
 	if ix.NeedsEmptyLine() {
 		front += "\r\n"
 	}

@@ -1,6 +1,9 @@
 package message
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Prepend accounts for header, complete fields, that is put before the
 // message: offsets and sizes move, Received fields count, and fields of the
@@ -13,15 +16,19 @@ func (ix *Index) Prepend(header []byte) {
 	if len(header) == 0 {
 		return
 	}
-	x := NewIndexer()
-	x.Write(header)
-	front := x.Close()
 	n := int64(len(header))
 	ix.Size += n
 	for p := range ix.Parts() {
 		p.shift(n)
 	}
 	ix.Root.HeaderStart = 0
+	if isUnremarkable(header) {
+		ix.Traits &^= NoHeader
+		return
+	}
+	x := NewIndexer()
+	x.Write(header)
+	front := x.Close()
 	ix.Hops += front.Hops
 	const ofHeader = HasUTF8Header | HasNUL | HasBareCR | HasBareLF | HasLongLine | BoundHit
 	ix.Traits |= front.Traits & ofHeader
@@ -29,6 +36,26 @@ func (ix *Index) Prepend(header []byte) {
 		ix.Traits &^= NoHeader
 	}
 	ix.mergeEnvelope(front)
+}
+
+// isUnremarkable reports whether a header is nothing but short fields in ASCII
+// that no index has anything of, as Return-Path and Delivered-To are: a
+// delivery puts these before most messages.
+func isUnremarkable(header []byte) bool {
+	end := 0
+	for f := range rawFields(header) {
+		line := header[f.start:f.end]
+		if f.start != end || kindOf(f.name) != fieldOther || len(line) > maxLine || !bytes.HasSuffix(line, []byte("\r\n")) {
+			return false
+		}
+		for _, c := range line[:len(line)-2] {
+			if c < ' ' || c > '~' {
+				return false
+			}
+		}
+		end = f.end
+	}
+	return end == len(header)
 }
 
 // NeedsEmptyLine reports whether a header put before the message must end in

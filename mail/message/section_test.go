@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -70,6 +71,8 @@ func TestPrepend(t *testing.T) {
 	for name, front := range map[string]string{
 		"trace":      "Return-Path: <>\r\nDelivered-To: bo@example.net\r\nReceived: a\r\n\tby b\r\nReceived: c\r\n",
 		"submission": "Received: x\r\nMessage-ID: <new@example.org>\r\nDate: Tue, 3 Feb 2026 10:00:00 +0000\r\nTo: more@example.org\r\n",
+		"delivery":   "Return-Path: <>\r\nDelivered-To: bo@example.net\r\n",
+		"long line":  "X-Long: " + strings.Repeat("x", 1200) + "\r\n",
 		"subject":    "Subject: ***SPAM***\r\n",
 		"8 bit":      "X-Spam: ü\r\n",
 		"nothing":    "",
