@@ -103,20 +103,29 @@ func (a *Admin) AddDomain(ctx context.Context, n NewDomain) (Domain, error) {
 // makeKeys makes the keys of a new domain: RSA, which everybody can verify,
 // and Ed25519, which some can.
 func (a *Admin) makeKeys() ([]directory.DKIMKey, error) {
-	now := a.opts.Now().UTC()
 	var keys []directory.DKIMKey
 	for _, alg := range []dkim.Algorithm{dkim.RSA, dkim.Ed25519} {
-		signer, err := dkim.GenerateKey(alg)
+		k, err := a.makeKey(alg)
 		if err != nil {
 			return nil, err
 		}
-		der, err := x509.MarshalPKCS8PrivateKey(signer)
-		if err != nil {
-			return nil, fmt.Errorf("make DKIM key: %w", err)
-		}
-		keys = append(keys, directory.DKIMKey{Selector: string(alg) + now.Format("200601"), Algorithm: string(alg), PKCS8: der, Created: now})
+		keys = append(keys, k)
 	}
 	return keys, nil
+}
+
+// makeKey makes a key that is named by its month.
+func (a *Admin) makeKey(alg dkim.Algorithm) (directory.DKIMKey, error) {
+	signer, err := dkim.GenerateKey(alg)
+	if err != nil {
+		return directory.DKIMKey{}, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(signer)
+	if err != nil {
+		return directory.DKIMKey{}, fmt.Errorf("make DKIM key: %w", err)
+	}
+	now := a.opts.Now().UTC()
+	return directory.DKIMKey{Selector: string(alg) + now.Format("200601"), Algorithm: string(alg), PKCS8: der, Created: now}, nil
 }
 
 // SetDomain changes a domain.
@@ -192,7 +201,7 @@ func describeDomain(d directory.Domain, n addressCounts) Domain {
 func publicKeys(d directory.Domain) []DKIMKey {
 	keys := []DKIMKey{}
 	for _, k := range d.Keys {
-		key := DKIMKey{Selector: k.Selector, Algorithm: k.Algorithm, Created: k.Created}
+		key := DKIMKey{Selector: k.Selector, Algorithm: k.Algorithm, Created: k.Created, State: k.State.String()}
 		if signer, err := k.Signer(); err == nil { // was checked when it came in
 			dk := dkim.Key{Domain: d.Name, Selector: k.Selector, Signer: signer}
 			key.Name, key.Record = dkim.RecordName(dk), dkim.Record(dk)

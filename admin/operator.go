@@ -21,6 +21,14 @@ type Operator interface {
 	// RemoveDomain removes a domain; with force also its accounts and their
 	// mail.
 	RemoveDomain(ctx context.Context, name string, force bool) error
+	// DKIMKeys returns the keys of a domain. One that is added does not sign
+	// before it is activated, which takes the place of others of its algorithm.
+	DKIMKeys(ctx context.Context, domain string) (Page[DKIMKey], error)
+	AddDKIMKey(ctx context.Context, domain string, n NewDKIMKey) (DKIMKey, error)
+	// ActivateDKIMKey refuses a key that the DNS does not have, without force.
+	ActivateDKIMKey(ctx context.Context, domain, selector string, force bool) (DKIMKey, error)
+	RetireDKIMKey(ctx context.Context, domain, selector string) (DKIMKey, error)
+	RemoveDKIMKey(ctx context.Context, domain, selector string) error
 	// DomainDNS says what the DNS of a domain should have, and had when it was
 	// last looked at.
 	DomainDNS(ctx context.Context, name string) (dnsadvice.Report, error)
@@ -106,6 +114,7 @@ type DNSState struct {
 
 // DKIMKey is the public side of a signing key.
 type DKIMKey struct {
+	State     string    `json:"state" enum:"new,signing,retired"`
 	Selector  string    `json:"selector"`
 	Algorithm string    `json:"algorithm"`
 	Created   time.Time `json:"created"`

@@ -51,6 +51,33 @@ func (c *Client) RemoveDomain(ctx context.Context, name string, force bool) erro
 	return err
 }
 
+func dkimKey(name, selector string) string { return domain(name) + "/dkim/" + url.PathEscape(selector) }
+
+func (c *Client) DKIMKeys(ctx context.Context, name string) (admin.Page[admin.DKIMKey], error) {
+	return get[admin.Page[admin.DKIMKey]](ctx, c, domain(name)+"/dkim")
+}
+
+func (c *Client) AddDKIMKey(ctx context.Context, name string, n admin.NewDKIMKey) (admin.DKIMKey, error) {
+	return call[admin.DKIMKey](ctx, c, request{method: http.MethodPost, path: domain(name) + "/dkim", body: n})
+}
+
+func (c *Client) ActivateDKIMKey(ctx context.Context, name, selector string, force bool) (admin.DKIMKey, error) {
+	q := url.Values{}
+	if force {
+		q.Set("force", "true")
+	}
+	return call[admin.DKIMKey](ctx, c, request{method: http.MethodPost, path: dkimKey(name, selector) + ":activate", query: q})
+}
+
+func (c *Client) RetireDKIMKey(ctx context.Context, name, selector string) (admin.DKIMKey, error) {
+	return call[admin.DKIMKey](ctx, c, request{method: http.MethodPost, path: dkimKey(name, selector) + ":retire"})
+}
+
+func (c *Client) RemoveDKIMKey(ctx context.Context, name, selector string) error {
+	_, err := c.raw(ctx, request{method: http.MethodDelete, path: dkimKey(name, selector)})
+	return err
+}
+
 func (c *Client) DomainDNS(ctx context.Context, name string) (dnsadvice.Report, error) {
 	return get[dnsadvice.Report](ctx, c, domain(name)+"/dns")
 }

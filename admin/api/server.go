@@ -112,6 +112,7 @@ func (s *Server) routes() {
 	s.accountDeviceRoutes()
 	s.securityRoutes()
 	s.domainRoutes()
+	s.dkimRoutes()
 	s.accountRoutes()
 	s.aliasRoutes()
 	s.queueRoutes()

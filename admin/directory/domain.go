@@ -39,6 +39,7 @@ type DKIMKey struct {
 	Algorithm string // "rsa" or "ed25519"
 	PKCS8     []byte // private; never shown
 	Created   time.Time
+	State     KeyState
 }
 
 // String keeps the private key out of logs.

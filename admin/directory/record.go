@@ -35,6 +35,7 @@ type keyRecord struct {
 	Algorithm string    `json:"algorithm"`
 	PKCS8     []byte    `json:"pkcs8,omitempty"`
 	Created   time.Time `json:"created"`
+	State     KeyState  `json:"state,omitempty"`
 }
 
 type accountRecord struct {

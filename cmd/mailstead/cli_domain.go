@@ -192,27 +192,3 @@ func describeDNS(w io.Writer, r dnsadvice.Report) {
 		}
 	}
 }
-
-type dkimCmd struct {
-	target `embed:""`
-
-	Show dkimShowCmd `cmd:"" help:"Show the keys of a domain and their records."`
-}
-
-type dkimShowCmd struct {
-	Domain string `arg:""`
-}
-
-func (c *dkimShowCmd) Run(ctx context.Context, s streams, g *dkimCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		d, err := op.Domain(ctx, c.Domain)
-		if err != nil {
-			return err
-		}
-		return out.show(d.Keys, func(w io.Writer) {
-			for _, k := range d.Keys {
-				fmt.Fprintf(w, "; %s, made on %s\n%s. IN TXT %s\n", k.Algorithm, k.Created.Format("2 January 2006"), k.Name, quoteTXT(k.Record))
-			}
-		})
-	})
-}

@@ -373,6 +373,9 @@ func (n *node) dkimKeys(name mail.Domain) []dkim.Key {
 	}
 	var keys []dkim.Key
 	for _, k := range d.Keys {
+		if k.State != directory.KeySigning {
+			continue
+		}
 		id := fmt.Sprint(name, " ", k.Selector, " ", k.Created.UnixNano())
 		key, ok := n.keys.keys[id]
 		if !ok {
