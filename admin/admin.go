@@ -42,17 +42,19 @@ type Queue interface {
 	List(ctx context.Context, f queue.Filter) ([]queue.Item, error)
 	Size(ctx context.Context) (messages int, oldest time.Time, err error)
 	Show(ctx context.Context, id queue.ID) (queue.Item, error)
-	Stats(ctx context.Context) (queue.Stats, error)
-	Retry(ctx context.Context, ids ...queue.ID) error
-	Hold(ctx context.Context, ids ...queue.ID) error
-	Release(ctx context.Context, ids ...queue.ID) error
-	Cancel(ctx context.Context, ids ...queue.ID) error
+	Stats(ctx context.Context, domains ...mail.Domain) (queue.Stats, error)
+	RetryWhere(ctx context.Context, sel queue.Selection) ([]queue.ID, error)
+	HoldWhere(ctx context.Context, sel queue.Selection) ([]queue.ID, error)
+	ReleaseWhere(ctx context.Context, sel queue.Selection) ([]queue.ID, error)
+	CancelWhere(ctx context.Context, sel queue.Selection) ([]queue.ID, error)
+	Reroute(ctx context.Context, relay string, sel queue.Selection) ([]queue.ID, error)
 }
 
 // Traces are the stories of messages; *trace.Log.
 type Traces interface {
 	Flush(ctx context.Context) error
 	Page(ctx context.Context, q trace.Query) (trace.Page, error)
+	Count(ctx context.Context, q trace.Query, most int) (n int, more bool, err error)
 	Show(ctx context.Context, id trace.ID) (trace.Trace, error)
 }
 

@@ -233,20 +233,37 @@ func TestQueueAndTraces(t *testing.T) {
 	if len(held) != 1 || held[0].ID != ids[0] || held[0].From != "ana@example.org" || held[0].Recipients[0].Address != "bo@far.example" {
 		t.Errorf("held = %+v", held)
 	}
-	if st := must[QueueGroups](t)(a.QueueGroups(ctx)); st.Messages != 2 || st.States["held"] != 1 || st.States["waiting"] != 1 {
-		t.Errorf("stats = %+v", st)
+	if st := must[QueueGroups](t)(a.QueueGroups(ctx)); st.Messages != 2 || st.States["held"] != 1 || st.States["waiting"] != 1 ||
+		len(st.Groups) != 2 || st.Groups[0].Kind != "waiting" || !strings.Contains(st.Groups[0].Title, "far.example") || st.Groups[0].Domains[0] != "far.example" {
+		t.Errorf("groups = %+v", st)
 	}
-	for _, do := range []QueueAction{Release, RetryNow, Cancel} {
-		if n, err := a.ChangeQueue(ctx, do, QueueSelection{Filter: &QueueMatch{Address: "@far.example"}}); n != 2 || err != nil {
-			t.Errorf("%s: %v", do, err)
+	other := WithPrincipal(ctx, Principal{Kind: KindUser, Role: directory.RoleDomainAdmin, Domains: []mail.Domain{"b.example"}, Address: "x@b.example"})
+	if st := must[QueueGroups](t)(a.QueueGroups(other)); st.Messages != 0 || len(st.Groups) != 0 {
+		t.Errorf("groups for somebody of another domain = %+v", st)
+	}
+	for _, tt := range []struct {
+		do   QueueAction
+		to   string
+		want int // messages that change
+	}{{Release, "", 1}, {RetryNow, "", 1}, {Reroute, "relay.example:587", 2}, {Reroute, "relay.example:587", 0}, {Cancel, "", 2}} {
+		if n, err := a.ChangeQueue(ctx, tt.do, QueueSelection{Filter: &QueueMatch{Address: "@far.example"}, To: tt.to}); n != tt.want || err != nil {
+			t.Errorf("%s: %d, %v; want %d", tt.do, n, err, tt.want)
 		}
+		if tt.do == Reroute {
+			if list := must[Page[QueueItem]](t)(a.Queue(ctx, QueueFilter{})).Items; len(list) != 2 || list[1].Recipients[0].Relay != tt.to {
+				t.Errorf("rerouted: %+v", list)
+			}
+		}
+	}
+	if _, err := a.ChangeQueue(ctx, Reroute, QueueSelection{IDs: ids, To: "relay.example"}); !errors.Is(err, directory.ErrInvalid) {
+		t.Errorf("a relay without a port: %v", err)
 	}
 	if list := must[Page[QueueItem]](t)(a.Queue(ctx, QueueFilter{})).Items; len(list) != 0 {
 		t.Errorf("after cancel: %v", list)
 	}
 	entries := must[Page[directory.AuditEntry]](t)(a.Audit(ctx, AuditFilter{})).Items
-	if len(entries) != 4 || entries[0].Action != "queue.cancel" || entries[0].Object != "2 messages" || !strings.Contains(string(entries[0].After), ids[1]) ||
-		entries[3].Action != "queue.hold" || entries[3].Object != ids[0] {
+	if len(entries) != 5 || entries[0].Action != "queue.cancel" || entries[0].Object != "2 messages" || !strings.Contains(string(entries[0].After), ids[1]) ||
+		entries[1].Object != "2 messages to relay.example:587" || entries[4].Action != "queue.hold" || entries[4].Object != ids[0] {
 		t.Errorf("audit = %+v", entries)
 	}
 
@@ -257,7 +274,7 @@ func TestQueueAndTraces(t *testing.T) {
 	if len(found) != 1 || found[0].From != "ana@example.org" || !slices.Equal(found[0].To, []string{"bo@far.example"}) {
 		t.Errorf("found = %+v", found)
 	}
-	if story := must[Trace](t)(a.Trace(ctx, ids[0])); story.Outcome != "delivered" || len(story.Events) != 1 {
+	if story := must[Trace](t)(a.Trace(ctx, ids[0])); story.Outcome != "delivered" || len(story.Story) != 1 {
 		t.Errorf("story = %+v", story)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/mailstead/mailstead/admin/checks"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
-	"github.com/mailstead/mailstead/mail/trace"
 )
 
 // Operator is everything that the command line can ask for.
@@ -244,7 +243,8 @@ type QueueMatch struct {
 // QueueSelection names messages, or says which are meant.
 type QueueSelection struct {
 	IDs    []string    `json:"ids,omitempty" maxItems:"1000"`
-	Filter *QueueMatch `json:"filter,omitempty" doc:"All messages that match; {} is all."`
+	Filter *QueueMatch `json:"filter,omitempty" doc:"All recipients that match; {} is all."`
+	To     string      `json:"to,omitempty" maxLength:"300" doc:"Of reroute: the relay as host:port; empty: to the servers of the domains again."`
 }
 
 // QueueItem is a message in the queue.
@@ -268,6 +268,7 @@ type QueueRecipient struct {
 	Reply    string    `json:"reply,omitempty"`
 	MX       string    `json:"mx,omitempty"`
 	Cause    string    `json:"cause,omitempty"`
+	Relay    string    `json:"relay,omitempty" doc:"That it was rerouted to."`
 }
 
 // QueueGroups is an overview of the queue: why mail waits.
@@ -281,11 +282,19 @@ type QueueGroups struct {
 
 // QueueGroup is recipients that wait for one reason.
 type QueueGroup struct {
-	Cause    string    `json:"cause"`
+	Cause    string    `json:"cause" doc:"For filters: the destination and what it said."`
+	Kind     string    `json:"kind" doc:"One of a closed set, such as greylisted, blocked-ip, no-answer."`
+	Title    string    `json:"title"`
+	Explain  string    `json:"explain"`
+	Fix      string    `json:"fix,omitempty" doc:"What to do; absent: nothing, it passes."`
 	State    string    `json:"state"`
-	Reply    string    `json:"reply,omitempty"`
+	Reply    string    `json:"reply,omitempty" doc:"One of them, in full."`
 	Messages int       `json:"messages"`
+	Senders  int       `json:"senders" doc:"Different ones; at most 1,000 are told apart."`
 	Oldest   time.Time `json:"oldest,omitzero"`
+	NextTry  time.Time `json:"nextTry,omitzero"`
+	Expires  time.Time `json:"expires,omitzero" doc:"When the first of them is given up."`
+	Domains  []string  `json:"domains" doc:"Of recipients, up to 20, those with most of them first."`
 }
 
 // QueueAction is what ChangeQueue does.
@@ -296,6 +305,7 @@ const (
 	Hold     QueueAction = "hold"    // do not try until Release
 	Release  QueueAction = "release" // go on
 	Cancel   QueueAction = "cancel"  // remove without a report
+	Reroute  QueueAction = "reroute" // send by another relay, or no longer
 )
 
 // TraceQuery narrows FindTraces; empty fields do not.
@@ -328,10 +338,26 @@ type TraceSummary struct {
 	Outcome    string    `json:"outcome,omitempty"`
 	Status     string    `json:"status,omitempty"`
 	Reason     string    `json:"reason,omitempty" doc:"Why, in one line."`
+	Junk       bool      `json:"junk,omitempty" doc:"Filed to Junk."`
 }
 
 // Trace is the whole story of a message.
 type Trace struct {
 	TraceSummary
-	Events []trace.Event `json:"events"`
+	Story   []StoryLine `json:"story"`
+	Similar int         `json:"similar,omitempty" doc:"Other messages with the same trouble; 100 stands for 100 or more."`
+}
+
+// StoryLine is one thing that happened, or one line of a dialogue.
+type StoryLine struct {
+	Time     time.Time         `json:"time"`
+	Kind     string            `json:"kind" enum:"connect,dialogue,check,verdict,route,filed,queued,attempt,report,done"`
+	Text     string            `json:"text"`
+	Fields   map[string]string `json:"fields,omitempty"`
+	Side     string            `json:"side,omitempty" enum:"client,server" doc:"Who says it, in a dialogue."`
+	Command  string            `json:"command,omitempty"`
+	Code     int               `json:"code,omitempty" doc:"Reply code."`
+	Status   string            `json:"status,omitempty" doc:"Enhanced status code."`
+	Explain  string            `json:"explain,omitempty" doc:"What it means, in plain words."`
+	Severity string            `json:"severity" enum:"ok,info,warn,fail"`
 }

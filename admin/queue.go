@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/explain"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/smtp/queue"
 )
@@ -91,12 +92,14 @@ func notInQueue(err error) error {
 	return err
 }
 
-// QueueGroups says why mail waits.
+// QueueGroups says why mail waits: to somebody of some domains, why theirs
+// does.
 func (a *Admin) QueueGroups(ctx context.Context) (QueueGroups, error) {
-	if _, err := authorize(ctx, SeeFlow); err != nil {
+	p, err := authorize(ctx, SeeFlow)
+	if err != nil {
 		return QueueGroups{}, err
 	}
-	s, err := a.opts.Queue.Stats(ctx)
+	s, err := a.opts.Queue.Stats(ctx, p.Domains...)
 	if err != nil {
 		return QueueGroups{}, err
 	}
@@ -104,66 +107,93 @@ func (a *Admin) QueueGroups(ctx context.Context) (QueueGroups, error) {
 	for state, n := range s.States {
 		view.States[string(state)] = n
 	}
-	for _, c := range s.Causes {
-		view.Groups = append(view.Groups, QueueGroup{Cause: c.Cause, State: string(c.State), Reply: c.Reply, Messages: c.Messages, Oldest: c.Oldest})
+	for i := range s.Causes {
+		view.Groups = append(view.Groups, describeGroup(&s.Causes[i]))
 	}
 	return view, nil
 }
 
-// ChangeQueue does something with messages in the queue.
+func describeGroup(c *queue.Cause) QueueGroup {
+	why := explain.Explain(explain.Failure{Reply: c.Reply, Status: c.Status, Domain: c.Domain, MX: c.MX})
+	view := QueueGroup{Cause: c.Cause, Kind: why.Name, Title: why.Title, Explain: why.Explain, Fix: why.Fix, State: string(c.State), Reply: c.Reply,
+		Messages: c.Messages, Senders: c.Senders, Oldest: c.Oldest, NextTry: c.Next, Expires: c.Expires, Domains: []string{}}
+	for _, d := range c.Domains {
+		view.Domains = append(view.Domains, string(d))
+	}
+	return view
+}
+
+// ChangeQueue does something with mail in the queue, and returns how many
+// messages have changed.
 func (a *Admin) ChangeQueue(ctx context.Context, do QueueAction, which QueueSelection) (int, error) {
 	if _, err := authorize(ctx, ActOnQueue); err != nil {
 		return 0, err
 	}
-	change := map[QueueAction]func(context.Context, ...queue.ID) error{
-		RetryNow: a.opts.Queue.Retry, Hold: a.opts.Queue.Hold, Release: a.opts.Queue.Release, Cancel: a.opts.Queue.Cancel,
+	change := map[QueueAction]func(context.Context, queue.Selection) ([]queue.ID, error){
+		RetryNow: a.opts.Queue.RetryWhere, Hold: a.opts.Queue.HoldWhere, Release: a.opts.Queue.ReleaseWhere, Cancel: a.opts.Queue.CancelWhere,
+		Reroute: func(ctx context.Context, sel queue.Selection) ([]queue.ID, error) {
+			return a.opts.Queue.Reroute(ctx, which.To, sel)
+		},
 	}[do]
 	if change == nil {
-		return 0, invalid("%q cannot be done with the queue; choose one of retry, hold, release, cancel", do)
+		return 0, invalid("%q cannot be done with the queue; choose one of retry, hold, release, cancel, reroute", do)
 	}
-	ids, err := a.selected(ctx, which)
+	sel, err := which.selection()
 	if err != nil {
 		return 0, err
 	}
 	if r := directory.RehearsalOf(ctx); r != nil {
-		r.Entries = append(r.Entries, directory.AuditEntry{Action: "queue." + string(do), Object: fmt.Sprintf("%d messages", len(ids))})
+		n, err := a.countSelected(ctx, which)
+		if err != nil {
+			return 0, err
+		}
+		r.Entries = append(r.Entries, directory.AuditEntry{Action: "queue." + string(do), Object: fmt.Sprintf("%d messages", n)})
 		return 0, directory.ErrRehearsed
 	}
-	for page := range slices.Chunk(ids, changePage) {
-		if err := change(ctx, page...); err != nil {
-			return 0, notInQueue(err)
-		}
+	ids, err := change(ctx, sel)
+	if errors.Is(err, queue.ErrRelay) {
+		return 0, At("to", invalid("write the relay as host:port, as in smtp.example.org:587"))
 	}
-	if len(ids) == 0 {
-		return 0, nil
+	if len(ids) > 0 { // also when not all could be changed
+		err = errors.Join(notInQueue(err), a.recordQueue(ctx, do, which.To, ids))
 	}
+	return len(ids), notInQueue(err)
+}
+
+// recordQueue writes the audit log.
+func (a *Admin) recordQueue(ctx context.Context, do QueueAction, to string, ids []queue.ID) error {
 	object := string(ids[0])
 	if len(ids) > 1 {
 		object = fmt.Sprintf("%d messages", len(ids))
 	}
-	return len(ids), a.opts.Directory.Record(context.WithoutCancel(ctx), Actor(ctx), "queue."+string(do), object, ids[:min(len(ids), maxAudited)])
+	if do == Reroute && to != "" {
+		object += " to " + to
+	}
+	return a.opts.Directory.Record(context.WithoutCancel(ctx), Actor(ctx), "queue."+string(do), object, ids[:min(len(ids), maxAudited)])
 }
 
-// changePage is how many messages are changed at a time.
-const changePage = 500
-
-// selected returns the IDs of the messages that are meant.
-func (a *Admin) selected(ctx context.Context, which QueueSelection) ([]queue.ID, error) {
+// selection is what the queue knows it as.
+func (which *QueueSelection) selection() (queue.Selection, error) {
 	if (len(which.IDs) == 0) == (which.Filter == nil) {
-		return nil, At("ids", invalid("say which messages: their ids, or a filter"))
+		return queue.Selection{}, At("ids", invalid("say which messages: their ids, or a filter"))
 	}
-	var ids []queue.ID
+	if f := which.Filter; f != nil {
+		return queue.Selection{Address: asKey(f.Address), State: queue.State(f.State), Cause: f.Cause}, nil
+	}
+	sel := queue.Selection{IDs: []queue.ID{}}
 	for _, id := range which.IDs {
-		ids = append(ids, queue.ID(id))
+		sel.IDs = append(sel.IDs, queue.ID(id))
 	}
+	return sel, nil
+}
+
+// countSelected says how many messages are meant.
+func (a *Admin) countSelected(ctx context.Context, which QueueSelection) (int, error) {
 	if which.Filter == nil {
-		return ids, nil
+		return len(which.IDs), nil
 	}
 	items, err := All(func(p Paging) (Page[QueueItem], error) { return a.Queue(ctx, QueueFilter{p, *which.Filter}) })
-	for _, it := range items {
-		ids = append(ids, queue.ID(it.ID))
-	}
-	return ids, err
+	return len(items), err
 }
 
 // maxAudited bounds the IDs in one entry of the audit log.
@@ -172,7 +202,7 @@ const maxAudited = 1000
 func describeItem(it queue.Item) QueueItem {
 	view := QueueItem{ID: string(it.ID), From: it.ReversePath.String(), Created: it.Created, Expires: it.Expires, Size: it.Size, Recipients: []QueueRecipient{}}
 	for _, r := range it.Recipients {
-		vr := QueueRecipient{Address: r.Path.String(), State: string(r.State), Attempts: r.Attempts, Next: r.Next, Last: r.Last, Reply: r.Reply, MX: r.MX, Cause: r.Cause}
+		vr := QueueRecipient{Address: r.Path.String(), State: string(r.State), Attempts: r.Attempts, Next: r.Next, Last: r.Last, Reply: r.Reply, MX: r.MX, Cause: r.Cause, Relay: r.Relay}
 		if r.Status != (mail.Status{}) {
 			vr.Status = r.Status.String()
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/explain"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/trace"
 )
@@ -81,10 +82,19 @@ func (a *Admin) Trace(ctx context.Context, id string) (Trace, error) {
 	if err != nil {
 		return Trace{}, err
 	}
-	return Trace{TraceSummary: describeTrace(&t.Summary), Events: t.Events}, nil
+	view := Trace{TraceSummary: describeTrace(&t.Summary), Story: []StoryLine{}}
+	for _, l := range explain.Story(&t) {
+		view.Story = append(view.Story, StoryLine{Time: l.Time, Kind: string(l.Kind), Text: l.Text, Fields: l.Fields, Side: string(l.Side), Command: l.Command,
+			Code: l.Code, Status: l.Status, Explain: l.Explain, Severity: string(l.Severity)})
+	}
+	view.Similar, _, err = a.opts.Traces.Count(ctx, trace.Query{Similar: t.ID, Domains: p.Domains}, maxSimilar)
+	return view, err
 }
+
+// maxSimilar is how far similar messages are counted.
+const maxSimilar = 100
 
 func describeTrace(s *trace.Summary) TraceSummary {
 	return TraceSummary{ID: string(s.ID), Start: s.Start, Last: s.Last, Direction: s.Direction, From: s.ReversePath.String(), To: pathTexts(s.Recipients),
-		MessageID: s.MessageID, RemoteIP: s.RemoteIP, RemoteName: s.RemoteName, Login: s.Login, Size: s.Size, Outcome: s.Outcome, Status: s.Status, Reason: s.Reason}
+		MessageID: s.MessageID, RemoteIP: s.RemoteIP, RemoteName: s.RemoteName, Login: s.Login, Size: s.Size, Outcome: s.Outcome, Status: s.Status, Reason: s.Reason, Junk: s.Junk}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
 	"github.com/mailstead/mailstead/smtp/queue"
 )
@@ -248,7 +249,7 @@ func TestSocket(t *testing.T) {
 // slow is a queue that takes too long.
 type slow struct{ admin.Queue }
 
-func (slow) Stats(context.Context) (queue.Stats, error) {
+func (slow) Stats(context.Context, ...mail.Domain) (queue.Stats, error) {
 	return queue.Stats{}, context.DeadlineExceeded
 }
 
@@ -316,7 +317,7 @@ type records struct {
 	actor string
 }
 
-func (r *records) Stats(ctx context.Context) (queue.Stats, error) {
+func (r *records) Stats(ctx context.Context, _ ...mail.Domain) (queue.Stats, error) {
 	r.actor = admin.Actor(ctx)
 	return queue.Stats{}, nil
 }

@@ -39,6 +39,7 @@ func (s *Server) queueRoutes() {
 		{admin.Hold, "Do not try until release."},
 		{admin.Release, "End hold."},
 		{admin.Cancel, "Remove messages without a report to their senders."},
+		{admin.Reroute, "Have messages sent by another relay until they are done, or, with an empty to, no longer."},
 	} {
 		handle(s, operation{id: string(verb.do) + "-queue", method: "POST", path: "/queue:" + string(verb.do), summary: verb.summary},
 			func(ctx context.Context, in *struct {

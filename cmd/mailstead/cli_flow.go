@@ -76,11 +76,9 @@ func describeGroups(w io.Writer, st admin.QueueGroups) {
 		states = append(states, fmt.Sprintf("%d %s", st.States[name], name))
 	}
 	fmt.Fprintf(w, "%d messages for %d recipients (%s), the oldest from %s\n", st.Messages, st.Recipients, strings.Join(states, ", "), when(st.Oldest))
-	rows := [][]string{{"MESSAGES", "CAUSE"}}
+	rows := [][]string{{"MESSAGES", "STATE", "WHY", "CAUSE"}}
 	for _, c := range st.Groups {
-		if c.Cause != "" {
-			rows = append(rows, []string{strconv.Itoa(c.Messages), c.Cause})
-		}
+		rows = append(rows, []string{strconv.Itoa(c.Messages), c.State, c.Title, c.Cause})
 	}
 	if len(rows) > 1 {
 		fmt.Fprintln(w)
@@ -243,8 +241,12 @@ func (c *traceShowCmd) Run(ctx context.Context, s streams, g *traceCmd) error {
 				[]string{"login", orDash(t.Login)}, []string{"size", amount(t.Size)}, []string{"outcome", strings.TrimSpace(orDash(t.Outcome) + " " + t.Status)})
 			fmt.Fprintln(w)
 			var rows [][]string
-			for _, e := range t.Events {
-				rows = append(rows, []string{e.Time.Local().Format("2006-01-02 15:04:05.000"), string(e.Kind), e.Text})
+			for _, l := range t.Story {
+				side := map[string]string{"client": "C:", "server": "S:"}[l.Side]
+				rows = append(rows, []string{l.Time.Local().Format("2006-01-02 15:04:05.000"), l.Kind, strings.TrimSpace(side + " " + l.Text)})
+				if l.Explain != "" && (l.Severity == "warn" || l.Severity == "fail") {
+					rows = append(rows, []string{"", "", "= " + l.Explain})
+				}
 			}
 			table(w, rows...)
 		})

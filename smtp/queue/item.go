@@ -75,7 +75,7 @@ type Cause struct {
 	Domains  []mail.Domain // of recipients, up to 20, those with most of them first
 }
 
-// Stats is what an overview shows.
+// Stats is what an overview shows, of messages that wait for an attempt.
 type Stats struct {
 	Messages, Recipients int
 	States               map[State]int // recipients

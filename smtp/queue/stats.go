@@ -20,15 +20,13 @@ const (
 	maxShownDomains = 20
 )
 
-// Stats counts what is in the queue, by cause. It goes through all of it, but
-// keeps no more than the counts.
-func (q *Queue) Stats(ctx context.Context) (Stats, error) {
+// Stats counts what is in the queue, by cause; where domains are named, only
+// recipients in one of them or of a sender there. It goes through all of it,
+// but keeps no more than the counts.
+func (q *Queue) Stats(ctx context.Context, domains ...mail.Domain) (Stats, error) {
 	var c *counter
 	err := q.eng.View(ctx, store.Queue, func(tx store.Tx) error {
-		c = &counter{q: q, tx: tx, stats: Stats{States: map[State]int{}}, groups: map[groupKey]*group{}, causes: map[causeKey]string{}}
-		for range tx.Scan(bucketItem, nil, nil) {
-			c.stats.Messages++
-		}
+		c = &counter{q: q, tx: tx, domains: domains, stats: Stats{States: map[State]int{}}, groups: map[groupKey]*group{}, causes: map[causeKey]string{}}
 		for k, v := range tx.Scan(bucketJob, nil, nil) {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -53,8 +51,10 @@ type counter struct {
 	stats   Stats
 	groups  map[groupKey]*group
 	causes  map[causeKey]string // what causeOf said
+	domains []mail.Domain       // that count; none: all
 	itemKey string
 	item    *item
+	counted string // item that is among stats.Messages
 }
 
 // groupKey is what the recipients of a group have in common.
@@ -89,8 +89,12 @@ func (c *counter) add(key string, row []byte) error {
 		}
 		c.itemKey = itemKey
 	}
-	if c.item == nil { // Check tells of it
+	if c.item == nil || !c.wanted(j) { // Check tells of items that are missing
 		return nil
+	}
+	if c.counted != c.itemKey {
+		c.counted = c.itemKey
+		c.stats.Messages++
 	}
 	if c.stats.Oldest.IsZero() || c.item.created.Before(c.stats.Oldest) {
 		c.stats.Oldest = c.item.created
@@ -104,6 +108,11 @@ func (c *counter) add(key string, row []byte) error {
 		}
 	}
 	return nil
+}
+
+// wanted reports whether a job counts.
+func (c *counter) wanted(j *job) bool {
+	return len(c.domains) == 0 || slices.Contains(c.domains, j.domain) || slices.Contains(c.domains, c.item.envelope.ReversePath.Domain)
 }
 
 // group returns the group of a recipient; nil if there are too many.
