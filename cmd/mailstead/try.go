@@ -22,6 +22,7 @@ import (
 	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
 	"github.com/mailstead/mailstead/mail/durable"
@@ -297,9 +298,18 @@ var tryLogins = []string{"alice", "bob", tryOwner}
 const tryOwner = "admin"
 
 // makeTryAccount makes an account if it is not there, and before the first the
-// domain with its keys.
+// domain with its keys. It looks before it makes: keys and hashes take time and
+// memory at each start.
 func makeTryAccount(ctx context.Context, n *node, a tryAccount, owner bool) error {
-	if _, err := n.admin.AddDomain(ctx, admin.NewDomain{Name: tryDomain}); err != nil && !errors.Is(err, directory.ErrExists) {
+	local, _, _ := strings.Cut(a.Address, "@")
+	if _, err := n.directory.AccountByAddress(mail.Path{Local: local, Domain: tryDomain}); !errors.Is(err, directory.ErrNotFound) {
+		return err
+	}
+	if _, err := n.directory.Domain(tryDomain); errors.Is(err, directory.ErrNotFound) {
+		if _, err := n.admin.AddDomain(ctx, admin.NewDomain{Name: tryDomain}); err != nil {
+			return err
+		}
+	} else if err != nil {
 		return err
 	}
 	role := directory.RoleUser
@@ -307,9 +317,6 @@ func makeTryAccount(ctx context.Context, n *node, a tryAccount, owner bool) erro
 		role = directory.RoleOwner
 	}
 	_, err := n.admin.AddAccount(ctx, admin.NewAccount{Address: a.Address, Password: a.Password, Role: string(role)})
-	if errors.Is(err, directory.ErrExists) {
-		return nil
-	}
 	return err
 }
 
