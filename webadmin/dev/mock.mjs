@@ -56,6 +56,7 @@ async function api(request, response, url) {
 
 function stream(response) {
   response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+  response.write('retry: 3000\n\n');
   const send = (event) => response.write(`id: ${event.id}\nevent: ${event.event}\ndata: ${JSON.stringify(event.data)}\n\n`);
   state.listeners.add(send);
   const beat = setInterval(() => response.write(': beat\n\n'), 15_000);

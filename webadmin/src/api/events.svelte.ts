@@ -11,8 +11,6 @@ export interface LiveEvent {
 
 type Listener = (event: LiveEvent) => void;
 
-const channelName = 'mailstead-events';
-
 class Events {
   // connected: the stream is open, here or in the leading tab.
   connected = $state(false);
@@ -25,7 +23,8 @@ class Events {
   // start opens the stream for topics until the returned function is called.
   start(topics: string[]): () => void {
     this.#topics = topics.join(',');
-    const channel = (this.#channel = new BroadcastChannel(channelName));
+    const name = `mailstead-events ${this.#topics}`; // tabs that watch the same share a stream
+    const channel = (this.#channel = new BroadcastChannel(name));
     channel.onmessage = (message: MessageEvent<{ event?: LiveEvent; connected?: boolean; ask?: boolean }>) => {
       if (message.data.event) this.#deliver(message.data.event);
       if (message.data.connected !== undefined) this.connected = message.data.connected;
@@ -35,7 +34,7 @@ class Events {
     const stop = new AbortController();
     let leading = false;
     navigator.locks
-      .request(channelName, { signal: stop.signal }, async () => {
+      .request(name, { signal: stop.signal }, async () => {
         leading = true;
         await this.#lead(stop.signal);
       })

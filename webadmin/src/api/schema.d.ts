@@ -489,6 +489,75 @@ export interface paths {
         patch: operations["change-domain"];
         trace?: never;
     };
+    "/domains/{domain}/dkim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the keys of a domain: those that sign, and those before and after. */
+        get: operations["list-dkim-keys"];
+        put?: never;
+        /** Make a key. It does not sign until it is activated. */
+        post: operations["add-dkim-key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/domains/{domain}/dkim/{selector}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a key that does not sign. */
+        delete: operations["remove-dkim-key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/domains/{domain}/dkim/{selector}:activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a key sign, in the place of those of its algorithm. The DNS must have its record. */
+        post: operations["activate-dkim-key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/domains/{domain}/dkim/{selector}:retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a key sign no more. Leave its record published for some days. */
+        post: operations["retire-dkim-key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/domains/{domain}/dns": {
         parameters: {
             query?: never;
@@ -517,6 +586,23 @@ export interface paths {
         put?: never;
         /** Ask the name servers of the domain now. */
         post: operations["check-domain-dns"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/domains/{domain}/zone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Return the records to publish as lines of a zone file. */
+        get: operations["get-domain-zone"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1014,6 +1100,23 @@ export interface paths {
         put?: never;
         /** End hold. */
         post: operations["release-queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/queue:reroute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have messages sent by another relay until they are done, or, with an empty to, no longer. */
+        post: operations["reroute-queue"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1546,6 +1649,8 @@ export interface components {
             name: string;
             record: string;
             selector: string;
+            /** @enum {string} */
+            state: "new" | "signing" | "retired";
         };
         DNSChange: {
             /** Format: date-time */
@@ -1799,6 +1904,12 @@ export interface components {
             /** @description None: all. */
             protocols?: ("imap" | "pop3" | "smtp")[];
         };
+        NewDKIMKey: {
+            /** @enum {string} */
+            algorithm: "rsa" | "ed25519";
+            /** @description Its name in the DNS; named by algorithm and month if it is not given. */
+            selector?: string;
+        };
         NewDomain: {
             aliasOf?: string;
             catchAll?: string;
@@ -1873,6 +1984,16 @@ export interface components {
         };
         PageCertificateStatus: {
             items: components["schemas"]["CertificateStatus"][];
+            /** @description Cursor of the next page; absent on the last. */
+            next?: string;
+            /**
+             * Format: int64
+             * @description Number of items on all pages, where it is known.
+             */
+            total?: number;
+        };
+        PageDKIMKey: {
+            items: components["schemas"]["DKIMKey"][];
             /** @description Cursor of the next page; absent on the last. */
             next?: string;
             /**
@@ -2034,13 +2155,35 @@ export interface components {
             ticket?: string;
         };
         QueueGroup: {
+            /** @description For filters: the destination and what it said. */
             cause: string;
+            /** @description Of recipients, up to 20, those with most of them first. */
+            domains: string[];
+            /**
+             * Format: date-time
+             * @description When the first of them is given up.
+             */
+            expires?: string;
+            explain: string;
+            /** @description What to do; absent: nothing, it passes. */
+            fix?: string;
+            /** @description One of a closed set, such as greylisted, blocked-ip, no-answer. */
+            kind: string;
             /** Format: int64 */
             messages: number;
             /** Format: date-time */
+            nextTry?: string;
+            /** Format: date-time */
             oldest?: string;
+            /** @description One of them, in full. */
             reply?: string;
+            /**
+             * Format: int64
+             * @description Different ones; at most 1,000 are told apart.
+             */
+            senders: number;
             state: string;
+            title: string;
         };
         QueueGroups: {
             groups: components["schemas"]["QueueGroup"][];
@@ -2083,14 +2226,18 @@ export interface components {
             mx?: string;
             /** Format: date-time */
             next?: string;
+            /** @description That it was rerouted to. */
+            relay?: string;
             reply?: string;
             state: string;
             status?: string;
         };
         QueueSelection: {
-            /** @description All messages that match; {} is all. */
+            /** @description All recipients that match; {} is all. */
             filter?: components["schemas"]["QueueMatch"];
             ids?: string[];
+            /** @description Of reroute: the relay as host:port; empty: to the servers of the domains again. */
+            to?: string;
         };
         RecoveryCodes: {
             /** @description Each works once. They are shown only now. */
@@ -2185,6 +2332,33 @@ export interface components {
             /** @description Of somebody signed in: they have an authenticator app. */
             totp: boolean;
         };
+        StoryLine: {
+            /**
+             * Format: int64
+             * @description Reply code.
+             */
+            code?: number;
+            command?: string;
+            /** @description What it means, in plain words. */
+            explain?: string;
+            fields?: {
+                [key: string]: string;
+            };
+            /** @enum {string} */
+            kind: "connect" | "dialogue" | "check" | "verdict" | "route" | "filed" | "queued" | "attempt" | "report" | "done";
+            /** @enum {string} */
+            severity: "ok" | "info" | "warn" | "fail";
+            /**
+             * @description Who says it, in a dialogue.
+             * @enum {string}
+             */
+            side?: "client" | "server";
+            /** @description Enhanced status code. */
+            status?: string;
+            text: string;
+            /** Format: date-time */
+            time: string;
+        };
         TOTPSetup: {
             /** @description The URI as a QR code. */
             qrSvg: string;
@@ -2194,9 +2368,10 @@ export interface components {
         };
         Trace: {
             direction?: string;
-            events: components["schemas"]["TraceEvent"][];
             from: string;
             id: string;
+            /** @description Filed to Junk. */
+            junk?: boolean;
             /** Format: date-time */
             last: string;
             login?: string;
@@ -2206,26 +2381,25 @@ export interface components {
             reason?: string;
             remoteIp?: string;
             remoteName?: string;
+            /**
+             * Format: int64
+             * @description Other messages with the same trouble; 100 stands for 100 or more.
+             */
+            similar?: number;
             /** Format: int64 */
             size?: number;
             /** Format: date-time */
             start: string;
             status?: string;
+            story: components["schemas"]["StoryLine"][];
             to: string[];
-        };
-        TraceEvent: {
-            fields?: {
-                [key: string]: string;
-            };
-            kind: string;
-            text: string;
-            /** Format: date-time */
-            time: string;
         };
         TraceSummary: {
             direction?: string;
             from: string;
             id: string;
+            /** @description Filed to Junk. */
+            junk?: boolean;
             /** Format: date-time */
             last: string;
             login?: string;
@@ -3515,6 +3689,174 @@ export interface operations {
             };
         };
     };
+    "list-dkim-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The domain, as in example.org. */
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageDKIMKey"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "add-dkim-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The domain, as in example.org. */
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDKIMKey"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DKIMKey"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-dkim-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The domain, as in example.org. */
+                domain: string;
+                selector: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "activate-dkim-key": {
+        parameters: {
+            query?: {
+                /** @description Also if the DNS does not have its record. */
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The domain, as in example.org. */
+                domain: string;
+                selector: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DKIMKey"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "retire-dkim-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The domain, as in example.org. */
+                domain: string;
+                selector: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DKIMKey"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-domain-dns": {
         parameters: {
             query?: never;
@@ -3566,6 +3908,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DNSReport"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-domain-zone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The domain, as in example.org. */
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
                 };
             };
             /** @description What went wrong. */
@@ -4588,6 +4963,42 @@ export interface operations {
         };
     };
     "release-queue": {
+        parameters: {
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueSelection"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changed"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "reroute-queue": {
         parameters: {
             query?: {
                 /** @description Only say what would change: the answer is 200 with a Preview. */
