@@ -48,6 +48,8 @@ export interface Options {
   query?: Query;
   body?: unknown;
   etag?: string;
+  // The body is a text of this type and is sent as it is.
+  contentType?: string;
   // The same key within 24 hours gives the same answer: a repeated POST does not do the thing twice.
   idempotencyKey?: string;
   signal?: AbortSignal;
@@ -95,7 +97,7 @@ export async function request<T>(method: string, target: string, options: Option
 
 async function attempt<T>(method: string, target: string, options: Options): Promise<Answer<T>> {
   const headers: Record<string, string> = { Accept: 'application/json' };
-  if (options.body !== undefined) headers['Content-Type'] = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+  if (options.body !== undefined) headers['Content-Type'] = options.contentType ?? (method === 'PATCH' ? 'application/merge-patch+json' : 'application/json');
   if (options.etag) headers['If-Match'] = options.etag;
   if (options.idempotencyKey) headers['Idempotency-Key'] = options.idempotencyKey;
   let response: Response;
@@ -103,7 +105,7 @@ async function attempt<T>(method: string, target: string, options: Options): Pro
     response = await fetch(url(target, options.query), {
       method,
       headers,
-      body: options.body === undefined ? undefined : JSON.stringify(options.body),
+      body: options.contentType ? String(options.body) : options.body === undefined ? undefined : JSON.stringify(options.body),
       signal: options.signal,
       credentials: 'same-origin',
     });

@@ -1,3 +1,8 @@
+import { t } from '$kit/i18n';
 import type { Route } from '$kit/router.svelte';
 
-export const system: Route[] = [];
+export const system: Route[] = [
+  { pattern: '/admin/system', title: () => t('Checks'), load: () => import('../pages/system/Checks.svelte') },
+  { pattern: '/admin/system/certificates', title: () => t('Certificates'), load: () => import('../pages/system/Certificates.svelte') },
+  { pattern: '/admin/system/settings/:name?', title: () => t('Settings'), load: () => import('../pages/system/Settings.svelte') },
+];
