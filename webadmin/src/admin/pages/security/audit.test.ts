@@ -17,7 +17,7 @@ describe('differences', () => {
   });
   it('says what is new, without repeating the object', () => {
     expect(differences(entry({ after: { id: 2, address: 'bo@x', role: 'admin', quota_bytes: 10e9, suspended: true } }))).toEqual([
-      { name: 'Role', before: '', after: 'admin' },
+      { name: 'Role', before: '', after: 'Admin' },
       { name: 'Quota', before: '', after: '10 GB' },
       { name: 'Suspended', before: '', after: 'yes' },
     ]);

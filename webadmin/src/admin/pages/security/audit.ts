@@ -1,6 +1,8 @@
-import type { Schemas } from '$api/types';
+import type { Role, Schemas } from '$api/types';
 import { bytes, list, when } from '$kit/format';
 import { t } from '$kit/i18n';
+import { roleWord } from '../../shell/roles';
+import { rightWord } from './rights';
 
 // The audit log in words.
 
@@ -72,7 +74,7 @@ const names: Record<string, string> = {
   cidrs: t('Networks'),
 };
 
-const unsaid = new Set(['id', 'created', 'changed']);
+const unsaid = new Set(['id', 'created', 'changed', 'creator']);
 
 // differences are the fields that an entry changed, each with what it was and became. What was or is not there is "".
 export function differences(entry: Pick<Entry, 'before' | 'after' | 'object'>): Difference[] {
@@ -94,8 +96,9 @@ function shown(field: string, value: unknown): string {
   if (value === undefined || value === null || value === '') return '';
   if (typeof value === 'boolean') return value ? t('yes') : t('no');
   if (typeof value === 'number') return field === 'quota_bytes' ? bytes(value) : String(value);
-  if (Array.isArray(value)) return list(value.map((part) => (isRecord(part) && typeof part.selector === 'string' ? part.selector : shown('', part))));
+  if (Array.isArray(value)) return list(value.map((part) => (isRecord(part) && typeof part.selector === 'string' ? part.selector : field === 'scopes' ? rightWord(String(part)) : shown('', part))));
   if (isRecord(value)) return Object.entries(value).map(([name, part]) => `${name}: ${shown(name, part)}`).join(', ');
   const text = String(value);
+  if (field === 'role') return roleWord(text as Role);
   return /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) ? when(text) : text;
 }

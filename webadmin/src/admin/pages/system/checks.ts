@@ -17,11 +17,12 @@ export interface CheckGroup {
 
 const rank: Record<State, number> = { fail: 0, warn: 1, unknown: 2, ok: 3 };
 
-// groupChecks puts checks together by group, in the order in which the groups first come, the worst of each first.
+// groupChecks puts checks together by group, the worst first.
 export function groupChecks(checks: Check[]): CheckGroup[] {
   const groups = new Map<string, Check[]>();
   for (const check of checks) groups.set(check.group, [...(groups.get(check.group) ?? []), check]);
-  return [...groups].map(([name, list]) => ({ name, checks: list.sort((a, b) => rank[a.state] - rank[b.state]) }));
+  const all = [...groups].map(([name, list]) => ({ name, checks: list.sort((a, b) => rank[a.state] - rank[b.state]) }));
+  return all.sort((a, b) => rank[worst(a.checks)] - rank[worst(b.checks)]);
 }
 
 // worst is the state of a group: that of its worst check which is not muted.

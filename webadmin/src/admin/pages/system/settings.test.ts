@@ -29,9 +29,9 @@ describe('settings', () => {
 
 describe('checks', () => {
   const check = (id: string, group: string, state: State, mutedUntil?: string) => ({ id, group, state, mutedUntil }) as Check;
-  test('the worst of a group comes first', () => {
-    const groups = groupChecks([check('a', 'host', 'ok'), check('b', 'mail', 'warn'), check('c', 'host', 'fail')]);
-    expect(groups.map((g) => g.checks.map((c) => c.id))).toEqual([['c', 'a'], ['b']]);
+  test('the worst comes first', () => {
+    const groups = groupChecks([check('a', 'host', 'ok'), check('b', 'mail', 'warn'), check('c', 'host', 'fail'), check('d', 'names', 'ok'), check('e', 'mail', 'fail', '2027-01-01T00:00:00Z')]);
+    expect(groups.map((g) => g.checks.map((c) => c.id))).toEqual([['c', 'a'], ['e', 'b'], ['d']]);
   });
   test('what is muted does not count', () => {
     expect(worst([check('a', 'host', 'fail', '2027-01-01T00:00:00Z'), check('b', 'host', 'unknown')])).toBe('unknown');
