@@ -1,0 +1,1 @@
+function e(e,t,n=`start`,r=4){let i=t.getBoundingClientRect(),a=e.getBoundingClientRect(),o=i.bottom+r+a.height<=innerHeight-8||i.top-r-a.height<8?i.bottom+r:i.top-r-a.height,s=n===`start`?i.left:n===`end`?i.right-a.width:i.left+(i.width-a.width)/2;e.style.top=`${Math.max(8,o)}px`,e.style.left=`${Math.max(8,Math.min(s,innerWidth-a.width-8))}px`}export{e as t};
