@@ -120,6 +120,7 @@ func (s *Server) routes() {
 	s.settingRoutes()
 	s.auditRoutes()
 	s.metricRoutes()
+	s.deliverabilityRoutes()
 	s.linkMaking()
 	s.eventRoutes()
 	s.jobRoutes()

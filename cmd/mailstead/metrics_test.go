@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http/httptest"
 	"testing"
 	"time"
 
+	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
@@ -44,6 +47,14 @@ func TestMetricsOfMail(t *testing.T) {
 	}
 	if p := a.arrivals.Providers(); len(p) != 1 || p[0].ID != "others" || p[0].Accepted != 1 || p[0].TLS != 1 || p[0].Unknown != 1 || p[0].Domains[0] != "beta.test" {
 		t.Errorf("how mail arrives: %+v", p)
+	}
+	d, err := a.admin.Deliverability(admin.AsOwner(context.Background(), "test"))
+	if err != nil || len(d.Providers) != 1 || d.Providers[0].State != "unknown" || len(d.Rows) < 10 || d.Verdict == "" {
+		t.Errorf("deliverability %+v, %v", d, err)
+	}
+	of := admin.WithPrincipal(context.Background(), admin.Principal{Kind: admin.KindUser, Role: directory.RoleDomainAdmin, Domains: []mail.Domain{"alpha.test"}})
+	if _, err := a.admin.Deliverability(of); !errors.Is(err, admin.ErrForbidden) {
+		t.Errorf("deliverability for a domain admin: %v", err)
 	}
 	p95, err := a.series.Totals(context.Background(), []string{"delivery.p95"}, time.Time{}, time.Time{})
 	if err != nil || !(p95[0] > 0 && p95[0] < deadline.Seconds()) {
