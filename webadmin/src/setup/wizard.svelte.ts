@@ -1,0 +1,107 @@
+import { ApiError, api, path, says } from '$api/client';
+import { events } from '$api/events.svelte';
+import { router } from '$kit/router.svelte';
+import { stepIds, type Input, type StepId, type StepView, type View } from './types';
+
+// How often to ask while no stream of events tells what changed, and while one does, lest one got lost.
+const pollAlone = 3_000;
+const pollBeside = 15_000;
+
+// The first run, which the server keeps: pages may be closed and opened again at any time.
+class Wizard {
+  view = $state.raw<View>();
+  // The server could not be asked: what is shown may be old.
+  stale = $state('');
+  // The setup session is over: it ended, or another browser has taken a newer link.
+  over = $state(false);
+  // The owner is signed in; what the view was then stays.
+  finished = $state(false);
+
+  #asked = 0;
+
+  async load(): Promise<View> {
+    return this.#show(api.get<View>('/setup'));
+  }
+
+  async answer(step: StepId, input: Input): Promise<View> {
+    return this.#show(api.put<View>(path`/setup/${step}`, input));
+  }
+
+  async check(step: StepId): Promise<View> {
+    return this.#show(api.post<View>(path`/setup/${step}:check`));
+  }
+
+  // Answers may pass each other on the way: only the newest question's counts.
+  async #show(asked: Promise<View>): Promise<View> {
+    const number = ++this.#asked;
+    const view = await asked;
+    if (number === this.#asked) this.view = view;
+    this.stale = '';
+    return view;
+  }
+
+  // follow keeps the view fresh until the returned function is called.
+  follow(): () => void {
+    const refresh = () => {
+      if (!this.finished && !this.over) void this.#refresh();
+    };
+    const stopEvents = events.start(['setup']);
+    const stopListening = events.on('setup.', refresh);
+    let timer: ReturnType<typeof setTimeout>;
+    const beat = () => {
+      if (!document.hidden) refresh();
+      timer = setTimeout(beat, events.connected ? pollBeside : pollAlone);
+    };
+    timer = setTimeout(beat, pollAlone);
+    return () => {
+      clearTimeout(timer);
+      stopListening();
+      stopEvents();
+    };
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      await this.load();
+    } catch (err) {
+      if (err instanceof ApiError && err.code === 'signed-out') this.over = true;
+      else this.stale = says(err);
+    }
+  }
+
+  step(id: StepId): StepView | undefined {
+    return this.view?.steps.find((step) => step.id === id);
+  }
+
+  // The step on the screen: that of the URL, else the first that is not done.
+  get at(): StepId {
+    const asked = router.path.split('/')[2] as StepId;
+    const id = stepIds.includes(asked) ? asked : (this.view?.step ?? 'start');
+    return this.reaches(id) ? id : 'you';
+  }
+
+  // Until there is an address, what comes after it has nothing to be about.
+  reaches(id: StepId): boolean {
+    return id === 'start' || id === 'you' || Boolean(this.view?.answers.address);
+  }
+
+  get number(): number {
+    return stepIds.indexOf(this.at) + 1;
+  }
+
+  go(id: StepId): void {
+    router.go(`/setup/${id}`);
+  }
+
+  next(): void {
+    const id = stepIds[this.number];
+    if (id) this.go(id);
+  }
+
+  back(): void {
+    const id = stepIds[this.number - 2];
+    if (id) this.go(id);
+  }
+}
+
+export const wizard = new Wizard();
