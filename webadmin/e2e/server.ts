@@ -115,7 +115,7 @@ function firstLine(process: ChildProcess, said: string[]): Promise<string> {
 async function freeOffset(): Promise<number> {
   for (let tries = 0; tries < 50; tries++) {
     const offset = 20_000 + Math.floor(Math.random() * 300) * 100;
-    const ports = [25, 80, 110, 143, 443, 465, 587, 993, 995, 4190].map((p) => p + offset);
+    const ports = [25, 53, 80, 110, 143, 443, 465, 587, 993, 995, 4190].map((p) => p + offset);
     if ((await Promise.all(ports.map(isFree))).every(Boolean)) return offset;
   }
   throw new Error('no free ports');

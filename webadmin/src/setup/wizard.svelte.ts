@@ -18,6 +18,7 @@ class Wizard {
   finished = $state(false);
 
   #asked = 0;
+  #first: StepId | undefined;
 
   async load(): Promise<View> {
     return this.#show(api.get<View>('/setup'));
@@ -36,6 +37,7 @@ class Wizard {
     const number = ++this.#asked;
     const view = await asked;
     if (number === this.#asked) this.view = view;
+    this.#first ??= view.step;
     this.stale = '';
     return view;
   }
@@ -73,10 +75,11 @@ class Wizard {
     return this.view?.steps.find((step) => step.id === id);
   }
 
-  // The step on the screen: that of the URL, else the first that is not done.
+  // The step on the screen: that of the URL, else the first that was not done when the page came. It does not change
+  // under somebody's hands.
   get at(): StepId {
     const asked = router.path.split('/')[2] as StepId;
-    const id = stepIds.includes(asked) ? asked : (this.view?.step ?? 'start');
+    const id = stepIds.includes(asked) ? asked : (this.#first ?? 'start');
     return this.reaches(id) ? id : 'you';
   }
 
