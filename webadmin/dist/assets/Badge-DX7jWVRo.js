@@ -1,1 +1,0 @@
-import{F as e,K as t,N as n,T as r,Z as i,a,b as o,ht as s}from"./i18n-D6vCe6Gv.js";var c=e(`<span><!></span>`);function l(e,l){let u=a(l,`state`,3,`none`);var d=c(),f=i(d);r(f,()=>l.children),s(d),t(()=>o(d,1,`badge ${u()??``}`,`svelte-1pg3llf`)),n(e,d)}export{l as t};

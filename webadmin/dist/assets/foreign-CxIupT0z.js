@@ -1,0 +1,1 @@
+var e=/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufff9-\ufffb]/g;function t(t,n){let r=t.slice(0,n*2).replace(/\s*[\r\n\t]+\s*/g,` `).replace(e,`□`),i=Array.from(r);return i.length>n||t.length>n*2?i.slice(0,n-1).join(``)+`…`:r}export{t};
