@@ -319,12 +319,12 @@ func TestReauthenticated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := town(t)
 		token, made := d.session(t, 1)
-		if made.Sudo.Sub(time.Now()) != SudoFor {
+		if time.Until(made.Sudo) != SudoFor {
 			t.Errorf("a sign-in is good until %v", made.Sudo)
 		}
 		time.Sleep(time.Hour)
 		s, err := d.Reauthenticated(t.Context(), 1, made.ID)
-		if err != nil || s.Sudo.Sub(time.Now()) != SudoFor {
+		if err != nil || time.Until(s.Sudo) != SudoFor {
 			t.Errorf("%v, %v", s.Sudo, err)
 		}
 		if got, err := d.UseSession(t.Context(), token, home); err != nil || !got.Sudo.Equal(s.Sudo) {

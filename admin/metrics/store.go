@@ -11,6 +11,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // level is one of the resolutions that are kept.
@@ -63,7 +64,7 @@ func Open(path string, reg *Registry, o StoreOptions) (*Store, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	db, err := openFile(path)
-	if errors.Is(err, bolt.ErrInvalid) || errors.Is(err, bolt.ErrChecksum) || errors.Is(err, bolt.ErrVersionMismatch) {
+	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
 		o.Logger.Warn("metrics cannot be read; beginning anew", "err", err)
 		if err := os.Rename(path, path+".damaged"); err != nil {
 			return nil, fmt.Errorf("put damaged metrics aside: %w", err)
