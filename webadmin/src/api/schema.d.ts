@@ -452,6 +452,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deliverability": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say how well mail of this server arrives. */
+        get: operations["get-deliverability"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/domains": {
         parameters: {
             query?: never;
@@ -1727,6 +1744,21 @@ export interface components {
             /** Format: int64 */
             unknown: number;
         };
+        Deliverability: {
+            /**
+             * Format: double
+             * @description What they could earn; 100 when all are known.
+             */
+            of: number;
+            providers: components["schemas"]["Provider"][];
+            rows: components["schemas"]["ScoreRow"][];
+            /**
+             * Format: double
+             * @description Sum of the points of the rows that are known.
+             */
+            score: number;
+            verdict: string;
+        };
         Device: {
             /** @description Absent: it uses the password of the account. */
             appPasswordId?: string;
@@ -2154,6 +2186,52 @@ export interface components {
             password?: string;
             ticket?: string;
         };
+        Provider: {
+            /** Format: int64 */
+            accepted: number;
+            /** Format: double */
+            acceptedShare: number;
+            /**
+             * Format: int64
+             * @description Put off at the first attempt.
+             */
+            deferred: number;
+            /** @description Of recipients, some. */
+            domains: string[];
+            fix?: string;
+            id: string;
+            lastReplies: components["schemas"]["ProviderReply"][];
+            name: string;
+            /**
+             * Format: int64
+             * @description For what speaks against this server.
+             */
+            refused: number;
+            /** Format: int64 */
+            sent: number;
+            /**
+             * @description unknown: fewer than 20 recipients.
+             * @enum {string}
+             */
+            state: "ok" | "warn" | "fail" | "unknown";
+            text: string;
+            /** Format: double */
+            tlsShare: number;
+            /**
+             * Format: int64
+             * @description That do not exist there, or take no mail.
+             */
+            unknown: number;
+        };
+        ProviderReply: {
+            cause: string;
+            /** Format: int64 */
+            code?: number;
+            domain: string;
+            text: string;
+            /** Format: date-time */
+            time: string;
+        };
         QueueGroup: {
             /** @description For filters: the destination and what it said. */
             cause: string;
@@ -2269,6 +2347,19 @@ export interface components {
             /** @description Also the scopes of API keys. */
             rights: string[];
             role: string;
+        };
+        ScoreRow: {
+            evidence?: string;
+            fix?: string;
+            id: string;
+            /** Format: double */
+            of: number;
+            /** Format: double */
+            points: number;
+            /** @enum {string} */
+            state: "ok" | "warn" | "fail" | "unknown";
+            text: string;
+            title: string;
         };
         Series: {
             names: string[];
@@ -3494,6 +3585,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CheckReport"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-deliverability": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deliverability"];
                 };
             };
             /** @description What went wrong. */

@@ -66,65 +66,12 @@ export interface Series {
   points: (number | null)[][];
 }
 
-export type Direction = 'in' | 'out' | 'local';
+export type Trace = Schemas['TraceSummary'];
+export type StoryEvent = Schemas['StoryLine'];
+export type Story = Schemas['Trace'];
 
-export interface Trace {
-  id: string;
-  direction?: Direction;
-  outcome?: string;
-  status?: string;
-  reason?: string;
-  from: string;
-  to?: string[];
-  messageId?: string;
-  remoteIp?: string;
-  remoteName?: string;
-  login?: string;
-  size?: number;
-  start: string;
-  last: string;
-  junk?: boolean;
-}
-
-export interface StoryEvent {
-  time: string;
-  kind: string;
-  text: string;
-  fields?: Record<string, unknown>;
-  side?: 'client' | 'server';
-  command?: string;
-  code?: string | number;
-  status?: string;
-  explain?: string;
-  severity?: 'ok' | 'info' | 'warn' | 'fail';
-}
-
-export interface Story extends Trace {
-  story: StoryEvent[];
-  similar?: number;
-}
-
-export interface QueueGroup {
-  cause: string;
-  state: QueueState;
-  title?: string;
-  explain?: string;
-  fix?: string;
-  reply?: string;
-  messages: number;
-  senders?: number;
-  oldest?: string;
-  nextTry?: string;
-  expires?: string;
-  domains?: string[];
-}
-
-export interface QueueGroups {
-  messages: number;
-  recipients: number;
-  oldest?: string;
-  groups: QueueGroup[];
-}
+export type QueueGroup = Schemas['QueueGroup'] & { state: QueueState };
+export type QueueGroups = Schemas['QueueGroups'] & { groups: QueueGroup[] };
 
 export interface Job {
   id: string;

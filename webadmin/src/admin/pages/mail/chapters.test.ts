@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { StoryEvent } from '$api/types';
 import { chapters, toneOf } from './chapters';
 
-const event = (more: Partial<StoryEvent>): StoryEvent => ({ time: '2026-11-24T12:00:00Z', kind: 'dialogue', text: '', ...more });
+const event = (more: Partial<StoryEvent>): StoryEvent => ({ time: '2026-11-24T12:00:00Z', kind: 'dialogue', text: '', severity: 'info', ...more });
 
 describe('chapters', () => {
   it('joins the lines of a conversation', () => {
