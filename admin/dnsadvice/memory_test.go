@@ -55,3 +55,28 @@ func TestMemory(t *testing.T) {
 		t.Errorf("%d changes are kept", len(r.History))
 	}
 }
+
+func TestSurvey(t *testing.T) {
+	for _, tt := range []struct {
+		name, zone string
+		fault      dnstest.Fault
+		registered State
+		mailAt     string
+		says       string
+	}{
+		{"new", servers, 0, OK, "", "No mail goes"},
+		{"elsewhere", servers + "example.org. MX 5 alt.aspmx.l.google.com.\nexample.org. MX 1 aspmx.l.google.com.\nexample.org. TXT \"v=spf1 -all\"", 0, OK, "Google (aspmx.l.google.com)", "switch later"},
+		{"here", servers + "example.org. MX 5 mail.example.org.", 0, OK, "", "comes to this server already"},
+		{"not registered", "", 0, Missing, "", "not registered"},
+		{"no answer", servers, dnstest.ServFail, OK, "", "no answer"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			z := dnstest.New(tt.zone)
+			z.SetFault("example.org MX", tt.fault)
+			s := checker(z).Survey(t.Context(), "example.org", "mail.example.org")
+			if s.Registered != tt.registered || s.MailAt != tt.mailAt || !strings.Contains(s.Text, tt.says) {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
