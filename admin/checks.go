@@ -30,13 +30,29 @@ func (a *Admin) newChecks(s checks.Server) *checks.Registry {
 	if a.opts.Certificates != nil {
 		s.Certificates = a.opts.Certificates.Status
 	}
-	return checks.New(checks.Options{Store: d, Now: a.opts.Now, Logger: a.opts.Logger, Changed: a.opts.CheckChanged, Checks: func() []checks.Check {
+	return checks.New(checks.Options{Store: d, Now: a.opts.Now, Logger: a.opts.Logger, Changed: a.checkChanged, Checks: func() []checks.Check {
 		s := s
 		s.MXHosts = strings.Fields(d.Text(directory.ChecksMXHosts))
 		s.Blocklists = strings.Fields(d.Text(directory.ChecksBlocklists))
 		s.SignedName, s.TimeHost = d.Text(directory.ChecksSignedName), d.Text(directory.ChecksTimeHost)
 		return s.Checks()
 	}})
+}
+
+// checkChanged tells those who watch.
+func (a *Admin) checkChanged(id string, from, to checks.State, at time.Time) {
+	a.Publish(TopicChecks, "check.changed", CheckChange{id, from, to, at})
+	if a.opts.CheckChanged != nil {
+		a.opts.CheckChanged(id, from, to, at)
+	}
+}
+
+// CheckChange is the event of a check that has another state than before.
+type CheckChange struct {
+	ID   string       `json:"id"`
+	From checks.State `json:"from"`
+	To   checks.State `json:"to"`
+	At   time.Time    `json:"at"`
 }
 
 // checkedDomains are our domains; their DNS is looked at as always.

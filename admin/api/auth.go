@@ -88,6 +88,11 @@ func (s *Server) principal(ctx context.Context, r *http.Request, from client) (a
 		return s.admin.VerifyKey(typed, from.Remote)
 	}
 	in, token := s.admin.SignIn(), from.cookies[sessionCookie]
+	if in != nil && token == "" && from.cookies[setupCookie] != "" {
+		if _, err := in.SetupSession(ctx, from.cookies[setupCookie]); err == nil {
+			return admin.Principal{Kind: admin.KindSetup, Name: "setup"}, nil
+		}
+	}
 	if in == nil || token == "" {
 		return admin.Principal{}, nil
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/setup"
 )
 
 // Bounds of requests.
@@ -46,6 +47,7 @@ type Options struct {
 	NoLimits bool
 	Now      func() time.Time
 	Logger   *slog.Logger
+	Setup    *setup.Wizard // the first run; nil: none
 }
 
 // Server is the API behind its two doors.
@@ -127,6 +129,7 @@ func (s *Server) routes() {
 	s.systemRoutes()
 	s.banRoutes()
 	s.checkRoutes()
+	s.setupRoutes()
 }
 
 // ofAPI lets a middleware see only requests to the API.

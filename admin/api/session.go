@@ -95,11 +95,12 @@ func ceremony(c signin.Ceremony) Ceremony {
 // session describes who is signed in.
 func (s *Server) session(ctx context.Context) (Session, error) {
 	v := Session{Version: s.opts.Version, Hostname: s.admin.Hostname(), Banner: s.opts.Banner, Methods: SignInMethods{Password: true}}
+	v.Setup = s.opts.Setup != nil && s.opts.Setup.Open(ctx)
 	in, p := s.admin.SignIn(), admin.PrincipalOf(ctx)
 	if in != nil {
 		v.Methods.Passkey = in.PasskeysAt(clientOf(ctx).Host)
 	}
-	if p.Kind == "" {
+	if p.Kind == "" || p.Kind == admin.KindSetup {
 		return v, nil
 	}
 	v.SignedIn = true

@@ -54,6 +54,8 @@ func (s *Server) leadsBack(ctx context.Context, name string, a netip.Addr) Findi
 	switch {
 	case err != nil && !errors.Is(err, dns.ErrNotFound):
 		return unknown("%v is called %s, which could not be looked up now", a, name)
+	case len(addrs) == 0 && name == s.Hostname: // the check of the host name says more
+		return Warn.because("%v is called %s, which has no address yet", a, name).fix("Publish the A record of %s; the DNS page of the domain shows it.", name)
 	case !slices.Contains(addrs, a):
 		return Fail.because("%v is called %s, but that does not lead back to it", a, name).fix("%s", s.setPTR(a))
 	}

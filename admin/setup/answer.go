@@ -189,7 +189,7 @@ func (w *Wizard) refresh(ctx context.Context, step Step) error {
 	}
 	switch domain := domainOf(s.Answers.Address); {
 	case step == You && domain != "" && w.opts.Checker != nil:
-		w.Survey(ctx, domain)
+		_, err = w.Survey(ctx, domain)
 	case step == Server:
 		_, err = w.opts.Admin.RunChecks(ctx, w.serverChecks(ctx))
 	case step == DNS && domain != "":
@@ -199,15 +199,19 @@ func (w *Wizard) refresh(ctx context.Context, step Step) error {
 }
 
 // Survey looks at a domain before anything is made.
-func (w *Wizard) Survey(ctx context.Context, domain string) *dnsadvice.Survey {
-	if w.opts.Checker == nil {
-		return nil
+func (w *Wizard) Survey(ctx context.Context, domain string) (dnsadvice.Survey, error) {
+	d, err := mail.ParseDomain(trim(domain))
+	if err != nil || d.IsLiteral() {
+		return dnsadvice.Survey{}, field("domain", "%q is not a domain name; write it as in example.org", domain)
 	}
-	s := w.opts.Checker.Survey(ctx, domain, string(w.opts.Hostname))
+	if w.opts.Checker == nil {
+		return dnsadvice.Survey{}, &directory.Problem{Kind: admin.ErrUnavailable, Text: "only a running server asks the DNS"}
+	}
+	s := w.opts.Checker.Survey(ctx, string(d), string(w.opts.Hostname))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.survey = &s
-	return &s
+	return s, nil
 }
 
 // serverChecks are the checks of the step server.

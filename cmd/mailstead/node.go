@@ -22,6 +22,7 @@ import (
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/metrics"
+	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/imap/imapserver"
@@ -108,6 +109,7 @@ type node struct {
 	limiter   *wire.Limiter
 	intake    *message.Intake
 	errors    *checks.ErrorLog // of cfg.Log
+	wizard    *setup.Wizard
 	metrics   *metrics.Server
 	series    *metrics.Store
 	arrivals  *deliverability.Book
@@ -163,6 +165,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Logger: cfg.Log,
 		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Logger: cfg.Log}),
 	})
+	n.wizard = n.newWizard()
 	if n.api, err = n.newAPI(); err != nil {
 		return nil, err
 	}
@@ -326,7 +329,7 @@ func (n *node) services(ls listeners) []service {
 	}
 	imaps := imap
 	imaps.Implicit = true
-	all := []service{keepMemoryLow, n.queue.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.series.Run, n.arrivals.Run}
+	all := []service{keepMemoryLow, n.queue.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.wizard.Watch, n.series.Run, n.arrivals.Run}
 	for name, serve := range map[string]func(context.Context, net.Listener) error{
 		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,
 		portHTTP: n.serveHTTP(ls.port(portHTTPS)), portHTTPS: n.serveHTTPS,

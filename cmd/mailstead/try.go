@@ -43,6 +43,8 @@ type tryCmd struct {
 	Verbose    bool   `short:"v" help:"Log to standard error."`
 	Pprof      string `help:"Serve profiles on this loopback address." placeholder:"ADDR" hidden:""`
 
+	Setup bool `help:"Begin with an empty server and the first-run wizard, and let its DNS be changed on port N + 53 (HTTP)."`
+
 	Retry time.Duration `help:"Try mail again after this time, and tell of its delay after twice as long." hidden:""`
 }
 
@@ -61,6 +63,7 @@ type tryInfo struct {
 	HTTP        string       `json:"http"`
 	CA          string       `json:"ca"`
 	PID         int          `json:"pid"`
+	Setup       *trySetup    `json:"setup,omitempty"`
 }
 
 type tryAccount struct {
@@ -120,7 +123,13 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer n.close()
-	people, err := ensureTryPeople(admin.AsOwner(ctx, "try"), n, dir)
+	var people tryPeople
+	var first *trySetup
+	if c.Setup {
+		first, err = c.beginSetup(ctx, n)
+	} else {
+		people, err = ensureTryPeople(asTry(ctx), n, dir)
+	}
 	if err != nil {
 		return err
 	}
@@ -136,7 +145,12 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 	for _, l := range ls[portPprof] {
 		g.Go(func() error { return servePprof(ctx, l) })
 	}
-	c.announce(out, c.info(dir, n.certs.CAFile(), people))
+	for _, l := range ls[portControl] {
+		g.Go(func() error { return world.serveControl(ctx, n, l) })
+	}
+	info := c.info(dir, n.certs.CAFile(), people)
+	info.Setup = first
+	c.announce(out, info)
 	return g.Wait()
 }
 
@@ -188,6 +202,9 @@ func (c *tryCmd) listen() (listeners, error) {
 	if c.Pprof != "" {
 		addrs[portPprof] = c.Pprof
 	}
+	if c.Setup {
+		addrs[portControl] = c.addr(53)
+	}
 	ls := listeners{}
 	for name, addr := range addrs {
 		l, err := net.Listen("tcp", addr)
@@ -212,6 +229,10 @@ func (c *tryCmd) announce(out io.Writer, i tryInfo) {
 	if c.JSON {
 		line, _ := json.Marshal(i)
 		fmt.Fprintf(out, "%s\n", line)
+		return
+	}
+	if i.Setup != nil {
+		fmt.Fprintf(out, "Mailstead is running on this computer only. Nothing leaves it.\n\n  First run    %s\n  certificate  %s\n  its DNS      %s/zone\n\n  Ctrl-C ends it.\n", i.Setup.URL, i.CA, i.Setup.Control)
 		return
 	}
 	fmt.Fprintf(out, `Mailstead is running on this computer only. Nothing leaves it.
@@ -320,6 +341,9 @@ func makeTryAccount(ctx context.Context, n *node, a tryAccount, owner bool) erro
 	return err
 }
 
+// asTry is who makes what a try begins with.
+func asTry(ctx context.Context) context.Context { return admin.AsOwner(ctx, "try") }
+
 // tryWorld is the simulated Internet around the server.
 type tryWorld struct {
 	zones   *dnstest.Zones
@@ -380,11 +404,14 @@ func (w *tryWorld) publish(ctx context.Context, n *node) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "1.0.0.127.in-addr.arpa. 300 IN PTR %s.\nns1.test. 300 IN A 127.0.0.53\n", n.cfg.Hostname)
 	for _, d := range n.directory.Domains() {
-		zone, err := n.admin.Zone(admin.AsOwner(ctx, "try"), string(d.Name))
+		zone, err := n.admin.Zone(asTry(ctx), string(d.Name))
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(&b, "%s. 300 IN NS ns1.test.\n%s", d.Name, zone)
+	}
+	if len(n.directory.Domains()) == 0 { // registered, and no more
+		fmt.Fprintf(&b, "%s. 300 IN NS ns1.test.\n", tryDomain)
 	}
 	return errors.Join(w.zones.Add(b.String()), w.publishOthers(n.directory))
 }
