@@ -25,6 +25,9 @@ func (anaOnly) Authenticator(netip.Addr, string) sasl.Authenticator { return ana
 
 type anaLogin struct{ sasl.Authenticator }
 
+func (anaLogin) Describe(string)             {}
+func (anaLogin) OnRevoke(func()) func() bool { return func() bool { return true } }
+
 func (anaLogin) Password(_ context.Context, login, password string) (sasl.Identity, error) {
 	if login != "ana@example.org" || password != secret {
 		return sasl.Identity{}, sasl.ErrFailed
