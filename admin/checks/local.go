@@ -166,9 +166,9 @@ func (s *Server) queueCheck() Check {
 			case n == 0:
 				return ok("empty")
 			case age > queueFail:
-				return Fail.because("%s", saw).fix(fix).link("/admin/queue")
+				return Fail.because("%s", saw).fix(fix).link("/admin/mail/queue")
 			case age > queueWarn:
-				return Warn.because("%s", saw).fix(fix).link("/admin/queue")
+				return Warn.because("%s", saw).fix(fix).link("/admin/mail/queue")
 			}
 			return ok("%s", saw)
 		}}

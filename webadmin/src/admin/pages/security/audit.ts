@@ -12,6 +12,7 @@ const verbs: Record<string, string> = {
   'domain.add': t('added the domain'),
   'domain.set': t('changed the domain'),
   'domain.remove': t('removed the domain'),
+  'dkim.set': t('changed the keys of'),
   'account.add': t('added the person'),
   'account.set': t('changed the person'),
   'account.remove': t('removed the person'),
