@@ -22,6 +22,7 @@ func TestBadCrowds(t *testing.T) {
 		{"slow-loris on 587", crawl(1, "EHLO slow.test\r\nNOOP\r\nVRFY bob\r\n")},
 		{"slow-loris on 465", crawlTLS},
 		{"slow-loris in a message", crawlMessage},
+		{"slow-loris on 80 and 443", crawlWeb},
 		{"handshakes never finished on 465, 993, 587", attackHandshakes},
 		{"connections of an address", func(t *testing.T, p *probed) {
 			attackConnections(t, p, 50, func(int) net.IP { return net.IPv4(127, 30, 0, 1) })
@@ -82,6 +83,39 @@ func crawlMessage(t *testing.T, p *probed) {
 	held := p.holdMessages(t, n, "", "DATA\r\nFrom: friend@slow.test\r\n")
 	dribble(t, held, "Subject: slow\r\n\r\n.\r\n"[:17]+strings.Repeat("x", 60))
 	p.tell(n, "waits, %d KB each", p.each(t, n))
+}
+
+// crawlWeb sends requests to the web's ports, an octet a second; whoever comes
+// to the end of the server's patience is cut off.
+func crawlWeb(t *testing.T, p *probed) {
+	n := scaled(200, 1000)
+	held := hold(t, n, func(i int) (*peer, error) {
+		if i%2 == 0 {
+			return dialPeer(p.HTTP, spread(i/40))
+		}
+		c, err := dialPeer(p.HTTPS, spread(i/40))
+		if err != nil {
+			return nil, err
+		}
+		return c, c.handshake()
+	})
+	cut := 0
+	text := "GET /admin/ HTTP/1.1\r\nHost: mail.example.test\r\nX-Slow: and so on"
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for k := range scaled(2, 60) {
+		<-tick.C
+		cut = 0
+		for _, c := range held {
+			if _, err := c.Write([]byte{text[k%len(text)]}); err != nil {
+				cut++
+			}
+		}
+	}
+	if scaled(0, 1) == 1 && cut < n {
+		t.Errorf("%d of %d are still there after a minute", n-cut, n)
+	}
+	p.tell(n, "waits, %d KB each; %d cut off", p.each(t, n), cut)
 }
 
 // attackHandshakes begins TLS and does not go on.
