@@ -41,7 +41,11 @@ func (p *powerCuts) start(cmd *exec.Cmd, dir string) (err error) {
 // cut is the moment at which the process has ended.
 func (p *powerCuts) cut(t *testing.T) {
 	t.Helper()
-	lost, err := p.disk.Cut(disktest.Loss(p.random.IntN(int(disktest.Losses))), p.random)
+	kind := disktest.Loss(p.random.IntN(int(disktest.Losses)))
+	if p.lies {
+		kind = disktest.All
+	}
+	lost, err := p.disk.Cut(kind, p.random)
 	if err != nil {
 		t.Fatal(err)
 	}
