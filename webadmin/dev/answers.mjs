@@ -75,7 +75,7 @@ const story = (trace) => [
   ...(trace.outcome === 'deferred' ? [{ time: at(80), kind: 'smtp', side: 'server', text: '451 4.7.1 Greylisted, try again in 5 minutes', code: 451, explain: 'A temporary refusal: many servers make first contacts wait. We try again by ourselves.', severity: 'warn' }] : []),
 ];
 
-const row = (id, title, points, of, state, text, evidence, fix) => ({ id, title, points, of, state, text, evidence, fix });
+const row = (id, title, points, of, state, text, evidence, fix) => ({ id, title, points, of, state, text, evidence: evidence.join('; '), fix });
 const deliverability = {
   score: 75, of: 90, verdict: 'Fair. Most places take your mail; Microsoft slows it down.',
   rows: [
@@ -88,10 +88,10 @@ const deliverability = {
     row('hygiene', 'Bounces', 5, 5, 'ok', '1 of 96 messages bounced', [], ''),
   ],
   providers: [
-    { name: 'Microsoft', domains: ['outlook.test', 'hotmail.test'], sent: 41, accepted: 28, deferred: 12, refused: 1, acceptedShare: 0.68, tlsShare: 1, state: 'warn', text: 'Microsoft does not trust the address of this server yet.', lastReplies: ['451 4.7.650 The mail server [203.0.113.5] has been temporarily rate limited due to IP reputation. (S775)', '250 2.6.0 Queued mail for delivery'] },
-    { name: 'Google', domains: ['bigmail.test'], sent: 96, accepted: 96, deferred: 0, refused: 0, acceptedShare: 1, tlsShare: 1, state: 'ok', text: 'Everything was accepted.', lastReplies: ['250 2.0.0 OK'] },
-    { name: 'strict.test', domains: ['strict.test'], sent: 24, accepted: 3, deferred: 0, refused: 21, acceptedShare: 0.125, tlsShare: 0.5, state: 'fail', text: 'Most of your mail is refused by policy.', lastReplies: ['550 5.7.1 Refused by policy'] },
-    { name: 'Others', domains: ['contact.test', 'shop.test'], sent: 7, accepted: 7, deferred: 0, refused: 0, tlsShare: 0.86, state: 'unknown', text: 'Fewer than 20 messages: not enough mail to say.' },
+    { id: 'microsoft', unknown: 0, name: 'Microsoft', domains: ['outlook.test', 'hotmail.test'], sent: 41, accepted: 28, deferred: 12, refused: 1, acceptedShare: 0.68, tlsShare: 1, state: 'warn', text: 'Microsoft does not trust the address of this server yet.', lastReplies: ['451 4.7.650 The mail server [203.0.113.5] has been temporarily rate limited due to IP reputation. (S775)', '250 2.6.0 Queued mail for delivery'] },
+    { id: 'google', unknown: 0, name: 'Google', domains: ['bigmail.test'], sent: 96, accepted: 96, deferred: 0, refused: 0, acceptedShare: 1, tlsShare: 1, state: 'ok', text: 'Everything was accepted.', lastReplies: [{ time: at(7200), domain: 'x.test', cause: '', text: '250 2.0.0 OK' }] },
+    { id: 'strict.test', unknown: 2, name: 'strict.test', domains: ['strict.test'], sent: 24, accepted: 3, deferred: 0, refused: 21, acceptedShare: 0.125, tlsShare: 0.5, state: 'fail', text: 'Most of your mail is refused by policy.', lastReplies: [{ time: at(7200), domain: 'x.test', cause: '', text: '550 5.7.1 Refused by policy' }] },
+    { id: 'others', unknown: 0, acceptedShare: 1, lastReplies: [], name: 'Others', domains: ['contact.test', 'shop.test'], sent: 7, accepted: 7, deferred: 0, refused: 0, tlsShare: 0.86, state: 'unknown', text: 'Fewer than 20 messages: not enough mail to say.' },
   ],
 };
 

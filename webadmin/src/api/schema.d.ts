@@ -1383,6 +1383,125 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show how the first run stands. */
+        get: operations["get-setup"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/setup/{step}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Answer a step of the first run. */
+        put: operations["answer-setup"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/setup/{step}:check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Look again at what a step is about. */
+        post: operations["check-setup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/setup:code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a code for the first run. Only the admin socket may. */
+        post: operations["make-setup-code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/setup:finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End the first run, and sign the owner in. */
+        post: operations["finish-setup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/setup:redeem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Enter the first run with the code of the link. */
+        post: operations["redeem-setup-code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/setup:survey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say what the DNS has of a domain, before anything is made. */
+        post: operations["survey-domain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sign-ins": {
         parameters: {
             query?: never;
@@ -1743,6 +1862,18 @@ export interface components {
             right: number;
             /** Format: int64 */
             unknown: number;
+        };
+        DNSSurvey: {
+            dmarc?: string;
+            domain: string;
+            mailAt?: string;
+            mx: string[];
+            provider?: components["schemas"]["DNSProvider"];
+            registered: string;
+            servers: string[];
+            spf?: string;
+            text: string;
+            zone?: string;
         };
         Deliverability: {
             /**
@@ -2416,6 +2547,105 @@ export interface components {
             before: string;
             name: string;
         };
+        SetupAnswers: {
+            address?: string;
+            /** @description Go on although a check of the server fails. */
+            goOn?: boolean;
+            goal?: string;
+            host?: string;
+            name?: string;
+            /** @description Go on with the certificate that nobody else trusts. */
+            ownCertificate?: boolean;
+            receiveOnly?: boolean;
+            relayHost?: string;
+            /** @description Where the first message went. */
+            sendTo?: string;
+        };
+        SetupCertificateView: {
+            text: string;
+            trusted: boolean;
+        };
+        SetupCode: {
+            code: string;
+            /** Format: date-time */
+            expires: string;
+            hostname: string;
+        };
+        SetupEnteredBody: {
+            /** Format: date-time */
+            expires: string;
+        };
+        SetupInput: {
+            /** @description you: the first address, as in ana@example.org */
+            address?: string;
+            /** @description server: go on although a check fails */
+            goOn?: boolean;
+            /**
+             * @description start
+             * @enum {string}
+             */
+            goal?: "serve" | "move" | "try";
+            /** @description you */
+            name?: string;
+            /** @description certificate: go on without one that others trust */
+            ownCertificate?: boolean;
+            /** @description you */
+            password?: string;
+            /** @description server */
+            receiveOnly?: boolean;
+            /** @description server: hand all mail to this one */
+            relay?: components["schemas"]["SetupRelay"];
+            /** @description mail: send a first message there */
+            sendTo?: string;
+        };
+        SetupMailView: {
+            in?: components["schemas"]["SetupMessage"];
+            out?: components["schemas"]["SetupMessage"];
+        };
+        SetupMessage: {
+            /** Format: date-time */
+            at: string;
+            done: boolean;
+            from: string;
+            state: string;
+            text?: string;
+            to: string[];
+            trace: string;
+        };
+        SetupPasswordRule: {
+            /** Format: int64 */
+            minLength: number;
+        };
+        SetupRelay: {
+            /** @description As in smtp.example.com:587. */
+            host: string;
+            login?: string;
+            password?: string;
+            /** @enum {string} */
+            tls?: "required" | "implicit" | "opportunistic";
+        };
+        SetupStepView: {
+            id: string;
+            state: string;
+            title: string;
+        };
+        SetupView: {
+            answers: components["schemas"]["SetupAnswers"];
+            certificate: components["schemas"]["SetupCertificateView"];
+            checks?: components["schemas"]["CheckReport"];
+            dns?: components["schemas"]["DNSReport"];
+            hostname: string;
+            mail: components["schemas"]["SetupMailView"];
+            open: boolean;
+            password: components["schemas"]["SetupPasswordRule"];
+            /** @description Commands for when nobody can sign in. */
+            recovery?: string[];
+            /** @description The first that is not done. */
+            step: string;
+            steps: components["schemas"]["SetupStepView"][];
+            suggestHost?: string;
+            survey?: components["schemas"]["DNSSurvey"];
+        };
         SignInMethods: {
             /** @description Passkeys work at this address; of somebody signed in: they have one. */
             passkey: boolean;
@@ -2456,6 +2686,9 @@ export interface components {
             /** @description To type into the app. */
             secret: string;
             uri: string;
+        };
+        ToSurvey: {
+            domain: string;
         };
         Trace: {
             direction?: string;
@@ -5774,6 +6007,225 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Setting"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetupView"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "answer-setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                step: "start" | "you" | "server" | "dns" | "certificate" | "mail";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetupInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetupView"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "check-setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                step: "start" | "you" | "server" | "dns" | "certificate" | "mail";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetupView"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "make-setup-code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetupCode"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "finish-setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "redeem-setup-code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetupEnteredBody"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "survey-domain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToSurvey"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DNSSurvey"];
                 };
             };
             /** @description What went wrong. */

@@ -90,36 +90,6 @@ export interface Change {
   text: string;
 }
 
-export interface ScoreRow {
-  id: string;
-  title: string;
-  points: number;
-  of: number;
-  state: State;
-  text: string;
-  evidence?: string | string[];
-  fix?: string;
-  fixLink?: string;
-}
-
-export interface Provider {
-  name: string;
-  domains: string[];
-  sent: number;
-  accepted: number;
-  deferred: number;
-  refused: number;
-  acceptedShare?: number;
-  tlsShare?: number;
-  state: State;
-  text: string;
-  lastReplies?: (string | { time?: string; code?: number | string; text: string; domain?: string })[];
-}
-
-export interface Deliverability {
-  score: number;
-  of: number;
-  verdict: string;
-  rows: ScoreRow[];
-  providers: Provider[];
-}
+export type ScoreRow = Schemas['ScoreRow'];
+export type Provider = Schemas['Provider'];
+export type Deliverability = Schemas['Deliverability'];
