@@ -77,6 +77,8 @@ type Options struct {
 	Resolver     dns.Resolver        // for checks; nil: there are none
 	Authority    dnsadvice.Authority // likewise
 	Certificates Certificates        // nil: no server is running
+	DataDir      string              // whose disk may fill; "" is not known
+	Version      string              // of the program
 	SignIn       *signin.Service
 	Clients      *autoconfig.Service  // how mail programs are set up
 	Web          string               // address of our pages, as in https://mail.example.org

@@ -60,13 +60,7 @@ type QueueSize struct {
 }
 
 func (a *Admin) tellQueue(ctx context.Context) {
-	q, ok := a.opts.Queue.(interface {
-		Size(ctx context.Context) (int, time.Time, error)
-	})
-	if !ok {
-		return
-	}
-	n, oldest, err := q.Size(ctx)
+	n, oldest, err := a.opts.Queue.Size(ctx)
 	if err != nil {
 		return
 	}

@@ -67,6 +67,14 @@ type DryRun struct {
 
 func (d *DryRun) dry() bool { return d.DryRun }
 
+// rehearsing makes changes with this context fail at the end, if dry is set.
+func rehearsing(ctx context.Context, dry bool) context.Context {
+	if !dry {
+		return ctx
+	}
+	return directory.Rehearse(ctx, &directory.Rehearsal{})
+}
+
 // previewed is the answer to a change that was only to be looked at.
 type previewed struct{ admin.Preview }
 

@@ -2,10 +2,30 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"github.com/mailstead/mailstead/admin"
 )
+
+// metrics answers Prometheus: on loopback, or with a key that may.
+func (s *Server) metrics(c echo.Context) error {
+	r := c.Request()
+	from := newClient(c)
+	if !from.Remote.IsLoopback() || r.Header.Get("Authorization") != "" {
+		p, err := s.principal(r.Context(), r, from)
+		if err != nil {
+			return err
+		}
+		if p.Kind != admin.KindKey || !p.May(admin.SeeMetrics) {
+			return problem(http.StatusUnauthorized, "key", "send an API key whose scopes have metrics")
+		}
+	}
+	s.opts.Metrics.ServeHTTP(c.Response(), r)
+	return nil
+}
 
 func (s *Server) metricRoutes() {
 	type query struct {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 	"github.com/labstack/echo/v4"
 
 	"github.com/mailstead/mailstead/admin"
@@ -187,13 +188,25 @@ func translate(_ huma.Context, _ string, v any) (any, error) {
 		if d == nil {
 			continue
 		}
-		p.Errors = append(p.Errors, FieldError{d.Location, d.Message})
-		texts = append(texts, strings.TrimPrefix(d.Location+": ", ": ")+d.Message)
+		f := missing(FieldError{d.Location, d.Message})
+		p.Errors = append(p.Errors, f)
+		texts = append(texts, strings.TrimPrefix(f.Location+": ", ": ")+f.Message)
 	}
 	if len(texts) > 0 {
 		p.Detail = "the request is not what is expected here: " + strings.Join(texts, "; ")
 	}
 	return p, nil
+}
+
+// missing names the field that is not there: huma names only where it should
+// be.
+func missing(f FieldError) FieldError {
+	before, after, _ := strings.Cut(validation.MsgExpectedRequiredProperty, "%s")
+	name, ok := strings.CutPrefix(f.Message, before)
+	if name, end := strings.CutSuffix(name, after); ok && end {
+		return FieldError{f.Location + "." + name, "is missing"}
+	}
+	return f
 }
 
 // fail answers with a problem what did not come as far as an operation.

@@ -24,11 +24,8 @@ func (s *Server) queueRoutes() {
 		func(ctx context.Context, _ *none) (*body[admin.QueueGroups], error) {
 			return answer(s.admin.QueueGroups(ctx))
 		})
-	type item struct {
-		ID string `path:"id"`
-	}
 	handle(s, operation{id: "get-queue-message", method: "GET", path: "/queue/{id}", summary: "Show a message in the queue."},
-		func(ctx context.Context, in *item) (*body[admin.QueueItem], error) {
+		func(ctx context.Context, in *IDPath) (*body[admin.QueueItem], error) {
 			return answer(s.admin.QueueItem(ctx, in.ID))
 		})
 	for _, verb := range []struct {

@@ -40,6 +40,8 @@ type Options struct {
 	Version string         // of the program, for X-App-Version
 	Proxies []netip.Prefix // whose X-Forwarded-For is believed
 	Pages   fs.FS          // the built pages; nil: none
+	Ready   http.Handler   // answers /readyz; nil: nobody does
+	Metrics http.Handler   // answers /metrics; nil: nobody does
 	Clients http.Handler   // tells clients how to connect; nil: nobody
 	HSTS    bool           // the certificate is one that browsers trust
 	Banner  string         // to show on every page
@@ -92,6 +94,12 @@ func New(o Options) (*Server, error) {
 	}
 	s.huma = newHuma(e, e.Group(Prefix))
 	s.routes()
+	if o.Ready != nil {
+		e.GET("/readyz", echo.WrapHandler(o.Ready))
+	}
+	if o.Metrics != nil {
+		e.GET("/metrics", s.metrics)
+	}
 	e.GET("/healthz", func(c echo.Context) error { health(c.Response()); return nil })
 	if o.Clients != nil {
 		e.Use(s.clients)
@@ -129,6 +137,7 @@ func (s *Server) routes() {
 	s.systemRoutes()
 	s.banRoutes()
 	s.checkRoutes()
+	s.overviewRoutes()
 	s.setupRoutes()
 }
 

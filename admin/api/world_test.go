@@ -1,6 +1,7 @@
 package api
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/mail"
@@ -79,7 +81,8 @@ func newWorld(t *testing.T) *world {
 	w.admin = admin.New(admin.Options{
 		Directory: w.dir, Mailboxes: mailbox.Open(eng, mailbox.Options{}), Queue: w.queue, Traces: w.traces, Hostname: host,
 		Resolver: dnstest.New(""), Certificates: fakeCerts{}, Now: w.now,
-		SignIn: signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),
+		Clients: autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),
+		SignIn:  signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),
 	})
 	w.people()
 	w.server = handler(t, Options{Admin: w.admin, Version: "test", Now: w.now})
@@ -176,11 +179,11 @@ func (r result) cookie(name string) *http.Cookie {
 
 func (w *world) do(c attempt) result {
 	w.t.Helper()
-	path := c.path
-	if !strings.HasPrefix(path, "!") {
-		path = Prefix + path
+	p := c.path
+	if !strings.HasPrefix(p, "!") {
+		p = Prefix + p
 	}
-	r := httptest.NewRequestWithContext(w.t.Context(), c.method, "https://"+host+strings.TrimPrefix(path, "!"), strings.NewReader(c.body))
+	r := httptest.NewRequestWithContext(w.t.Context(), c.method, "https://"+host+strings.TrimPrefix(p, "!"), strings.NewReader(c.body))
 	r.RemoteAddr = "192.0.2.1:1234"
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	if c.body != "" {
@@ -212,3 +215,8 @@ func (w *world) do(c attempt) result {
 	}
 	return result{rec.Code, rec.Result().Header, string(body)}
 }
+
+// random numbers for IDs.
+type random struct{}
+
+func (random) Read(p []byte) (int, error) { return rand.Read(p) }
