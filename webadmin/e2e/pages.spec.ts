@@ -62,6 +62,7 @@ for (const [name, look] of Object.entries(looks)) {
     });
 
     test('pages', async ({ page, server, axe }) => {
+      test.setTimeout(pages.length * 15_000);
       await signIn(page, server.ready.admin.user, server.ready.admin.password);
       await page.waitForURL('**/admin/');
       for (const { path, heading } of pages) {
