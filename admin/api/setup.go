@@ -97,6 +97,10 @@ func (s *Server) setupEnds() {
 			if err != nil {
 				return nil, err
 			}
+			if onSocket(ctx) { // there is no browser to sign in
+				v, err := s.session(ctx)
+				return &signedIn{nil, v}, err
+			}
 			r, err := s.admin.SignIn().FinishSetup(ctx, clientOf(ctx).Client, clientOf(ctx).cookies[setupCookie], owner)
 			out, err := s.begun(ctx, r, false, err)
 			if err == nil {
@@ -148,4 +152,10 @@ func (c *Client) AnswerSetup(ctx context.Context, step setup.Step, in setup.Inpu
 // CheckSetup is POST /setup/{step}:check.
 func (c *Client) CheckSetup(ctx context.Context, step setup.Step) (setup.View, error) {
 	return call[setup.View](ctx, c, request{method: http.MethodPost, path: "/setup/" + string(step) + ":check"})
+}
+
+// FinishSetup is POST /setup:finish.
+func (c *Client) FinishSetup(ctx context.Context) error {
+	_, err := c.raw(ctx, request{method: http.MethodPost, path: "/setup:finish"})
+	return err
 }

@@ -2,6 +2,7 @@ package certs
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -98,6 +99,13 @@ func (m *Manager) renewOwn() error {
 
 // CAFile is the CA of the self-signed certificate, for clients to trust.
 func (m *Manager) CAFile() string { return m.ca.file() }
+
+// Fingerprint is the SHA-256 of the self-signed certificate, as browsers show
+// it.
+func (m *Manager) Fingerprint() string {
+	sum := sha256.Sum256(m.own.Load().Leaf.Raw)
+	return strings.ToUpper(strings.ReplaceAll(fmt.Sprintf("% x", sum), " ", ":"))
+}
 
 // TLSConfig returns what servers show: TLS 1.2 or newer. protos are for ALPN;
 // servers of port 443 name acme.ALPNProto among them to answer challenges.

@@ -30,6 +30,7 @@ func (e usageError) Error() string { return string(e) }
 // cli is the command line.
 type cli struct {
 	Try    tryCmd    `cmd:"" help:"Run everything on this computer only: no root, no network, no DNS."`
+	Setup  setupCmd  `cmd:"" help:"First run on a real host: checks, then the link to the wizard."`
 	Serve  serveCmd  `cmd:"" help:"Run the server in the foreground."`
 	Config configCmd `cmd:"" help:"Explain or check the configuration file."`
 	cliCommands

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/config"
@@ -33,6 +34,12 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	if c.Data != "" {
 		cfg.Data = c.Data
 	}
+	return serveConfig(ctx, s, cfg, nil)
+}
+
+// serveConfig serves until ctx is done. ready, if it is not nil, is called when
+// all ports are open.
+func serveConfig(ctx context.Context, s streams, cfg config.Config, ready func(*node) error) error {
 	log := newLogger(cfg.Log, s.err)
 	ls, err := openListeners(cfg.Listen)
 	if err != nil {
@@ -51,7 +58,12 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	daemon.SdNotify(false, daemon.SdNotifyReady)
 	stop := context.AfterFunc(ctx, func() { daemon.SdNotify(false, daemon.SdNotifyStopping) })
 	defer stop()
-	err = n.run(ctx, ls)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.run(ctx, ls) })
+	if ready != nil {
+		g.Go(func() error { return ready(n) })
+	}
+	err = g.Wait()
 	return errors.Join(err, n.close())
 }
 
