@@ -14,7 +14,7 @@ import (
 // 1 GB. So it is told to begin earlier, the more is in use.
 const (
 	memoryUnheeded = 150 << 20 // in all, up to which it goes its own pace
-	memorySlack    = 32 << 20  // and a quarter, for garbage beside what is in use
+	memorySlack    = 20 << 20  // and a quarter, for garbage beside what is in use
 	memoryEvery    = time.Second
 )
 

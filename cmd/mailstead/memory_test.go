@@ -9,7 +9,7 @@ import (
 // is, or the collector would never rest.
 func TestMemoryGoal(t *testing.T) {
 	for _, tt := range []struct{ used, want int64 }{
-		{0, 150 << 20}, {50 << 20, 150 << 20}, {100 << 20, 157 << 20}, {200 << 20, 282 << 20}, {1 << 30, (1<<30)*5/4 + 32<<20},
+		{0, 150 << 20}, {50 << 20, 150 << 20}, {100 << 20, 150 << 20}, {200 << 20, 270 << 20}, {1 << 30, (1<<30)*5/4 + 20<<20},
 	} {
 		if got := memoryGoal(uint64(tt.used)); got != tt.want {
 			t.Errorf("memoryGoal(%d) = %d, want %d", tt.used, got, tt.want)
