@@ -228,6 +228,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/accounts:bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make accounts of pasted lines or CSV: address, name, quota. */
+        post: operations["add-accounts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/aliases": {
         parameters: {
             query?: never;
@@ -1021,6 +1038,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say how the server is, at a glance. */
+        get: operations["get-overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/queue": {
         parameters: {
             query?: never;
@@ -1684,11 +1718,39 @@ export interface components {
             /** @description A net as in the list, or an address. */
             net: string;
         };
+        BulkBody: {
+            /** @description Make a link for each person. */
+            invite?: boolean;
+            text: string;
+        };
+        BulkResult: {
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            made: number;
+            rows: components["schemas"]["BulkRow"][];
+        };
+        BulkRow: {
+            address: string;
+            /** @description Why there is no account. */
+            error?: string;
+            /** @description Link by which the person sets a password. */
+            invite?: string;
+            /** Format: int64 */
+            line: number;
+            name?: string;
+            quota?: string;
+        };
         Ceremony: {
             /** @description Options for navigator.credentials, as JSON. */
             publicKey: unknown;
             /** @description To send back with the credential. */
             ticket: string;
+        };
+        CertificateEnd: {
+            name: string;
+            /** Format: date-time */
+            notAfter: string;
         };
         CertificateStatus: {
             issuer?: string;
@@ -1875,6 +1937,30 @@ export interface components {
             text: string;
             zone?: string;
         };
+        DayNumbers: {
+            /**
+             * Format: int64
+             * @description By others, of what we sent.
+             */
+            accepted: number;
+            /**
+             * Format: double
+             * @description From 0 to 1; absent if nothing was sent.
+             */
+            acceptedShare?: number;
+            /** Format: int64 */
+            in: number;
+            /** Format: int64 */
+            out: number;
+            /** Format: double */
+            p95DeliverySeconds?: number;
+            /** Format: int64 */
+            queue: number;
+            /** Format: int64 */
+            refused: number;
+            /** @description mail.in, mail.out and mail.refused. */
+            series?: components["schemas"]["Series"];
+        };
         Deliverability: {
             /**
              * Format: double
@@ -1904,6 +1990,12 @@ export interface components {
             /** Format: int64 */
             logins: number;
             protocol: string;
+        };
+        DiskUse: {
+            /** Format: int64 */
+            total: number;
+            /** Format: int64 */
+            used: number;
         };
         Domain: {
             /** Format: int64 */
@@ -2084,6 +2176,18 @@ export interface components {
             credential: unknown;
             label: string;
             ticket: string;
+        };
+        Overview: {
+            certificate?: components["schemas"]["CertificateEnd"];
+            checks: components["schemas"]["ChecksCounts"];
+            disk?: components["schemas"]["DiskUse"];
+            /** @description Of the whole server; absent for domain admins. */
+            last24h?: components["schemas"]["DayNumbers"];
+            sentence: string;
+            /** @description ok, warn, fail or unknown. */
+            state: string;
+            toFix: components["schemas"]["ChecksResult"][];
+            version: string;
         };
         PageAPIKey: {
             items: components["schemas"]["APIKey"][];
@@ -3291,6 +3395,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Account"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "add-accounts": {
+        parameters: {
+            query?: {
+                /** @description Only say what would come of each line. */
+                dryRun?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkResult"];
                 };
             };
             /** @description What went wrong. */
@@ -5132,6 +5272,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Series"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
                 };
             };
             /** @description What went wrong. */

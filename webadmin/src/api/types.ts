@@ -52,7 +52,8 @@ export interface Overview {
   sentence: string;
   state: State;
   toFix: Check[];
-  last24h: Last24h;
+  // Of the whole server: domain admins do not see it.
+  last24h?: Last24h;
   disk?: { used: number; total: number; fullAt?: string };
   certificate?: { notAfter: string; name?: string };
   version: string;
