@@ -17,6 +17,7 @@ const pages = [
   { path: '/admin/domains/example.test/people', heading: 'example.test' },
   { path: '/admin/people', heading: 'People' },
   { path: '/admin/people/aliases', heading: 'People' },
+  { path: '/admin/people/import', heading: 'People' },
   { path: '/admin/people/resolve?address=alice@example.test', heading: 'People' },
   { path: '/admin/people/alice@example.test', heading: 'alice@example.test' },
   { path: '/admin/people/alice@example.test/devices', heading: 'alice@example.test' },
