@@ -3,6 +3,7 @@ package setup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/mailstead/mailstead/admin"
@@ -27,7 +28,22 @@ func (w *Wizard) mail(ctx context.Context, s state) (v MailView, err error) {
 			v.Out = message(t)
 		}
 	}
-	return v, nil
+	return v, errors.Join(w.tell(ctx, v.In), w.tell(ctx, v.Out))
+}
+
+// tell adds the story of a message. What was said line by line is for the
+// console.
+func (w *Wizard) tell(ctx context.Context, m *Message) error {
+	if m == nil {
+		return nil
+	}
+	t, err := w.opts.Admin.Trace(ctx, m.Trace)
+	for _, line := range t.Story {
+		if line.Side == "" {
+			m.Story = append(m.Story, line)
+		}
+	}
+	return err
 }
 
 // same reports whether two texts are the same address.
@@ -40,7 +56,7 @@ func same(a, b string) bool {
 // message is a trace as the wizard shows it. One that came in is done when it
 // was taken, one that goes out when another server has said 250.
 func message(t admin.TraceSummary) *Message {
-	m := &Message{Trace: t.ID, From: t.From, To: t.To, At: t.Start, State: t.Outcome, Text: t.Reason}
+	m := &Message{Trace: t.ID, From: t.From, To: t.To, At: t.Start, State: t.Outcome, Text: t.Reason, Story: []admin.StoryLine{}}
 	m.Done = t.Outcome == "delivered" || t.Direction == "in" && t.Outcome == "accepted"
 	return m
 }
@@ -112,5 +128,5 @@ func stage(m *Message) string {
 	if m == nil {
 		return ""
 	}
-	return m.Trace + " " + m.State
+	return fmt.Sprint(m.Trace, m.State, len(m.Story))
 }

@@ -37,9 +37,9 @@ const (
 
 // StepView is a step as people see it.
 type StepView struct {
-	ID    Step   `json:"id"`
+	ID    Step   `json:"id" enum:"start,you,server,dns,certificate,mail,done"`
 	Title string `json:"title"`
-	State State  `json:"state"`
+	State State  `json:"state" enum:"todo,waiting,warn,ok"`
 }
 
 // Inputs are what Progress judges by.

@@ -26,7 +26,7 @@ const (
 
 // Answers are what a person has answered; they hold no secret.
 type Answers struct {
-	Goal           string `json:"goal,omitempty"`
+	Goal           string `json:"goal,omitempty" enum:"serve,move,try"`
 	Address        string `json:"address,omitempty"`
 	Name           string `json:"name,omitempty"`
 	Host           string `json:"host,omitempty"`
@@ -74,6 +74,8 @@ type Message struct {
 	State string    `json:"state"` // outcome so far: "accepted", "deferred", "delivered", "bounced", "refused"
 	Text  string    `json:"text,omitempty"`
 	Done  bool      `json:"done"`
+	// Story is what happened to it, without the lines of dialogues.
+	Story []admin.StoryLine `json:"story"`
 }
 
 // MailView is the step mail.
@@ -84,14 +86,15 @@ type MailView struct {
 
 // CertificateView is the step certificate.
 type CertificateView struct {
-	Trusted bool   `json:"trusted"`
-	Text    string `json:"text"`
+	Trusted   bool   `json:"trusted"`
+	Automatic bool   `json:"automatic" doc:"This server gets one and renews it by itself."`
+	Text      string `json:"text"`
 }
 
 // View is the whole wizard.
 type View struct {
 	Open        bool               `json:"open"`
-	Step        Step               `json:"step" doc:"The first that is not done."`
+	Step        Step               `json:"step" enum:"start,you,server,dns,certificate,mail,done" doc:"The first that is not done."`
 	Steps       []StepView         `json:"steps"`
 	Hostname    string             `json:"hostname"`
 	Answers     Answers            `json:"answers"`
@@ -214,7 +217,7 @@ func (w *Wizard) View(ctx context.Context) (View, error) {
 		in.Server = &v.Checks.Summary
 	}
 	v.Steps, v.Step = Progress(in)
-	if v.Step == Done {
+	if s.Answers.Address != "" {
 		v.Recovery = Recovery(s.Answers.Address)
 	}
 	return v, nil
@@ -248,7 +251,7 @@ func (w *Wizard) certificate(ctx context.Context) CertificateView {
 	for _, st := range list.Items {
 		if st.Name == string(w.opts.Hostname) {
 			trusted := st.Source != string(certs.SelfSigned) && st.NotAfter.After(w.opts.Now())
-			return CertificateView{Trusted: trusted, Text: st.String()}
+			return CertificateView{Trusted: trusted, Automatic: st.Source == string(certs.ACME), Text: st.String()}
 		}
 	}
 	return CertificateView{Text: fmt.Sprintf("there is none for %s", w.opts.Hostname)}

@@ -157,10 +157,17 @@ func TestWalk(t *testing.T) {
 	if v = must[View](t)(w.View(ctx)); v.Step != Mail || !v.Certificate.Trusted {
 		t.Errorf("certificate: %+v", v.Certificate)
 	}
-	w.message("in", "kim@far.example", "ana@example.org", "accepted")
+	if len(v.Recovery) == 0 {
+		t.Error("there is an owner, and no recovery kit")
+	}
+	in := trace.ID(w.message("in", "kim@far.example", "ana@example.org", "accepted"))
+	w.traces.Append(trace.Summary{ID: in}, trace.Event{Time: time.Now(), Kind: trace.Dialogue, Text: "C: DATA"})
 	v = w.answer(t, Mail, Input{SendTo: "kim@far.example"})
 	if v.Mail.In == nil || !v.Mail.In.Done || v.Mail.Out == nil || v.Mail.Out.Done || v.Step != Mail {
 		t.Fatalf("mail: %+v %+v", v.Mail.In, v.Mail.Out)
+	}
+	if s := v.Mail.In.Story; len(s) != 1 || s[0].Kind != string(trace.Done) {
+		t.Errorf("story: %+v", s)
 	}
 	w.trace(v.Mail.Out.Trace, "out", "ana@example.org", "kim@far.example", "delivered")
 	v = must[View](t)(w.View(ctx))

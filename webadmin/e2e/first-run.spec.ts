@@ -184,7 +184,7 @@ test('from the printed link to the first mail in both directions', async ({ page
     await world(server.ready, 'POST', `/mail?to=${address}`);
     const way = page.getByRole('region', { name: '1. Somebody writes to you' });
     await expect(way.getByText('Arrived')).toBeVisible();
-    await expect(way.getByText('kim@bigmail.test')).toBeVisible();
+    await expect(way.getByText('kim@bigmail.test', { exact: true })).toBeVisible();
 
     await expect(page.getByLabel('To', { exact: true })).toHaveValue('kim@bigmail.test');
     await page.getByRole('button', { name: 'Send', exact: true }).click();
