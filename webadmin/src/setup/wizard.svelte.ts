@@ -17,6 +17,7 @@ class Wizard {
   // The owner is signed in; what the view was then stays.
   finished = $state(false);
 
+  #ending = false;
   #asked = 0;
   #first: StepId | undefined;
 
@@ -45,7 +46,7 @@ class Wizard {
   // follow keeps the view fresh until the returned function is called.
   follow(): () => void {
     const refresh = () => {
-      if (!this.finished && !this.over) void this.#refresh();
+      if (!this.#ending && !this.over) void this.#refresh();
     };
     const stopEvents = events.start(['setup']);
     const stopListening = events.on('setup.', refresh);
@@ -66,8 +67,21 @@ class Wizard {
     try {
       await this.load();
     } catch (err) {
+      if (this.#ending) return;
       if (err instanceof ApiError && err.code === 'signed-out') this.over = true;
       else this.stale = says(err);
+    }
+  }
+
+  // finish ends the first run and signs the owner in: from then on the setup session is gone, and nobody asks with it.
+  async finish(): Promise<void> {
+    this.#ending = true;
+    try {
+      await api.post('/setup:finish');
+      this.finished = true;
+    } catch (err) {
+      this.#ending = false;
+      throw err;
     }
   }
 
