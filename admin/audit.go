@@ -53,6 +53,9 @@ func (a *Admin) mayUndo(ctx context.Context, p Principal, id string) error {
 	if !p.allDomains() { // they see the changes of others to their domains
 		return &directory.Problem{Kind: ErrForbidden, Text: "only owners and admins undo changes"}
 	}
+	if _, err := authorize(ctx, rightFor(e.Action)); err != nil {
+		return err
+	}
 	if owner := a.accountOf(e); owner != nil && !p.mayChange(owner.Role) {
 		return &directory.Problem{Kind: ErrForbidden, Text: "only owners undo changes to owners"}
 	}
@@ -60,6 +63,17 @@ func (a *Admin) mayUndo(ctx context.Context, p Principal, id string) error {
 		_, err = authorizeSudo(ctx, GiveRoles)
 	}
 	return err
+}
+
+// rightFor is the right that a change of some kind needs.
+func rightFor(action string) Right {
+	switch kind, _, _ := strings.Cut(action, "."); kind {
+	case "account", "alias":
+		return ChangePeople
+	case "domain":
+		return ChangeDomains
+	}
+	return ChangeSystem
 }
 
 // accountOf returns the account that a change is about, nil if it is about

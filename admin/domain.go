@@ -134,6 +134,11 @@ func (a *Admin) SetDomain(ctx context.Context, name string, ch DomainChange) (Do
 	if err != nil {
 		return Domain{}, err
 	}
+	if ch.Disabled != nil && *ch.Disabled {
+		if err := a.mayClose(ctx, old.Name); err != nil {
+			return Domain{}, err
+		}
+	}
 	to := directory.DomainChange{Separator: ch.Separator, Disabled: ch.Disabled, AppPasswordsOnly: ch.AppPasswordsOnly}
 	if ch.CatchAll != nil {
 		to.CatchAll = new(mail.Path)
@@ -150,6 +155,18 @@ func (a *Admin) SetDomain(ctx context.Context, name string, ch DomainChange) (Do
 	return a.describeWithRecords(d), nil
 }
 
+// mayClose refuses to close a domain with somebody in it whose account the
+// principal may not change.
+func (a *Admin) mayClose(ctx context.Context, d mail.Domain) error {
+	p := PrincipalOf(ctx)
+	for _, acct := range a.opts.Directory.Accounts() {
+		if acct.Address.Domain == d && !p.mayChange(acct.Role) {
+			return &directory.Problem{Kind: ErrForbidden, Text: "your role does not allow to change an account of the role " + string(acct.Role) + ", and " + acct.Address.Display() + " is in this domain"}
+		}
+	}
+	return nil
+}
+
 // RemoveDomain removes a domain, and with force its accounts.
 func (a *Admin) RemoveDomain(ctx context.Context, name string, force bool) error {
 	d, err := a.authorizeName(ctx, AddDomains, name)
@@ -157,6 +174,9 @@ func (a *Admin) RemoveDomain(ctx context.Context, name string, force bool) error
 		return err
 	}
 	if _, err := authorizeSudo(ctx, AddDomains); err != nil {
+		return err
+	}
+	if err := a.mayClose(ctx, d.Name); err != nil {
 		return err
 	}
 	removed, err := a.opts.Directory.RemoveDomain(ctx, Actor(ctx), d.Name, force)

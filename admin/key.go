@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/mail"
 )
 
 // APIKey lets a program ask and change what its role and scopes allow.
@@ -135,15 +136,28 @@ func addrText(a netip.Addr) string {
 	return a.String()
 }
 
-// KeyLives reports whether a key is there still, and good.
-func (a *Admin) KeyLives(id string) bool {
-	k, err := a.opts.Directory.APIKey(id)
-	return err == nil && (k.Expires.IsZero() || k.Expires.After(a.opts.Now()))
+// makerMay reports whether who made a key could make it still: it ends with
+// their account and their role. One that was made on the server itself stays.
+func (a *Admin) makerMay(k directory.APIKey) bool {
+	addr, err := mail.ParseAddress(k.Creator)
+	if err != nil {
+		return true
+	}
+	maker, err := a.opts.Directory.AccountByAddress(addr)
+	if err != nil || maker.Suspended {
+		return false
+	}
+	d, err := a.opts.Directory.Domain(addr.Domain)
+	p := Principal{Kind: KindUser, Role: maker.Role}
+	return err == nil && !d.Disabled && p.May(ChangeSystem) && p.mayChange(k.Role)
 }
 
 // VerifyKey returns who a key stands for that a program at ip shows.
 func (a *Admin) VerifyKey(typed string, ip netip.Addr) (Principal, error) {
 	k, err := a.opts.Directory.VerifyAPIKey(typed, ip)
+	if err == nil && !a.makerMay(k) {
+		err = directory.ErrKey
+	}
 	if err != nil {
 		return Principal{}, err
 	}

@@ -134,6 +134,20 @@ func (p Principal) actor() string {
 	return p.Address
 }
 
+// Lives reports whether a principal is still who it was when it came in, for
+// what outlasts a request. It does not count as use.
+func (a *Admin) Lives(ctx context.Context, p Principal) bool {
+	switch p.Kind {
+	case KindUser:
+		acct, err := a.opts.Directory.Account(p.Account)
+		return err == nil && acct.Role == p.Role && slices.Equal(acct.Domains, p.Domains) && a.opts.SignIn.Lives(ctx, p.session) == nil
+	case KindKey:
+		k, err := a.opts.Directory.APIKey(p.KeyID)
+		return err == nil && a.makerMay(k) && (k.Expires.IsZero() || k.Expires.After(a.opts.Now()))
+	}
+	return true
+}
+
 type principalKey struct{}
 
 // WithPrincipal says who asks in a context.

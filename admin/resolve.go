@@ -46,19 +46,25 @@ func (a *Admin) Resolve(ctx context.Context, address string) (Resolution, error)
 	for next := []mail.Path{addr}; len(next) > 0 && len(r.Steps) < maxResolveSteps; next = next[1:] {
 		if at := next[0]; !seen[at.Key()] {
 			seen[at.Key()] = true
-			next = append(next, a.resolveStep(ctx, &r, at)...)
+			next = append(next, a.resolveStep(ctx, p, &r, at)...)
 		}
 	}
 	r.Refused = len(r.Accounts) == 0 && len(r.Elsewhere) == 0
 	return r, nil
 }
 
-// resolveStep notes what an address means, and returns where it leads.
-func (a *Admin) resolveStep(ctx context.Context, r *Resolution, at mail.Path) []mail.Path {
+// resolveStep notes what an address means, and returns where it leads. What
+// becomes of mail in a domain of others is not for the principal's eyes.
+func (a *Admin) resolveStep(ctx context.Context, p Principal, r *Resolution, at mail.Path) []mail.Path {
 	step := ResolveStep{Address: at.String()}
 	defer func() { r.Steps = append(r.Steps, step) }()
 	if !a.opts.Directory.IsLocal(at.Domain) {
 		step.Kind, step.Text = "elsewhere", "goes on to another server"
+		r.Elsewhere = append(r.Elsewhere, at.String())
+		return nil
+	}
+	if !p.sees(at.Domain) {
+		step.Kind, step.Text = "elsewhere", "goes on to a domain that is not one of yours"
 		r.Elsewhere = append(r.Elsewhere, at.String())
 		return nil
 	}

@@ -111,16 +111,19 @@ func (s *Server) stream(c huma.Context, stream *admin.Stream) {
 	w.WriteHeader(http.StatusOK)
 	ctx, stop := stoppable(c.Context())
 	defer stop()
+	who, asked := admin.PrincipalOf(ctx), s.opts.Now()
 	err := write(fmt.Sprintf("retry: %d\n\n", reconnectTime.Milliseconds()))
 	for err == nil && ctx.Err() == nil {
 		beat, cancel := context.WithTimeout(ctx, heartbeat)
 		list, missed, werr := stream.Next(beat)
 		cancel()
-		switch {
-		case werr != nil && ctx.Err() == nil:
-			if !s.stillIn(ctx) {
+		if now := s.opts.Now(); werr != nil || now.Sub(asked) >= heartbeat { // also where it is never quiet
+			if asked = now; !s.admin.Lives(ctx, who) {
 				return
 			}
+		}
+		switch {
+		case werr != nil && ctx.Err() == nil:
 			err = write(": still here\n\n")
 		case werr == nil:
 			err = write(eventText(list, missed))
@@ -142,19 +145,6 @@ func eventText(list []admin.Event, missed bool) string {
 		fmt.Fprintf(&b, "id: %d\nevent: %s\ndata: %s\n\n", e.ID, e.Name, data)
 	}
 	return b.String()
-}
-
-// stillIn reports whether who began a stream may go on.
-func (s *Server) stillIn(ctx context.Context) bool {
-	from, p := clientOf(ctx), admin.PrincipalOf(ctx)
-	switch p.Kind {
-	case admin.KindUser:
-		_, acct, err := s.admin.SignIn().Session(ctx, from.Client, from.cookies[sessionCookie])
-		return err == nil && acct.Role == p.Role
-	case admin.KindKey:
-		return s.admin.KeyLives(p.KeyID)
-	}
-	return true
 }
 
 type stopKey struct{}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/mailstead/mailstead/admin"
 )
 
 // Bounds of answers that are kept for a repeated request. They are in memory:
@@ -86,8 +88,8 @@ func (s *Server) once(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		key := r.Header.Get("Idempotency-Key")
-		if r.Method != http.MethodPost || key == "" {
-			return next(c)
+		if r.Method != http.MethodPost || key == "" || admin.PrincipalOf(r.Context()).Kind == "" {
+			return next(c) // whoever shares the network of a stranger must not get their answers
 		}
 		if len(key) > maxKeyLength {
 			return problem(http.StatusUnprocessableEntity, "invalid", "an Idempotency-Key has at most 200 octets")
@@ -106,11 +108,21 @@ func (s *Server) once(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := next(c); err != nil {
 			s.fail(err, c)
 		}
-		if status := c.Response().Status; status < http.StatusInternalServerError && !tee.over {
+		if status := c.Response().Status; lasts(status) && !tee.over {
 			k.status, k.header, k.body = status, c.Response().Header().Clone(), tee.buf.Bytes()
 		}
 		return nil
 	}
+}
+
+// lasts reports whether an answer is one to the request itself, and not to who
+// made it or when: after a new proof, or a wait, the same request is another.
+func lasts(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+		return false
+	}
+	return status < http.StatusInternalServerError
 }
 
 // readRequest reads the body and puts it back; the sum stands for the request.

@@ -83,6 +83,10 @@ func TestReauth(t *testing.T) {
 		{method: "POST", path: "/me/passkeys:begin"},
 		{method: "POST", path: "/me/recovery-codes"},
 		{method: "PATCH", path: "/me", body: `{"forward":["x@far.example"]}`},
+		{method: "PATCH", path: "/accounts/user@a.test", body: `{"forward":["x@far.example"]}`},
+		{method: "POST", path: "/accounts/owner@a.test:password", body: `{"password":"a new one for me"}`},
+		{method: "POST", path: "/accounts/admin@a.test:invite"},
+		{method: "POST", path: "/accounts/admin@a.test:remove-factors"},
 	} {
 		c.header = as
 		if r := w.do(c); r.code != 403 || r.problem(t).Code != "reauth-required" {
