@@ -192,6 +192,6 @@ func (s *Server) errorsCheck() Check {
 				return ok("none in 24 hours")
 			}
 			return Warn.because("%s in 24 hours, the last at %s: %s", things(n, "error", "errors"), at.UTC().Format("15:04 UTC"), last).
-				fix("Look at the log.").link("/admin/system/logs?level=error")
+				fix("Look at the log of the server, such as with journalctl -u mailstead -p err.")
 		}}
 }

@@ -124,13 +124,14 @@ func printLink(w io.Writer, cfg config.Config, code, fingerprint string) {
 // setupHost is where a browser finds this server before there is any DNS: by
 // its address if it has a public one.
 func setupHost(cfg config.Config) string {
-	for _, a := range interfaceAddrs() {
-		if a.Is4() {
-			return a.String()
-		}
-		return "[" + a.String() + "]"
+	addrs := interfaceAddrs()
+	switch {
+	case len(addrs) == 0:
+		return cfg.Hostname
+	case addrs[0].Is4():
+		return addrs[0].String()
 	}
-	return cfg.Hostname
+	return "[" + addrs[0].String() + "]"
 }
 
 func httpsPort(cfg config.Config) int {
