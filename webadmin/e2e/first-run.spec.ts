@@ -192,6 +192,7 @@ test('from the printed link to the first mail in both directions', async ({ page
     await expect(back.getByText('Arrived')).toBeVisible();
     await expect(back.getByText(/250/).first(), 'what the other server said').toBeVisible();
     await sound();
+    await page.evaluate(() => window.scrollTo(0, 0));
     await picture(page, '6-mail-done');
     await phonePicture(page, '6-mail');
     await page.getByRole('button', { name: 'Continue', exact: true }).click();
