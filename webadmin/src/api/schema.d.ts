@@ -2655,7 +2655,8 @@ export interface components {
             address?: string;
             /** @description Go on although a check of the server fails. */
             goOn?: boolean;
-            goal?: string;
+            /** @enum {string} */
+            goal?: "serve" | "move" | "try";
             host?: string;
             name?: string;
             /** @description Go on with the certificate that nobody else trusts. */
@@ -2666,6 +2667,8 @@ export interface components {
             sendTo?: string;
         };
         SetupCertificateView: {
+            /** @description This server gets one and renews it by itself. */
+            automatic: boolean;
             text: string;
             trusted: boolean;
         };
@@ -2712,6 +2715,7 @@ export interface components {
             done: boolean;
             from: string;
             state: string;
+            story: components["schemas"]["StoryLine"][];
             text?: string;
             to: string[];
             trace: string;
@@ -2729,8 +2733,10 @@ export interface components {
             tls?: "required" | "implicit" | "opportunistic";
         };
         SetupStepView: {
-            id: string;
-            state: string;
+            /** @enum {string} */
+            id: "start" | "you" | "server" | "dns" | "certificate" | "mail" | "done";
+            /** @enum {string} */
+            state: "todo" | "waiting" | "warn" | "ok";
             title: string;
         };
         SetupView: {
@@ -2744,8 +2750,11 @@ export interface components {
             password: components["schemas"]["SetupPasswordRule"];
             /** @description Commands for when nobody can sign in. */
             recovery?: string[];
-            /** @description The first that is not done. */
-            step: string;
+            /**
+             * @description The first that is not done.
+             * @enum {string}
+             */
+            step: "start" | "you" | "server" | "dns" | "certificate" | "mail" | "done";
             steps: components["schemas"]["SetupStepView"][];
             suggestHost?: string;
             survey?: components["schemas"]["DNSSurvey"];
