@@ -16,6 +16,7 @@ import (
 
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/admin/signin"
 )
 
@@ -86,6 +87,7 @@ func codes() []struct {
 		{"passkey", http.StatusUnprocessableEntity, signin.ErrPasskey},
 		{"rate-limited", http.StatusTooManyRequests, signin.ErrLater},
 		{"link", http.StatusGone, directory.ErrLink},
+		{"setup-over", http.StatusConflict, setup.ErrClosed},
 		{"setup-code", http.StatusUnauthorized, directory.ErrSetupCode},
 	}
 }

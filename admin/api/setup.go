@@ -33,7 +33,14 @@ type StepPath struct {
 
 var errNoSetup = &directory.Problem{Kind: directory.ErrNotFound, Text: "there is no first run here"}
 
-// inSetup lets the browser of the setup session in, and the socket.
+// errSetupOver is for who comes late: somebody made accounts meanwhile, or the
+// first run was finished.
+func errSetupOver() error {
+	return &directory.Problem{Kind: setup.ErrClosed, Text: "the first run is over; sign in to change things"}
+}
+
+// inSetup lets the browser of the setup session in, as long as there is a
+// first run, and the socket.
 func (s *Server) inSetup(ctx context.Context) error {
 	if s.opts.Setup == nil {
 		return errNoSetup
@@ -42,6 +49,9 @@ func (s *Server) inSetup(ctx context.Context) error {
 		return nil
 	}
 	_, err := s.admin.SignIn().SetupSession(ctx, clientOf(ctx).cookies[setupCookie])
+	if err == nil && !s.opts.Setup.Open(ctx) {
+		err = errSetupOver()
+	}
 	return err
 }
 
@@ -124,6 +134,9 @@ func (s *Server) setupCode(ctx context.Context) (SetupCode, error) {
 func (s *Server) redeem(ctx context.Context, in *struct{ Body codeBody }) (*SetupEntered, error) {
 	if s.opts.Setup == nil || s.admin.SignIn() == nil {
 		return nil, errNoSetup
+	}
+	if !s.opts.Setup.Open(ctx) {
+		return nil, errSetupOver()
 	}
 	token, expires, err := s.admin.SignIn().Redeem(ctx, clientOf(ctx).Client, in.Body.Code)
 	if err != nil {

@@ -30,11 +30,11 @@ func (w *Wizard) Answer(ctx context.Context, step Step, in Input) (View, error) 
 
 // change keeps what fn makes of the state.
 func (w *Wizard) change(ctx context.Context, fn func(*state) error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !w.Open(ctx) {
 		return &directory.Problem{Kind: ErrClosed, Text: "the first run is over; sign in to change things"}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	s, err := w.load(ctx)
 	if err != nil {
 		return err
