@@ -1,0 +1,133 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Page } from '@playwright/test';
+import { must } from './api';
+import { expect, signIn, test } from './fixtures';
+import { imap } from './imap';
+import { root, type Server } from './server';
+import { receive, submit } from './smtp';
+
+// Takes the pictures of docs/screenshots anew, from a server that has had some mail: `make screenshots`. They are looked at, not compared.
+
+const folder = resolve(root, 'docs/screenshots');
+const password = 'three quiet rivers in may';
+
+const people: [address: string, name: string, role?: string][] = [
+  ['ines@example.test', 'Ines Duarte', 'admin'],
+  ['kofi@example.test', 'Kofi Mensah', 'support'],
+  ['marta@example.test', 'Marta Lindqvist'],
+  ['tom@example.test', 'Tom Okafor'],
+  ['yuki@example.test', 'Yuki Tanaka'],
+  ['lena@garden.test', 'Lena Vogt', 'domain-admin'],
+  ['paulo@garden.test', 'Paulo Reis'],
+];
+
+const subjects = ['Invoice 2026-118', 'Minutes of Tuesday', 'Offer for the roof', 'Train on Friday?', 'Photos from the lake', 'Your order'];
+
+const text = (from: string, subject: string) =>
+  `From: <${from}>\nSubject: ${subject}\nDate: ${new Date().toUTCString()}\nMessage-ID: <${crypto.randomUUID()}@example.test>\n\nHello,\n\nsee you soon.\n${'All the best. '.repeat(40)}\n`;
+
+/** Gives the server people, mail that came, went, was refused and waits, and devices. */
+async function fill(page: Page, server: Server): Promise<void> {
+  const { ready } = server;
+  await must(page, 'POST', '/domains', { name: 'garden.test' });
+  for (const [address, name, role] of people)
+    await must(page, 'POST', '/accounts', { address, name, role: role ?? 'user', password, quotaBytes: 5 * 2 ** 30, ...(role === 'domain-admin' ? { domains: ['garden.test'] } : {}) });
+  await must(page, 'PATCH', '/accounts/alice@example.test', { name: 'Alice Berger' });
+  await must(page, 'PATCH', '/accounts/bob@example.test', { name: 'Bob Sørensen' });
+  for (const [address, targets] of [
+    ['info@example.test', ['alice@example.test', 'bob@example.test']],
+    ['sales@example.test', ['marta@example.test']],
+    ['postmaster@garden.test', ['lena@garden.test']],
+  ] as const)
+    await must(page, 'POST', '/aliases', { address, targets });
+
+  const [alice, bob] = ready.accounts;
+  const marta = { address: 'marta@example.test', password };
+  const tom = { address: 'tom@example.test', password };
+  for (const [who, to] of [
+    [alice, 'kim.park@bigmail.test'], [marta, 'orders@bigmail.test'], [bob, 'tom@example.test'], [tom, 'jana@bigmail.test'],
+    [alice, 'lena@garden.test'], [bob, 'service@bigmail.test'], [marta, 'office@slow.test'], [tom, 'yuki@example.test'],
+    [alice, 'press@bigmail.test'], [bob, 'kim.park@bigmail.test'], [marta, 'claims@strict.test'], [tom, 'bookings@down.test'],
+    [alice, 'front.desk@down.test'], [bob, 'alice@example.test'], [marta, 'hello@bigmail.test'], [alice, 'sam@slow.test'],
+  ] as const)
+    await submit(ready, who!, to, text(who!.address, subjects[to.length % subjects.length]!));
+  for (const [from, to] of [
+    ['news@gazette.test', 'alice@example.test'], ['billing@power.test', 'info@example.test'], ['win@prizes.test', 'nobody@example.test'],
+    ['jo@harbour.test', 'marta@example.test'], ['ceo@example.test', 'bob@example.test'], ['offers@prizes.test', 'webmaster@example.test'],
+    ['anna@harbour.test', 'tom@example.test'], ['shop@threads.test', 'paulo@garden.test'], ['x@prizes.test', 'someone@bigmail.test'],
+  ] as const)
+    await receive(ready, from, to, text(from, subjects[from.length % subjects.length]!));
+
+  for (const label of ['Phone', 'Thunderbird at work']) {
+    const made = await must(page, 'POST', '/me/app-passwords', { label, protocols: ['imap', 'smtp'] });
+    await imap(ready, { address: ready.admin.user, password: made.password }, 'SELECT INBOX');
+  }
+  await imap(ready, marta, 'SELECT INBOX');
+  await imap(ready, { ...tom, password: 'summer2019' }).catch(() => {}); // a failed sign-in
+  await expect(async () => {
+    const { items } = await must(page, 'GET', '/traces?outcome=bounced');
+    expect(items.length).toBeGreaterThan(0);
+  }).toPass({ timeout: 40_000 });
+}
+
+const desktop = { width: 1360, height: 860 };
+const phone = { width: 390, height: 844 };
+type Look = 'desktop' | 'dark' | 'phone';
+
+async function shoot(page: Page, name: string, look: Look, path: string | null, before?: () => Promise<void>): Promise<void> {
+  await test.step(name, async () => {
+    await page.setViewportSize(look === 'phone' ? phone : desktop);
+    await page.emulateMedia({ colorScheme: look === 'dark' ? 'dark' : 'light', reducedMotion: 'reduce' });
+    if (path) await page.goto(path);
+    await expect(page.getByRole('heading', { level: 1 }).first()).toBeVisible();
+    await expect(page.locator('[aria-busy=true]')).toHaveCount(0);
+    await before?.();
+    await page.evaluate(() => document.fonts.ready);
+    await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
+    const file = resolve(folder, `${name}.png`);
+    await page.screenshot({ path: file, animations: 'disabled', caret: 'hide' });
+    try {
+      execFileSync('pngquant', ['--force', '--skip-if-larger', '--quality', '70-95', '--output', file, file]);
+    } catch {
+      // Without pngquant the pictures are larger, and right all the same.
+    }
+  });
+}
+
+// Nothing is declared without the variable: a picture is taken when somebody wants to look at it.
+if (process.env.MAILSTEAD_SCREENSHOTS) {
+  test('screens', async ({ page, server }) => {
+    test.setTimeout(360_000);
+    mkdirSync(folder, { recursive: true });
+    const { ready } = server;
+    await shoot(page, 'sign-in', 'dark', '/account/sign-in');
+    await signIn(page, ready.admin.user, ready.admin.password);
+    await page.waitForURL('**/admin/');
+    await fill(page, server);
+
+    const trace = async (query: string) => (await must(page, 'GET', `/traces?limit=1&${query}`)).items[0].id as string;
+    const bounced = await trace('outcome=bounced');
+    const slow = await trace('q=office@slow.test');
+
+    await shoot(page, 'overview', 'desktop', '/admin/');
+    await shoot(page, 'overview-phone', 'phone', '/admin/');
+    await shoot(page, 'live', 'desktop', '/admin/mail');
+    await shoot(page, 'story-bounced', 'desktop', `/admin/mail/search?message=${bounced}`, async () => {
+      const refusal = page.getByRole('dialog').locator('.talk li.fail').first();
+      await refusal.scrollIntoViewIfNeeded();
+    });
+    await shoot(page, 'story-phone', 'phone', `/admin/mail/message/${slow}`);
+    await shoot(page, 'queue', 'desktop', '/admin/mail/queue');
+    await shoot(page, 'refusals', 'dark', '/admin/mail/refusals');
+    await shoot(page, 'domain-dns', 'desktop', '/admin/domains/example.test/dns');
+    await shoot(page, 'people', 'desktop', '/admin/people');
+    await shoot(page, 'person', 'dark', `/admin/people/${ready.admin.user}/devices`);
+    await shoot(page, 'deliverability', 'desktop', '/admin/deliverability');
+    await shoot(page, 'audit', 'desktop', '/admin/security/audit');
+    await shoot(page, 'checks', 'dark', '/admin/system');
+    await shoot(page, 'settings', 'desktop', '/admin/system/settings');
+    await shoot(page, 'account', 'phone', '/account/');
+  });
+}
