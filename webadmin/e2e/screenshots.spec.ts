@@ -62,7 +62,7 @@ async function fill(page: Page, server: Server): Promise<void> {
 
   for (const label of ['Phone', 'Thunderbird at work']) {
     const made = await must(page, 'POST', '/me/app-passwords', { label, protocols: ['imap', 'smtp'] });
-    await imap(ready, { address: ready.admin.user, password: made.password }, 'SELECT INBOX');
+    await imap(ready, { address: ready.admin.user, password: made.password }, `ID ("name" "${label.split(' ')[0]}" "version" "14.2")`, 'SELECT INBOX');
   }
   await imap(ready, marta, 'SELECT INBOX');
   await imap(ready, { ...tom, password: 'summer2019' }).catch(() => {}); // a failed sign-in
@@ -70,6 +70,12 @@ async function fill(page: Page, server: Server): Promise<void> {
     const { items } = await must(page, 'GET', '/traces?outcome=bounced');
     expect(items.length).toBeGreaterThan(0);
   }).toPass({ timeout: 40_000 });
+  await must(page, 'POST', '/checks:run', {});
+  await must(page, 'POST', '/domains/example.test/dns:check');
+  await expect(async () => {
+    // The numbers of the day are counted by the minute.
+    expect((await must(page, 'GET', '/overview')).last24h.in).toBeGreaterThan(0);
+  }).toPass({ timeout: 150_000 });
 }
 
 const desktop = { width: 1360, height: 860 };
