@@ -52,6 +52,8 @@ const forAdminsOnly: [string, string, object?][] = [
 
 test('a domain admin has their own domain and no other', async ({ page, server }) => {
   await enter(page, people['domain-admin']);
+  await page.goto('/admin/');
+  await expect(page.getByRole('region', { name: 'State of the server' })).toBeVisible(); // without the numbers of other domains
   await page.goto('/admin/people');
   await expect(page.getByRole('row').filter({ hasText: people.user })).toBeVisible();
   await expect(page.getByRole('row').filter({ hasText: 'example.test' })).toHaveCount(0);
