@@ -24,6 +24,7 @@ import (
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/mailbox"
 	"github.com/mailstead/mailstead/mailbox/store"
+	"github.com/mailstead/mailstead/mailbox/transfer"
 	"github.com/mailstead/mailstead/smtp/queue"
 )
 
@@ -35,6 +36,7 @@ type Mailboxes interface {
 	CreateAccount(ctx context.Context, id mailbox.AccountID) error
 	DropAccount(ctx context.Context, id mailbox.AccountID) error
 	Account(id mailbox.AccountID) *mailbox.Account
+	transfer.Bodies
 }
 
 // Queue is the outbound queue; *queue.Queue.
@@ -78,6 +80,7 @@ type Options struct {
 	Authority    dnsadvice.Authority // likewise
 	Certificates Certificates        // nil: no server is running
 	DataDir      string              // whose disk may fill; "" is not known
+	ExportDir    string              // for copies of mailboxes; "": there are none
 	Version      string              // of the program
 	SignIn       *signin.Service
 	Clients      *autoconfig.Service  // how mail programs are set up
@@ -101,6 +104,8 @@ type Admin struct {
 	hub    *hub
 	jobs   *jobs
 	checks *checks.Registry // nil: there are none
+
+	exports exports
 
 	dnsMu sync.Mutex // over what is remembered of the DNS
 }
@@ -174,8 +179,12 @@ func apply(rw store.RW, a store.Accepted) error {
 // Hostname is the name of this server; "" if it is not known.
 func (a *Admin) Hostname() string { return string(a.opts.Hostname) }
 
-// Close closes what Open has opened.
-func (a *Admin) Close() error { return a.close() }
+// Close ends the jobs, and closes what Open has opened.
+func (a *Admin) Close() error {
+	a.stopJobs()
+	a.jobs.group.Wait()
+	return a.close()
+}
 
 func invalid(format string, args ...any) error {
 	return &directory.Problem{Kind: directory.ErrInvalid, Text: fmt.Sprintf(format, args...)}

@@ -17,6 +17,9 @@ func (a *Admin) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, a.stopJobs)
 	defer stop()
 	defer a.jobs.group.Wait()
+	if a.opts.ExportDir != "" {
+		a.jobs.group.Go(a.keepExports)
+	}
 	log, ok := a.opts.Traces.(interface{ Watch() *trace.Watch })
 	if !ok {
 		<-ctx.Done()

@@ -53,6 +53,7 @@ func operations(w *world) map[string]row {
 		t.Fatalf("change to undo: %+v", change)
 	}
 	undo := w.lastChange()
+	exported := w.export("user@a.test")
 	signIn := fmt.Sprintf(`{"address":"user@a.test","password":%q}`, password)
 	wrongPasskey := `{"ticket":"x","credential":{}}`
 	rows := map[string]row{
@@ -96,6 +97,8 @@ func operations(w *world) map[string]row {
 		"list-my-devices":        {as: "user@a.test", weak: "nobody", weakCode: 401},
 		"list-my-logins":         {as: "user@a.test", bad: "/me/logins?limit=0", where: "query.limit", weak: "nobody", weakCode: 401},
 		"list-my-refusals":       {as: "user@a.test", bad: "/me/refusals?cursor=!", where: "query.cursor", weak: "nobody", weakCode: 401},
+		"start-my-export":        {as: "user@a.test", code: 202, weak: "nobody", weakCode: 401},
+		"get-my-export":          {as: "user@a.test", path: "/me/export/" + exported, bad: "/me/export/" + strings.Repeat("x", 201), where: "path.job", weak: "owner", weakCode: 404},
 		"get-my-client-setup":    {as: "user@a.test", weak: "nobody", weakCode: 401},
 
 		"get-overview":       {weak: "user"},
@@ -177,7 +180,7 @@ func operations(w *world) map[string]row {
 }
 
 // people by their role, for what is refused.
-var weak = map[string]string{"user": "user@a.test", "support": "helper@a.test", "domain-admin": "chief@a.test", "admin": "admin@a.test", "nobody": ""}
+var weak = map[string]string{"user": "user@a.test", "support": "helper@a.test", "domain-admin": "chief@a.test", "admin": "admin@a.test", "owner": "owner@a.test", "nobody": ""}
 
 // TestOperations goes through every operation of the document.
 func TestOperations(t *testing.T) {

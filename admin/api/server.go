@@ -84,7 +84,7 @@ func New(o Options) (*Server, error) {
 	e.Use(s.version, s.secure,
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: s.logPanic}),
 		middleware.ContextTimeoutWithConfig(middleware.ContextTimeoutConfig{
-			Skipper:      func(c echo.Context) bool { return c.Path() == Prefix+eventsPath },
+			Skipper:      takesLong,
 			Timeout:      requestTimeout,
 			ErrorHandler: func(err error, _ echo.Context) error { return err },
 		}),
@@ -118,6 +118,7 @@ func New(o Options) (*Server, error) {
 func (s *Server) routes() {
 	s.sessionRoutes()
 	s.meRoutes()
+	s.exportRoutes()
 	s.myDeviceRoutes()
 	s.accountDeviceRoutes()
 	s.securityRoutes()
@@ -139,6 +140,12 @@ func (s *Server) routes() {
 	s.checkRoutes()
 	s.overviewRoutes()
 	s.setupRoutes()
+}
+
+// takesLong reports whether an answer is streamed, with a deadline for each
+// write.
+func takesLong(c echo.Context) bool {
+	return c.Request().Method == http.MethodGet && (c.Path() == Prefix+eventsPath || strings.HasPrefix(c.Path(), Prefix+exportPath+"/"))
 }
 
 // ofAPI lets a middleware see only requests to the API.

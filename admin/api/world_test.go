@@ -31,6 +31,7 @@ type world struct {
 	dir    *directory.Directory
 	admin  *admin.Admin
 	queue  *queue.Queue
+	boxes  *mailbox.Boxes
 	traces *trace.Log
 	server *Server
 	web    http.Handler
@@ -78,12 +79,14 @@ func newWorld(t *testing.T) *world {
 	check(err)
 	t.Cleanup(func() { eng.Close() })
 	w.queue = queue.New(eng, nil, queue.Options{})
+	w.boxes = mailbox.Open(eng, mailbox.Options{})
 	w.admin = admin.New(admin.Options{
-		Directory: w.dir, Mailboxes: mailbox.Open(eng, mailbox.Options{}), Queue: w.queue, Traces: w.traces, Hostname: host,
-		Resolver: dnstest.New(""), Certificates: fakeCerts{}, Now: w.now,
+		Directory: w.dir, Mailboxes: w.boxes, Queue: w.queue, Traces: w.traces, Hostname: host,
+		Resolver: dnstest.New(""), Certificates: fakeCerts{}, Now: w.now, ExportDir: filepath.Join(data, "export"),
 		Clients: autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),
 		SignIn:  signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),
 	})
+	t.Cleanup(func() { w.admin.Close() })
 	w.people()
 	w.server = handler(t, Options{Admin: w.admin, Version: "test", Now: w.now})
 	w.web = w.server.Web()

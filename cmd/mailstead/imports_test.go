@@ -27,6 +27,7 @@ var arrows = map[string][]string{
 	"mail/trace":             {"mail"},
 	"mailbox":                {"mail", "mailbox/store"},
 	"mailbox/store":          {"mailbox/store"},
+	"mailbox/transfer":       {"mail", "mailbox"},
 	"delivery":               {"mail", "mailbox", "delivery"},
 	"smtp":                   {"mail", "mailbox", "delivery", "smtp"},
 	"imap":                   {"mail", "mailbox", "delivery", "imap"},
