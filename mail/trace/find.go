@@ -3,7 +3,6 @@ package trace
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
@@ -23,13 +22,13 @@ func (l *Log) Show(ctx context.Context, id ID) (Trace, error) {
 			return ErrNotFound
 		}
 		var err error
-		if t.Summary, err = decodeSummary(v); err != nil {
+		if t.Summary, err = getSummary(tx, id); err != nil {
 			return err
 		}
 		c := tx.Bucket(bucketEvents).Cursor()
 		for k, v := c.Seek([]byte(id)); bytes.HasPrefix(k, []byte(id)); k, v = c.Next() {
-			var events []Event
-			if err := json.Unmarshal(v, &events); err != nil {
+			events, err := decodeEvents(v)
+			if err != nil {
 				return fmt.Errorf("trace %s: %w", id, err)
 			}
 			t.Events = append(t.Events, events...)

@@ -17,8 +17,8 @@ import (
 // Defaults and bounds of a Log.
 const (
 	keepDefault   = 30 * 24 * time.Hour
-	bufferEntries = 8_192       // appended and not yet written
-	groupEntries  = 2_048       // written in one transaction
+	bufferEntries = 16_384      // appended and not yet written
+	groupEntries  = 4_096       // are written without waiting for more
 	groupDelay    = time.Second // so that tracing costs few syncs and pages beside those for mail; readers do not wait for it
 	expireEvery   = 10 * time.Minute
 	expireGroup   = 500 // traces removed in one transaction
@@ -38,25 +38,32 @@ type Options struct {
 type Log struct {
 	opts    Options
 	db      *bolt.DB
-	entries chan entry
 	dropped atomic.Int64
 
 	watchers watchers
+	runKeys  int
 
-	mu     sync.Mutex // guards closed against sends on entries
-	closed bool
-	done   chan struct{} // the writer has ended
+	mu      sync.Mutex
+	waiting []entry        // appended and not yet taken by the writer
+	spare   []entry        // for what comes next
+	flushes []chan<- error // to be told when they are written
+	closed  bool
+
+	some  chan struct{} // there is something to write
+	hurry chan struct{} // there is no time to wait for more
+	done  chan struct{} // the writer has ended
 }
 
-// entry is one Append, or a request to say when all before it is written.
+// entry is one Append.
 type entry struct {
 	sum    Summary
 	events []Event
-	flush  chan<- error
 }
 
 // Open opens or creates trace.db at path and starts its writer.
-func Open(path string, opts Options) (*Log, error) {
+func Open(path string, opts Options) (*Log, error) { return open(path, opts, runKeysDefault) }
+
+func open(path string, opts Options, runKeys int) (*Log, error) {
 	if opts.Keep <= 0 {
 		opts.Keep = keepDefault
 	}
@@ -71,21 +78,21 @@ func Open(path string, opts Options) (*Log, error) {
 		return nil, fmt.Errorf("open traces: %w", err)
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketSummary, bucketEvents, bucketIndex, bucketMeta} {
+		for _, name := range [][]byte{bucketSummary, bucketEvents, bucketIndex, bucketRuns, bucketMeta} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
 		}
+		if k, _ := tx.Bucket(bucketSummary).Cursor().First(); k == nil { // a new file
+			return tx.Bucket(bucketMeta).Put(keyIndexVersion, []byte{indexVersion})
+		}
 		return nil
 	})
-	if err == nil {
-		err = reindex(db)
-	}
 	if err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open traces: %w", err)
 	}
-	l := &Log{opts: opts, db: db, entries: make(chan entry, bufferEntries), done: make(chan struct{})}
+	l := &Log{opts: opts, db: db, runKeys: runKeys, some: make(chan struct{}, 1), hurry: make(chan struct{}, 1), done: make(chan struct{})}
 	go l.write()
 	return l, nil
 }
@@ -124,14 +131,29 @@ func (l *Log) Append(s Summary, events ...Event) {
 		l.opts.Observe(s, events)
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+	if l.closed || len(l.waiting) >= bufferEntries {
+		if !l.closed {
+			l.dropped.Add(1)
+		}
+		l.mu.Unlock()
 		return
 	}
+	l.waiting = append(l.waiting, entry{sum: s, events: events})
+	n := len(l.waiting)
+	l.mu.Unlock()
+	switch n {
+	case 1:
+		signal(l.some)
+	case groupEntries:
+		signal(l.hurry)
+	}
+}
+
+// signal wakes whoever waits for c, now or next time.
+func signal(c chan<- struct{}) {
 	select {
-	case l.entries <- entry{sum: s, events: events}:
+	case c <- struct{}{}:
 	default:
-		l.dropped.Add(1)
 	}
 }
 
@@ -144,29 +166,20 @@ func (l *Log) Flush(ctx context.Context) error {
 		return nil
 	}
 	written := make(chan error, 1)
-	for {
-		l.mu.Lock()
-		if l.closed {
-			l.mu.Unlock()
-			return nil
-		}
-		select {
-		case l.entries <- entry{flush: written}:
-			l.mu.Unlock()
-			select {
-			case err := <-written:
-				return err
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		default: // full: the writer makes room
-			l.mu.Unlock()
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Millisecond):
-		}
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.flushes = append(l.flushes, written)
+	l.mu.Unlock()
+	signal(l.some)
+	signal(l.hurry)
+	select {
+	case err := <-written:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -181,72 +194,86 @@ func (l *Log) Close() error {
 		return nil
 	}
 	l.closed = true
-	close(l.entries)
 	l.mu.Unlock()
+	signal(l.some)
+	signal(l.hurry)
 	<-l.done
 	return l.db.Close()
 }
 
-// write is the one writer. It takes what comes in within groupDelay, at most
-// groupEntries, writes it in one transaction, and expires now and then.
+// write is the one writer. It writes what comes in within groupDelay in one
+// transaction, expires now and then, and brings an old index up to date.
 func (l *Log) write() {
 	defer close(l.done)
 	expire := time.NewTicker(expireEvery)
 	defer expire.Stop()
+	old := newReindex(l.db, l.runKeys)
 	for {
+		idle := ready
+		if old == nil {
+			idle = nil
+		}
 		select {
-		case e, ok := <-l.entries:
-			if !ok {
+		case <-l.some:
+			l.gather()
+			if l.writeGroup() {
 				return
 			}
-			l.writeGroup(l.gather(e))
 		case <-expire.C:
 			_, err := l.expire(l.opts.Now().Add(-l.opts.Keep))
 			l.logError("expire traces", err)
+		case <-idle:
+			done, err := old.step()
+			l.logError("make the index of traces anew", err)
+			if done || err != nil {
+				old = nil
+			}
 		}
 	}
 }
 
-// gather collects a group that begins with first. A flush ends it at once.
-func (l *Log) gather(first entry) []entry {
-	group := []entry{first}
-	if first.flush != nil {
-		return group
-	}
+// ready is a channel that never blocks.
+var ready = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// gather waits until there is a group, or no time.
+func (l *Log) gather() {
 	delay := time.NewTimer(groupDelay)
 	defer delay.Stop()
-	for len(group) < groupEntries {
-		select {
-		case e, ok := <-l.entries:
-			if !ok {
-				return group
-			}
-			group = append(group, e)
-			if e.flush != nil {
-				return group
-			}
-		case <-delay.C:
-			return group
-		}
+	select {
+	case <-l.hurry:
+	case <-delay.C:
 	}
-	return group
 }
 
-func (l *Log) writeGroup(group []entry) {
+// writeGroup writes what waits, and reports whether that was the last.
+func (l *Log) writeGroup() (last bool) {
+	l.mu.Lock()
+	group, flushes := l.waiting, l.flushes
+	l.waiting, l.flushes, l.spare = l.spare, nil, nil
+	last = l.closed
+	l.mu.Unlock()
 	var changed []Summary
-	err := l.db.Update(func(tx *bolt.Tx) (err error) {
-		changed, err = putGroup(tx, group)
-		return err
-	})
-	l.logError("write traces", err)
+	var err error
+	if len(group) > 0 {
+		err = l.db.Update(func(tx *bolt.Tx) (err error) {
+			changed, err = putGroup(tx, group, l.runKeys)
+			return err
+		})
+		l.logError("write traces", err)
+	}
 	if err == nil {
 		l.watchers.tell(changed)
 	}
-	for _, e := range group {
-		if e.flush != nil {
-			e.flush <- err
-		}
+	for _, f := range flushes {
+		f <- err
 	}
+	clear(group)
+	l.spare = group[:0] // the writer's alone until it takes the next group
+	return last
 }
 
 func (l *Log) logError(what string, err error) {

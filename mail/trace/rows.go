@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
@@ -19,32 +17,32 @@ var (
 	bucketSummary = []byte("summary")
 	bucketEvents  = []byte("events")
 	bucketIndex   = []byte("index")
+	bucketRuns    = []byte("runs")
 	bucketMeta    = []byte("meta")
+
+	keyIndexVersion = []byte("index-version")
+	keyRunKeys      = []byte("run-keys") // in the newest run
 )
-
-// indexVersion is that of the terms. An older index is made anew by Open.
-const indexVersion = 2
-
-var keyIndexVersion = []byte("index-version")
 
 // putGroup writes entries in order; those of one message make one row each. It
 // returns the summaries that are new or have changed.
-func putGroup(tx *bolt.Tx, group []entry) ([]Summary, error) {
-	traces := map[ID]*pending{}
+func putGroup(tx *bolt.Tx, group []entry, runKeys int) ([]Summary, error) {
+	x, err := newIndexer(tx, runKeys)
+	if err != nil {
+		return nil, err
+	}
+	traces := make(map[ID]*pending, len(group)/2)
 	var order []*pending
-	for _, e := range group {
-		id := e.sum.ID
-		if id == "" {
-			continue
-		}
-		t := traces[id]
+	for i := range group {
+		e := &group[i]
+		t := traces[e.sum.ID]
 		if t == nil {
-			s, err := getSummary(tx, id)
+			s, err := getSummary(tx, e.sum.ID)
 			if err != nil {
 				return nil, err
 			}
 			t = &pending{sum: s, before: terms(&s)}
-			traces[id] = t
+			traces[e.sum.ID] = t
 			order = append(order, t)
 		}
 		t.sum.merge(e.sum)
@@ -52,12 +50,12 @@ func putGroup(tx *bolt.Tx, group []entry) ([]Summary, error) {
 	}
 	changed := make([]Summary, len(order))
 	for i, t := range order {
-		if err := t.put(tx); err != nil {
+		if err := t.put(tx, x); err != nil {
 			return nil, err
 		}
 		changed[i] = t.sum
 	}
-	return changed, nil
+	return changed, x.close()
 }
 
 // pending is what a group says about one message.
@@ -72,52 +70,20 @@ func getSummary(tx *bolt.Tx, id ID) (Summary, error) {
 	if v == nil {
 		return Summary{ID: id}, nil
 	}
-	return decodeSummary(v)
+	s, err := decodeSummary(v)
+	s.ID = id
+	return s, err
 }
 
-func decodeSummary(v []byte) (Summary, error) {
-	var s Summary
-	if err := json.Unmarshal(v, &s); err != nil {
-		return Summary{}, fmt.Errorf("trace summary: %w", err)
-	}
-	return s, nil
-}
-
-func (t *pending) put(tx *bolt.Tx) error {
+func (t *pending) put(tx *bolt.Tx, x *indexer) error {
 	id := t.sum.ID
-	v, err := json.Marshal(&t.sum)
-	if err != nil {
+	if err := tx.Bucket(bucketSummary).Put([]byte(id), appendSummary(nil, &t.sum)); err != nil {
 		return err
 	}
-	if err := tx.Bucket(bucketSummary).Put([]byte(id), v); err != nil {
-		return err
-	}
-	if err := t.index(tx.Bucket(bucketIndex)); err != nil {
+	if err := x.change(id, t.before, terms(&t.sum)); err != nil {
 		return err
 	}
 	return putEvents(tx, id, t.events)
-}
-
-// index brings the index up to date: it has what changes, such as the outcome,
-// among its terms.
-func (t *pending) index(b *bolt.Bucket) error {
-	old := make(map[string]bool, len(t.before))
-	for _, term := range t.before {
-		old[term] = true
-	}
-	for _, term := range terms(&t.sum) {
-		if old[term] {
-			delete(old, term)
-		} else if err := b.Put(indexKey(term, t.sum.ID), nil); err != nil {
-			return err
-		}
-	}
-	for term := range old {
-		if err := b.Delete(indexKey(term, t.sum.ID)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // putEvents appends one row with all events, unless the trace is full.
@@ -149,21 +115,12 @@ func putEvents(tx *bolt.Tx, id ID, events []Event) error {
 			}
 		}
 	}
-	v, err := json.Marshal(events)
-	if err != nil {
-		return err
-	}
-	return b.Put(eventKey(id, next+uint32(len(events))-1), v)
+	return b.Put(eventKey(id, next+uint32(len(events))-1), appendEvents(nil, events))
 }
 
 // eventKey orders rows of one trace; n is the number of their last event.
 func eventKey(id ID, n uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte(id), n)
-}
-
-func indexKey(term string, id ID) []byte {
-	k := append([]byte(term), 0)
-	return append(k, id...)
 }
 
 // terms are what a trace is found by. A letter keeps the kinds apart.
@@ -227,25 +184,9 @@ func (l *Log) expire(limit time.Time) (int, error) {
 	total := 0
 	for {
 		n := 0
-		err := l.db.Update(func(tx *bolt.Tx) error {
-			n = 0
-			var old []Summary
-			c := tx.Bucket(bucketSummary).Cursor()
-			for k, v := c.First(); k != nil && string(k) < string(after(limit)) && len(old) < expireGroup; k, v = c.Next() {
-				s, err := decodeSummary(v)
-				if err != nil {
-					s = Summary{}
-				}
-				s.ID = ID(k)
-				old = append(old, s)
-			}
-			for _, s := range old {
-				if err := removeTrace(tx, &s); err != nil {
-					return err
-				}
-			}
-			n = len(old)
-			return nil
+		err := l.db.Update(func(tx *bolt.Tx) (err error) {
+			n, err = l.expireFrom(tx, after(limit))
+			return err
 		})
 		total += n
 		if err != nil || n < expireGroup {
@@ -254,11 +195,36 @@ func (l *Log) expire(limit time.Time) (int, error) {
 	}
 }
 
-func removeTrace(tx *bolt.Tx, s *Summary) error {
-	for _, term := range terms(s) {
-		if err := tx.Bucket(bucketIndex).Delete(indexKey(term, s.ID)); err != nil {
-			return err
+// expireFrom removes the oldest traces before limit, a group at most.
+func (l *Log) expireFrom(tx *bolt.Tx, limit ID) (int, error) {
+	var old []Summary
+	c := tx.Bucket(bucketSummary).Cursor()
+	for k, v := c.First(); k != nil && string(k) < string(limit) && len(old) < expireGroup; k, v = c.Next() {
+		s, err := decodeSummary(v)
+		if err != nil {
+			s = Summary{}
 		}
+		s.ID = ID(k)
+		old = append(old, s)
+	}
+	if len(old) == 0 {
+		return 0, nil
+	}
+	x, err := newIndexer(tx, l.runKeys)
+	if err != nil {
+		return 0, err
+	}
+	for i := range old {
+		if err := removeTrace(tx, x, &old[i]); err != nil {
+			return 0, err
+		}
+	}
+	return len(old), dropRuns(tx, string(old[len(old)-1].ID))
+}
+
+func removeTrace(tx *bolt.Tx, x *indexer, s *Summary) error {
+	if err := x.change(s.ID, terms(s), nil); err != nil {
+		return err
 	}
 	c := tx.Bucket(bucketEvents).Cursor()
 	for k, _ := c.Seek([]byte(s.ID)); bytes.HasPrefix(k, []byte(s.ID)); k, _ = c.Seek([]byte(s.ID)) {
@@ -267,57 +233,4 @@ func removeTrace(tx *bolt.Tx, s *Summary) error {
 		}
 	}
 	return tx.Bucket(bucketSummary).Delete([]byte(s.ID))
-}
-
-// reindexGroup is how many traces get their terms in one transaction.
-const reindexGroup = 5_000
-
-// reindex makes an index of an older version anew. A crash in between begins
-// it again.
-func reindex(db *bolt.DB) error {
-	current := false
-	err := db.View(func(tx *bolt.Tx) error {
-		current = string(tx.Bucket(bucketMeta).Get(keyIndexVersion)) == string([]byte{indexVersion})
-		return nil
-	})
-	if err != nil || current {
-		return err
-	}
-	err = db.Update(func(tx *bolt.Tx) error {
-		if err := tx.DeleteBucket(bucketIndex); err != nil {
-			return err
-		}
-		_, err := tx.CreateBucket(bucketIndex)
-		return err
-	})
-	for next := []byte{}; next != nil && err == nil; {
-		err = db.Update(func(tx *bolt.Tx) (err error) {
-			next, err = reindexFrom(tx, next)
-			return err
-		})
-	}
-	if err != nil {
-		return err
-	}
-	return db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyIndexVersion, []byte{indexVersion}) })
-}
-
-// reindexFrom gives some traces their terms, and returns where to go on.
-func reindexFrom(tx *bolt.Tx, from []byte) (next []byte, err error) {
-	c := tx.Bucket(bucketSummary).Cursor()
-	n := 0
-	for k, v := c.Seek(from); k != nil; k, v = c.Next() {
-		if n++; n > reindexGroup {
-			return bytes.Clone(k), nil
-		}
-		s, err := decodeSummary(v)
-		if err != nil {
-			continue // it is found by its ID alone
-		}
-		t := pending{sum: s}
-		if err := t.index(tx.Bucket(bucketIndex)); err != nil {
-			return nil, err
-		}
-	}
-	return nil, nil
 }

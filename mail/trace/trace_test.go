@@ -19,9 +19,12 @@ import (
 
 var day0 = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
-func open(t *testing.T, now func() time.Time) *Log {
+func openLog(t *testing.T, now func() time.Time) *Log { return openRuns(t, now, runKeysDefault) }
+
+// openRuns opens a Log whose runs have some keys.
+func openRuns(t *testing.T, now func() time.Time, runKeys int) *Log {
 	t.Helper()
-	l, err := Open(filepath.Join(t.TempDir(), "trace.db"), Options{Now: now})
+	l, err := open(filepath.Join(t.TempDir(), "trace.db"), Options{Now: now}, runKeys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,6 +34,13 @@ func open(t *testing.T, now func() time.Time) *Log {
 		}
 	})
 	return l
+}
+
+// behind is how many entries wait to be written.
+func behind(l *Log) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting)
 }
 
 func at(t time.Time) func() time.Time { return func() time.Time { return t } }
@@ -53,7 +63,7 @@ func TestIDsSortByTime(t *testing.T) {
 }
 
 func TestAppendMergesIntoOneStory(t *testing.T) {
-	l := open(t, at(day0))
+	l := openLog(t, at(day0))
 	id := NewID(day0, rand.Reader)
 	ana, bo := mail.Path{Local: "ana", Domain: "example.org"}, mail.Path{Local: "Bo", Domain: "b.example"}
 	l.Append(Summary{ID: id, Direction: "in", ReversePath: ana, RemoteIP: "192.0.2.1"}, Event{Time: day0, Kind: Connect, Text: "one"})
@@ -81,7 +91,7 @@ func TestAppendMergesIntoOneStory(t *testing.T) {
 }
 
 func TestFind(t *testing.T) {
-	l := open(t, at(day0))
+	l := openLog(t, at(day0))
 	ids := make([]ID, 6)
 	for i := range ids {
 		when := day0.Add(time.Duration(i) * time.Hour)
@@ -161,12 +171,17 @@ func TestFind(t *testing.T) {
 }
 
 func TestExpireRemovesEveryRow(t *testing.T) {
-	l := open(t, at(day0))
+	l := openRuns(t, at(day0), 100)
 	var ids []ID
 	for i := range 1200 {
 		when := day0.Add(time.Duration(i) * time.Minute)
 		ids = append(ids, NewID(when, rand.Reader))
 		l.Append(Summary{ID: ids[i], Last: when, ReversePath: mail.Path{Local: "a", Domain: "a.example"}}, Event{Text: "x"}, Event{Text: "y"})
+		if i%60 == 0 {
+			if err := l.Flush(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	if err := l.Flush(context.Background()); err != nil {
 		t.Fatal(err)
@@ -185,15 +200,26 @@ func TestExpireRemovesEveryRow(t *testing.T) {
 	if err != nil || len(found) != 100 {
 		t.Errorf("Find after expiry gives %d, %v; want 100", len(found), err)
 	}
-	keys := 0
-	l.db.View(func(tx *bolt.Tx) error { keys = tx.Bucket(bucketIndex).Stats().KeyN; return nil })
-	if keys != 200 {
-		t.Errorf("index has %d keys after expiry, want 200", keys)
+	keys, runs := 0, 0
+	l.db.View(func(tx *bolt.Tx) error {
+		runs = tx.Bucket(bucketRuns).Stats().KeyN
+		return tx.Bucket(bucketIndex).ForEach(func([]byte, []byte) error { keys++; return nil })
+	})
+	if keys != 200 || runs > 3 {
+		t.Errorf("index has %d keys in %d runs after expiry, want 200 in 3 at most", keys, runs)
+	}
+	// One that is told late of an old message belongs to the oldest run.
+	l.Append(Summary{ID: ids[3], ReversePath: mail.Path{Local: "late", Domain: "a.example"}})
+	if err := l.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := l.Find(context.Background(), Query{Address: "late@a.example"}); err != nil || len(found) != 1 {
+		t.Errorf("a late one is found %d times, %v", len(found), err)
 	}
 }
 
 func TestTraceIsBounded(t *testing.T) {
-	l := open(t, at(day0))
+	l := openLog(t, at(day0))
 	id := NewID(day0, rand.Reader)
 	for range 50 {
 		events := make([]Event, 100)
@@ -214,7 +240,7 @@ func TestTraceIsBounded(t *testing.T) {
 func TestNilAndClosedLogTakeAppend(t *testing.T) {
 	var none *Log
 	none.Append(Summary{ID: "x"})
-	l := open(t, at(day0))
+	l := openLog(t, at(day0))
 	l.Close()
 	l.Append(Summary{ID: NewID(day0, rand.Reader)})
 	if err := l.Flush(context.Background()); err != nil {

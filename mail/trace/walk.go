@@ -3,6 +3,7 @@ package trace
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"net/netip"
 	"strings"
@@ -35,12 +36,23 @@ type stream interface {
 type rows struct {
 	c      *bolt.Cursor
 	prefix []byte
+	key    []byte // prefix and a bound
 	last   string // what below returned
 	begun  bool
 }
 
-func newRows(tx *bolt.Tx, bucket []byte, prefix string) *rows {
-	return &rows{c: tx.Bucket(bucket).Cursor(), prefix: []byte(prefix)}
+// allTraces is the stream of everything.
+func allTraces(tx *bolt.Tx) *rows { return &rows{c: tx.Bucket(bucketSummary).Cursor()} }
+
+// termRows is the stream of a term, in one run at a time.
+func termRows(tx *bolt.Tx, term string) *rows {
+	h := termHash(term)
+	return &rows{c: tx.Bucket(bucketIndex).Cursor(), prefix: append(make([]byte, runLength, indexLength), h[:]...)}
+}
+
+func (r *rows) enter(run uint32) {
+	binary.BigEndian.PutUint32(r.prefix, run)
+	r.begun = false
 }
 
 func (r *rows) below(bound string) string {
@@ -48,7 +60,8 @@ func (r *rows) below(bound string) string {
 		return r.last
 	}
 	r.begun, r.last = true, ""
-	k := seekBefore(r.c, append(bytes.Clone(r.prefix), bound...))
+	r.key = append(append(r.key[:0], r.prefix...), bound...)
+	k := seekBefore(r.c, r.key)
 	if k != nil && bytes.HasPrefix(k, r.prefix) {
 		r.last = string(k[len(r.prefix):])
 	}
@@ -87,9 +100,14 @@ func (u union) below(bound string) string {
 	return newest
 }
 
-// walk goes through the IDs that all of its streams have, newest first.
+// walk goes through the IDs that all of its streams have, newest first, one
+// run of the index after the other.
 type walk struct {
 	all   []stream
+	terms []*rows      // among them, those of the index
+	runs  *bolt.Cursor // nil: no stream is of the index, and start is before all IDs
+	start string       // of the run that is being looked at
+	in    bool         // there is one
 	skip  ID
 	end   string // IDs before it are too old
 	bound string // of the next ID
@@ -115,30 +133,41 @@ func newWalk(tx *bolt.Tx, q *Query) (*walk, error) {
 		w.bound = min(w.bound, bound)
 	}
 	for _, alternatives := range q.conditions() {
-		var u union
-		for _, term := range alternatives {
-			u = append(u, newRows(tx, bucketIndex, term+"\x00"))
-		}
-		w.all = append(w.all, u)
+		w.all = append(w.all, w.union(tx, alternatives))
 	}
 	if q.ID != "" {
 		w.all = append(w.all, existing(tx, q.ID))
 	}
 	if q.Text != "" {
-		w.all = append(w.all, textStream(tx, q.Text))
+		w.all = append(w.all, w.text(tx, q.Text))
 	}
 	if q.Similar != "" {
 		w.skip = q.Similar
-		var u union // of nothing, if there is no such trace or cause
+		var same []string // nothing, if there is no such trace or cause
 		if s, err := getSummary(tx, q.Similar); err == nil && s.Cause != "" {
-			u = union{newRows(tx, bucketIndex, causeTerm(s.Cause)+"\x00")}
+			same = []string{causeTerm(s.Cause)}
 		}
-		w.all = append(w.all, u)
+		w.all = append(w.all, w.union(tx, same))
 	}
 	if len(w.all) == 0 {
-		w.all = []stream{newRows(tx, bucketSummary, "")}
+		w.all = []stream{allTraces(tx)}
+	}
+	w.in = len(w.terms) == 0
+	if !w.in {
+		w.runs = tx.Bucket(bucketRuns).Cursor()
 	}
 	return w, nil
+}
+
+// union is the stream of what has one of some terms.
+func (w *walk) union(tx *bolt.Tx, alternatives []string) union {
+	u := make(union, 0, len(alternatives)+1)
+	for _, term := range alternatives {
+		r := termRows(tx, term)
+		w.terms = append(w.terms, r)
+		u = append(u, r)
+	}
+	return u
 }
 
 // existing is the stream of an ID, if there is such a trace.
@@ -150,16 +179,12 @@ func existing(tx *bolt.Tx, id string) stream {
 	return one(id)
 }
 
-// textStream is what a person may have meant by a text.
-func textStream(tx *bolt.Tx, text string) stream {
+// text is the stream of what a person may have meant by a text.
+func (w *walk) text(tx *bolt.Tx, text string) stream {
 	text = strings.TrimSpace(text[:min(len(text), maxQueryText)])
 	// A second message with the same ID is queued as ID.2.
 	id, _, _ := strings.Cut(text, ".")
-	u := union{existing(tx, id)}
-	for _, term := range textTerms(text) {
-		u = append(u, newRows(tx, bucketIndex, term+"\x00"))
-	}
-	return u
+	return append(w.union(tx, textTerms(text)), existing(tx, id))
 }
 
 func textTerms(text string) []string {
@@ -232,10 +257,45 @@ func outcomeTerms(direction, outcome string) []string {
 	return t
 }
 
-// next returns the next ID; "" at the end, and when it has looked enough. All
-// streams are asked in turn, and each can only lower what the others said.
+// next returns the next ID; "" at the end, and when it has looked enough.
 func (w *walk) next(ctx context.Context) (ID, error) {
 	w.more = false
+	for {
+		if !w.in && !w.enter() {
+			return "", nil
+		}
+		id, err := w.nextInRun(ctx)
+		if id != "" || err != nil || w.more {
+			return id, err
+		}
+		if w.start <= w.end || w.runs == nil {
+			return "", nil
+		}
+		w.bound, w.in = w.start, false
+		if w.looks >= maxLooks {
+			w.more = true
+			return "", ctx.Err()
+		}
+	}
+}
+
+// enter goes to the run before bound.
+func (w *walk) enter() bool {
+	r, ok := runAt(w.runs, w.bound)
+	if !ok {
+		return false
+	}
+	for _, t := range w.terms {
+		t.enter(r.number)
+	}
+	w.start, w.in = r.start, true
+	w.looks += len(w.terms)
+	return true
+}
+
+// nextInRun returns the next ID of this run. All streams are asked in turn, and
+// each can only lower what the others said.
+func (w *walk) nextInRun(ctx context.Context) (ID, error) {
 	for id := ""; ; {
 		agreed := id
 		for _, s := range w.all {
@@ -243,7 +303,7 @@ func (w *walk) next(ctx context.Context) (ID, error) {
 			if id != "" {
 				bound = id + "\x00" // id itself is fine
 			}
-			if id = s.below(bound); id == "" || id < w.end {
+			if id = s.below(bound); id == "" || id < max(w.start, w.end) {
 				return "", nil
 			}
 		}
