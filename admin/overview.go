@@ -89,7 +89,7 @@ func (a *Admin) firstCertificate() *CertificateEnd {
 // Overview is how the server is, at a glance.
 type Overview struct {
 	Sentence    string          `json:"sentence"`
-	State       checks.State    `json:"state" doc:"ok, warn, fail or unknown."`
+	State       checks.State    `json:"state" enum:"ok,warn,fail,unknown"`
 	ToFix       []checks.Result `json:"toFix"`
 	Checks      checks.Counts   `json:"checks"`
 	Last24h     *DayNumbers     `json:"last24h,omitempty" doc:"Of the whole server; absent for domain admins."`

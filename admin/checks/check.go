@@ -92,7 +92,7 @@ type Result struct {
 	ID         string     `json:"id"`
 	Group      Group      `json:"group"`
 	Title      string     `json:"title"`
-	State      State      `json:"state"`
+	State      State      `json:"state" enum:"ok,warn,fail,unknown"`
 	Saw        string     `json:"saw"`
 	Want       string     `json:"want"`
 	Why        string     `json:"why"`
@@ -102,13 +102,13 @@ type Result struct {
 	MutedUntil *time.Time `json:"mutedUntil,omitempty"`
 	Since      time.Time  `json:"since,omitzero"`     // of the state
 	CheckedAt  time.Time  `json:"checkedAt,omitzero"` // absent if it has not run yet
-	History    []Point    `json:"history"`            // changes of 30 days, oldest first
+	History    []Point    `json:"history" doc:"Changes of 30 days, oldest first."`
 }
 
 // Point is a change of state.
 type Point struct {
 	At    time.Time `json:"at"`
-	State State     `json:"state"`
+	State State     `json:"state" enum:"ok,warn,fail,unknown"`
 }
 
 // muted reports whether nobody wants to hear of a result.

@@ -11,7 +11,7 @@ import (
 // Summary is all results in one sentence, and what to do.
 type Summary struct {
 	Sentence string   `json:"sentence"`
-	State    State    `json:"state"`
+	State    State    `json:"state" enum:"ok,warn,fail,unknown"`
 	ToFix    []Result `json:"toFix"` // the worst first; without what is muted
 	Counts   Counts   `json:"counts"`
 }

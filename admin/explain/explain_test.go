@@ -176,7 +176,7 @@ func TestStory(t *testing.T) {
 		{Time: at(1), Kind: trace.Connect, Text: "192.0.2.1 (evil.test) with SMTP, without TLS", Fields: map[string]string{"protocol": "SMTP"}},
 		{Time: at(2), Kind: trace.Dialogue, Text: "C: MAIL FROM:<> REQUIRETLS"},
 		{Time: at(3), Kind: trace.Dialogue, Text: "S: 451 4.7.1 come back later"},
-		{Time: at(7), Kind: trace.Done, Text: "accepted for 1 recipients as junk", Fields: map[string]string{"status": "2.0.0"}},
+		{Time: at(7), Kind: trace.Done, Text: "accepted for 1 recipient as junk", Fields: map[string]string{"status": "2.0.0"}},
 		{Time: at(8), Kind: trace.Dialogue, Text: "no connection to mx.example.org (192.0.2.9:25)"},
 		{Time: at(9), Kind: trace.Dialogue, Text: "RCPT TO:<x@gmail.com> → 550 5.1.1 no such user", Fields: map[string]string{"code": "550"}},
 		{Time: at(9), Kind: trace.Dialogue, Text: "(connected) → 220 mx.example.org"},
@@ -228,6 +228,11 @@ func TestStory(t *testing.T) {
 		g := got[i]
 		if g.Kind != w.kind || g.Side != w.side || g.Command != w.command || g.Code != w.code || g.Severity != w.severity || !strings.Contains(g.Explain, w.explain) {
 			t.Errorf("line %d is %+v, want %+v", i, g, w)
+		}
+	}
+	for i, text := range map[int]string{0: "192.0.2.1 (evil.test) with", 3: "spf=fail", 4: "Junk: dmarc", 5: "Accepted for 1 recipient", 6: "No connection to", 17: "x@gmail.com bounced", 18: "eve@evil.test is told"} {
+		if !strings.HasPrefix(got[i].Text, text) {
+			t.Errorf("line %d begins %q, want %q", i, got[i].Text, text)
 		}
 	}
 	if got[14].Text != "250 mx.example.org SIZE 100" {

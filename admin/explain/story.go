@@ -88,7 +88,18 @@ func (s *story) add(e *trace.Event) {
 	case trace.Done:
 		explainDone(&l)
 	}
+	l.Text = sentence(l.Text)
 	s.lines = append(s.lines, l)
+}
+
+// sentence lets a text begin with a capital letter, unless it begins with what
+// is not a word: an address, a host, a result.
+func sentence(text string) string {
+	first, _, _ := strings.Cut(text, " ")
+	if strings.ContainsFunc(strings.TrimRight(first, ":,"), func(r rune) bool { return r < 'a' || r > 'z' }) {
+		return text
+	}
+	return upperFirst(text)
 }
 
 // connect says what a connection's beginning means.
@@ -118,6 +129,7 @@ func (s *story) dialogue(l Line) {
 		if strings.HasPrefix(l.Text, "no connection") {
 			l.Severity, l.Explain = Warn, "The host did not answer, or refused the connection. If the domain has others, the next one is tried."
 		}
+		l.Text = sentence(l.Text)
 		s.lines = append(s.lines, l)
 	case said == "(connected)": // a line before it says so
 		s.command = ""

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,6 +44,14 @@ type Event struct {
 	Kind   Kind              `json:"kind"`
 	Text   string            `json:"text"`
 	Fields map[string]string `json:"fields,omitempty"`
+}
+
+// Recipients says how many they are, for the text of an event.
+func Recipients(n int) string {
+	if n == 1 {
+		return "1 recipient"
+	}
+	return strconv.Itoa(n) + " recipients"
 }
 
 // Summary is what a trace is found by. Empty fields of an Append leave what

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/mail"
@@ -122,7 +121,7 @@ func (s *session) traceEnd(err error) {
 	status := mail.StatusOf(err)
 	sum := trace.Summary{ID: s.tx.id, ReversePath: s.tx.env.ReversePath, Login: s.who.Login, Status: status.String(), Outcome: "accepted",
 		RemoteIP: s.conn.Remote.Addr().String(), Direction: "out", Recipients: paths(s.tx.env.Recipients)}
-	text := "accepted for " + strconv.Itoa(len(s.tx.env.Recipients)) + " recipients"
+	text := "accepted for " + trace.Recipients(len(s.tx.env.Recipients))
 	if err != nil {
 		sum.Outcome, sum.Reason, text = "refused", peerText(err), "refused: "+peerText(err)
 		sum.Cause = refusalCause(s.who.Login, status)

@@ -38,7 +38,7 @@ test('the story of a delivered message', async ({ page, server, axe }) => {
   await send(server, 'kim@bigmail.test', 'Delivered to bigmail');
   const story = await openStory(page, 'Delivered to bigmail', 'Delivered');
   await expect(story.getByRole('link', { name: 'kim@bigmail.test' })).toBeVisible();
-  await expect(story.getByText('submitted by alice@example.test', { exact: false }).first()).toBeVisible();
+  await expect(story.getByText('Submitted by alice@example.test', { exact: false }).first()).toBeVisible();
 
   for (const [line, explanation] of [
     [/^EHLO /, 'The client says its name and asks what the server can do.'],
@@ -88,13 +88,17 @@ test('the story of a refused message', async ({ page, server }) => {
   await page.goto('/admin/mail/refusals');
   const row = page.getByRole('row').filter({ hasText: 'nobody@example.test' });
   await expect(row).toContainText('kim@elsewhere.test');
-  await row.getByRole('link').first().click();
+  const link = row.getByRole('link').first();
+  await link.click();
   const story = page.getByRole('dialog', { name: 'Story of a message' });
   await expect(story.getByRole('region', { name: 'Summary' })).toContainText('Refused');
   await expect(story.getByRole('region', { name: 'Summary' })).toContainText('5.1.1');
   const refusal = said(story, /^550 5\.1\.1/);
   await expect(refusal.locator('p')).toContainText(/no such|not exist|unknown|nobody/i);
   await expect(said(story, /^RCPT TO:<nobody@example\.test>/)).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(story).toHaveCount(0);
+  await expect(link).toBeFocused();
 });
 
 test('a message from outside appears without a reload', async ({ page, server }) => {
@@ -145,4 +149,20 @@ test('what waits is grouped by cause, held, released and tried again', async ({ 
   const story = page.getByRole('dialog', { name: 'Story of a message' });
   await expect(story.getByText(/held/i).first()).toBeVisible();
   await expect(story.getByText(/released/i).first()).toBeVisible();
+});
+
+test('one message of the queue is cancelled, after a question', async ({ page, server }) => {
+  await send(server, 'lone@down.test', 'Never mind');
+  const row = page.getByRole('row').filter({ hasText: 'lone@down.test' });
+  await expect(async () => {
+    await page.goto('/admin/mail/queue?q=lone@down.test');
+    await expect(row).toBeVisible({ timeout: 2000 });
+  }).toPass();
+  await row.getByRole('link').click();
+  const message = page.getByRole('dialog');
+  await expect(message.getByText(/Next try (in|now)|It is being tried/)).toBeVisible();
+  await message.getByRole('button', { name: 'More actions' }).click();
+  await page.getByRole('menuitem', { name: /Cancel/ }).click();
+  await page.getByRole('dialog', { name: 'Cancel the message?' }).getByRole('button', { name: 'Cancel the message' }).click();
+  await expect(page.getByText('One message is cancelled')).toBeVisible();
 });

@@ -1814,7 +1814,8 @@ export interface components {
             counts: components["schemas"]["ChecksCounts"];
             items: components["schemas"]["ChecksResult"][];
             sentence: string;
-            state: string;
+            /** @enum {string} */
+            state: "ok" | "warn" | "fail" | "unknown";
             toFix: components["schemas"]["ChecksResult"][];
         };
         ChecksCounts: {
@@ -1832,7 +1833,8 @@ export interface components {
         ChecksPoint: {
             /** Format: date-time */
             at: string;
-            state: string;
+            /** @enum {string} */
+            state: "ok" | "warn" | "fail" | "unknown";
         };
         ChecksResult: {
             /** Format: date-time */
@@ -1841,6 +1843,7 @@ export interface components {
             fix?: string;
             fixLink?: string;
             group: string;
+            /** @description Changes of 30 days, oldest first. */
             history: components["schemas"]["ChecksPoint"][];
             id: string;
             /** Format: date-time */
@@ -1848,7 +1851,8 @@ export interface components {
             saw: string;
             /** Format: date-time */
             since?: string;
-            state: string;
+            /** @enum {string} */
+            state: "ok" | "warn" | "fail" | "unknown";
             title: string;
             want: string;
             why: string;
@@ -2218,8 +2222,8 @@ export interface components {
             /** @description Of the whole server; absent for domain admins. */
             last24h?: components["schemas"]["DayNumbers"];
             sentence: string;
-            /** @description ok, warn, fail or unknown. */
-            state: string;
+            /** @enum {string} */
+            state: "ok" | "warn" | "fail" | "unknown";
             toFix: components["schemas"]["ChecksResult"][];
             version: string;
         };

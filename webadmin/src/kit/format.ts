@@ -60,6 +60,12 @@ export function ago(iso: string, now = Date.now()): string {
   return s > 0 ? t('{time} ago', { time: duration(s) }) : t('in {time}', { time: duration(s) });
 }
 
+// due is when something is going to be done, as it follows "next try": "in 3 h", and "now" for what is about to begin or is late.
+export const due = (iso: string, now = Date.now()): string => (seconds(iso, now) > -10 ? t('now') : ago(iso, now));
+
+// localTimes shows the times within a text of the server as the pages show times.
+export const localTimes = (text: string, now = Date.now()): string => text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/g, (iso) => (Number.isNaN(Date.parse(iso)) ? iso : when(iso, now)));
+
 export const clock = (iso: string): string => dateFormat({ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(Date.parse(iso));
 export const clockSeconds = (iso: string): string =>
   dateFormat({ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(Date.parse(iso));

@@ -1,6 +1,7 @@
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { Series } from '$api/types';
+import { alone } from './alone';
 import { clock } from './format';
 
 interface Wanted {
@@ -46,7 +47,8 @@ function make({ host, series, tones, height, format, onmove }: Wanted): uPlot {
       height,
       legend: { show: false },
       cursor: { points: { size: 6 }, drag: { x: false, y: false }, y: false },
-      scales: { y: { range: (_u, _min, max) => [0, Math.max(4, max * 1.08)] } },
+      // The first and the last point have room for their dots, and one point alone has a span of time around it.
+      scales: { x: { range: (_u, min, max) => [min - series.step / 2, max + series.step / 2] }, y: { range: (_u, _min, max) => [0, Math.max(4, max * 1.08)] } },
       axes: [
         { ...axis, grid: { show: false }, gap: 8, values: (_u, ticks) => ticks.map((tick) => label(tick, series.step * series.points.length)) },
         { ...axis, size: 44, gap: 8, space: 36, values: (_u, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? format(tick) : '')) },
@@ -56,7 +58,8 @@ function make({ host, series, tones, height, format, onmove }: Wanted): uPlot {
         ...series.names.map((name, i) => {
           const tone = `var(--${tones[name] ?? 'accent'})`;
           const fill = i === 0 ? colour(host, `color-mix(in srgb, ${tone} 10%, transparent)`) : undefined;
-          return { stroke: colour(host, tone), width: 1.75, points: { show: false }, fill };
+          const stroke = colour(host, tone);
+          return { stroke, width: 1.75, fill, points: { show: true, filter: (u: uPlot, series: number) => alone(u.data[series]!), size: 6, width: 0, fill: stroke } };
         }),
       ],
       hooks: { setCursor: [(u) => onmove(u.cursor.idx ?? undefined)] },
