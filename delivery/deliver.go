@@ -50,7 +50,8 @@ type Mail struct {
 	Body     io.Reader
 	Size     int64
 	Received time.Time
-	Junk     bool // file to \Junk
+	// Treat says what each account gets; nil: the message in its INBOX.
+	Treat func(mailbox.AccountID) Treatment
 	// Submitted says that the sender has logged in and may send anywhere.
 	Submitted bool
 	// Settle makes the queue's share where the message comes from the queue,
@@ -148,11 +149,10 @@ func (p *plan) add(now time.Time, msg *Mail, rcpt mail.Recipient, route Route, s
 			continue
 		}
 		seen[id] = true
-		t := mailbox.Target{Account: id, Header: finalHeader(msg.Envelope.ReversePath, rcpt.Path)}
-		filed := "INBOX"
-		if msg.Junk {
-			t.Role, filed = mailbox.RoleJunk, "Junk"
-		}
+		treat := msg.treatment(id)
+		filed := treat.Place.mailbox()
+		t := mailbox.Target{Account: id, Role: treat.Place.role(), Keywords: treat.Keywords,
+			Header: append(finalHeader(msg.Envelope.ReversePath, rcpt.Path), treat.Header...)}
 		p.targets = append(p.targets, t)
 		p.events = append(p.events, trace.Event{Time: now, Kind: trace.Filed, Text: rcpt.Path.String() + " filed to " + filed,
 			Fields: map[string]string{"rcpt_to": rcpt.Path.String(), "account": formatID(id), "mailbox": filed}})

@@ -301,15 +301,69 @@ func TestForwarding(t *testing.T) {
 	}
 }
 
-func TestJunk(t *testing.T) {
+func TestTreat(t *testing.T) {
 	w := newWorld(t)
-	m := mailTo("ana@example.org")
-	m.Junk = true
+	m := mailTo("ana@example.org", "bo@example.org")
+	m.Treat = func(id mailbox.AccountID) delivery.Treatment {
+		return map[mailbox.AccountID]delivery.Treatment{
+			1: {Place: delivery.Junk, Keywords: []string{"$Junk"}, Header: []byte("X-Test: one\r\n")},
+			2: {Place: delivery.Quarantine, Header: []byte("X-Test: two\r\n")},
+		}[id]
+	}
 	if err := w.Deliver(ctx, m); err != nil {
 		t.Fatal(err)
 	}
-	if in, junk := w.inbox(t, 1, mailbox.RoleInbox), w.inbox(t, 1, mailbox.RoleJunk); len(in) != 0 || len(junk) != 1 {
-		t.Errorf("INBOX %q, Junk %q", in, junk)
+	for _, tt := range []struct {
+		id       mailbox.AccountID
+		role     mailbox.Role
+		keywords []string
+		header   string
+	}{
+		{1, mailbox.RoleJunk, []string{"$Junk"}, "Delivered-To: ana@example.org\r\nX-Test: one\r\nSubject: x\r\n"},
+		{2, mailbox.RoleQuarantine, nil, "Delivered-To: bo@example.org\r\nX-Test: two\r\nSubject: x\r\n"},
+	} {
+		if got := w.inbox(t, tt.id, tt.role); len(got) != 1 || !strings.Contains(got[0], tt.header) {
+			t.Errorf("account %d: %q", tt.id, got)
+		}
+		if got := w.inbox(t, tt.id, mailbox.RoleInbox); len(got) != 0 {
+			t.Errorf("account %d: INBOX has %q", tt.id, got)
+		}
+		if got := w.keywords(t, tt.id); !slices.Equal(got, tt.keywords) {
+			t.Errorf("account %d: keywords %q, want %q", tt.id, got, tt.keywords)
+		}
+	}
+}
+
+// keywords returns those that are in use in an account.
+func (w *world) keywords(t *testing.T, id mailbox.AccountID) (names []string) {
+	t.Helper()
+	err := w.boxes.Account(id).View(ctx, func(v *mailbox.View) error {
+		names = v.Keywords()
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestReach(t *testing.T) {
+	w := newWorld(t)
+	for _, tt := range []struct{ name, to, want string }{
+		{"accounts once, by the first address", "ana@example.org team@example.org bo@example.org", "1 ana@example.org, 2 team@example.org"},
+		{"elsewhere only", "fwd@example.org ana@example.org", "0 fwd@example.org, 1 ana@example.org"},
+		{"forwarded, and kept here", "cy@example.org", "2 cy@example.org"},
+		{"not ours, or not there", "x@elsewhere.example nobody@example.org empty@example.org", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			for _, r := range w.Reach(ctx, mailTo(strings.Fields(tt.to)...).Envelope.Recipients) {
+				got = append(got, fmt.Sprint(r.Account, " ", r.To))
+			}
+			if got := strings.Join(got, ", "); got != tt.want {
+				t.Errorf("reaches %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 

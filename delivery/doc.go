@@ -10,7 +10,7 @@
 // outbound queue takes. All of it becomes one Accept of the store, so that a
 // message is either on stable storage for every recipient or for none:
 //
-//	ana@example.org        account        its INBOX, or \Junk by verdict
+//	ana@example.org        account        its INBOX, \Junk or quarantine by verdict
 //	staff@example.org      group          the accounts of its members
 //	old@example.org        alias outside  the queue (owner 0), same reverse-path
 //	cy@example.org         forwards       the same, and its INBOX if a copy is kept

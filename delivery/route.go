@@ -66,6 +66,40 @@ func (m *MDA) Leaves(ctx context.Context, to []mail.Recipient) bool {
 	})
 }
 
+// Reached is an account that a message reaches, and by which of its
+// recipients. Account 0 is nobody here: the recipient leads elsewhere only.
+type Reached struct {
+	Account mailbox.AccountID
+	To      mail.Path
+}
+
+// Reach returns whom mail for recipients of our domains reaches: each account
+// once, by the recipient under which [MDA.Deliver] files it. What cannot be
+// routed is left out; Deliver says why.
+func (m *MDA) Reach(ctx context.Context, to []mail.Recipient) []Reached {
+	var all []Reached
+	seen := map[mailbox.AccountID]bool{}
+	for _, rcpt := range to {
+		if !m.local(rcpt.Path) {
+			continue
+		}
+		route, err := m.Route(ctx, rcpt.Path)
+		if err != nil {
+			continue
+		}
+		for _, id := range route.Accounts {
+			if !seen[id] {
+				seen[id] = true
+				all = append(all, Reached{id, rcpt.Path})
+			}
+		}
+		if len(route.Accounts) == 0 {
+			all = append(all, Reached{0, rcpt.Path})
+		}
+	}
+	return all
+}
+
 // expansion collects what one address leads to.
 type expansion struct {
 	mda   *MDA

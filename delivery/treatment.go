@@ -1,5 +1,7 @@
 package delivery
 
+import "github.com/mailstead/mailstead/mailbox"
+
 // Place is where an account gets a message.
 type Place uint8
 
@@ -13,6 +15,14 @@ const (
 
 func (p Place) String() string { return [...]string{"inbox", "junk", "quarantine"}[p] }
 
+// role is that of the mailbox of a place.
+func (p Place) role() mailbox.Role {
+	return [...]mailbox.Role{mailbox.NoRole, mailbox.RoleJunk, mailbox.RoleQuarantine}[p]
+}
+
+// mailbox is what people call it.
+func (p Place) mailbox() string { return [...]string{"INBOX", "Junk", "quarantine"}[p] }
+
 // Treatment is what one account gets of a message.
 type Treatment struct {
 	Place    Place
@@ -20,4 +30,12 @@ type Treatment struct {
 	// Header is put before the message for this account alone: complete lines
 	// ending in CRLF, at most 2 KiB.
 	Header []byte
+}
+
+// treatment is what an account gets.
+func (m *Mail) treatment(id mailbox.AccountID) Treatment {
+	if m.Treat == nil {
+		return Treatment{}
+	}
+	return m.Treat(id)
 }

@@ -53,7 +53,7 @@ func (c *checker) wrong(format string, args ...any) {
 }
 
 func (c *checker) run() error {
-	boxes, err := c.v.Mailboxes()
+	boxes, err := c.v.allMailboxes()
 	if err != nil {
 		return err
 	}

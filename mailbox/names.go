@@ -77,6 +77,9 @@ var specialUse = [...]struct {
 	role Role
 }{{"INBOX", RoleInbox}, {"Archive", RoleArchive}, {"Drafts", RoleDrafts}, {"Junk", RoleJunk}, {"Sent", RoleSent}, {"Trash", RoleTrash}}
 
+// quarantineName is refused by CleanName.
+const quarantineName = "\x00quarantine"
+
 // nameOf is the name a mailbox of a role is made with.
 func nameOf(r Role) string {
 	for _, s := range specialUse {
@@ -84,5 +87,5 @@ func nameOf(r Role) string {
 			return s.name
 		}
 	}
-	return map[Role]string{RoleAll: "All", RoleFlagged: "Flagged", RoleImportant: "Important"}[r]
+	return map[Role]string{RoleAll: "All", RoleFlagged: "Flagged", RoleImportant: "Important", RoleQuarantine: quarantineName}[r]
 }

@@ -62,6 +62,9 @@ const (
 	RoleAll
 	RoleFlagged
 	RoleImportant
+	// RoleQuarantine is a mailbox that no client sees: it is in no list and has
+	// a name that nobody can say. Only MailboxByRole finds it.
+	RoleQuarantine
 )
 
 // Mailbox is what is known of a mailbox without looking at its messages. Name
@@ -157,7 +160,8 @@ type Reader interface {
 	Mailbox(id ID) (Mailbox, error)
 	MailboxByName(name string) (Mailbox, error) // INBOX in any case
 	MailboxByRole(role Role) (Mailbox, error)
-	Mailboxes() ([]Mailbox, error) // sorted by name, INBOX first
+	// Mailboxes returns those that clients see, sorted by name, INBOX first.
+	Mailboxes() ([]Mailbox, error)
 	// Subscriptions yields subscribed names, also of deleted mailboxes.
 	Subscriptions() ([]string, error)
 	ModSeq() ModSeq // of the account

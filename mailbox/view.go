@@ -59,8 +59,15 @@ func (v *View) MailboxByRole(role Role) (Mailbox, error) {
 	return Mailbox{}, ErrNotFound
 }
 
-// Mailboxes returns all mailboxes sorted by name, INBOX first.
+// Mailboxes returns the mailboxes that clients see, sorted by name, INBOX
+// first.
 func (v *View) Mailboxes() ([]Mailbox, error) {
+	all, err := v.allMailboxes()
+	return slices.DeleteFunc(all, func(m Mailbox) bool { return m.Role == RoleQuarantine }), err
+}
+
+// allMailboxes has hidden ones, too.
+func (v *View) allMailboxes() ([]Mailbox, error) {
 	var all []Mailbox
 	for k, row := range v.tx.Scan(bucketMailbox, nil, nil) {
 		if len(k) != 4 {

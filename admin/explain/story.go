@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -335,10 +336,12 @@ func explainCheck(l *Line) {
 
 func explainVerdict(l *Line) {
 	switch l.Fields["result"] {
-	case "accept":
+	case "inbox", "accept":
 		l.Severity, l.Explain = OK, "The message goes to the inbox."
 	case "junk":
 		l.Severity, l.Explain = Warn, "The message is suspicious and goes to Junk, where its recipient finds it."
+	case "quarantine":
+		l.Severity, l.Explain = Warn, "The message waits in quarantine, until its recipient or an admin releases it."
 	case "refuse":
 		l.Severity, l.Explain = Fail, "The message is refused. Its sender hears of that from the other server."
 	}
@@ -346,6 +349,28 @@ func explainVerdict(l *Line) {
 	if text := reasonTexts[check]; text != "" {
 		l.Explain += " " + text
 	}
+	if l.Fields["by"] == "score" {
+		l.Explain += explainScore(l.Fields[trace.Reasons])
+	}
+}
+
+// maxReasons is how many reasons of a score are told in words.
+const maxReasons = 3
+
+// explainScore says what weighed most in a score.
+func explainScore(list string) (text string) {
+	var reasons []mail.Reason
+	if json.Unmarshal([]byte(list), &reasons) != nil {
+		return ""
+	}
+	told := 0
+	for _, r := range reasons { // the heaviest first
+		if r.Score > 0 && r.Text != "" && told < maxReasons {
+			text += " " + r.Text
+			told++
+		}
+	}
+	return text
 }
 
 // reasonTexts say why a check spoke against a message, by the check's name.
@@ -354,6 +379,7 @@ var reasonTexts = map[string]string{
 	"loop":  "It has been here before, or went through too many servers: a forwarding leads back to where it began.",
 	"spf":   "The domain of the envelope does not allow that server to send for it.",
 	"dnsbl": "The client's address is on a blocklist.",
+	"list":  "Somebody has put that on the list.",
 	"junk":  "Its words are like those of junk that was seen before.",
 }
 

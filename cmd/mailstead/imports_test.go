@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"mail/wire":              {},
 	"mail/durable":           {},
 	"mail/trace":             {"mail"},
+	"mail/verdict":           {"mail"},
 	"mailbox":                {"mail", "mailbox/store"},
 	"mailbox/store":          {"mailbox/store"},
 	"mailbox/transfer":       {"mail", "mailbox"},

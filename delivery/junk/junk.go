@@ -14,7 +14,7 @@ import (
 // may be changed or kept.
 type Evidence struct {
 	Envelope mail.Envelope
-	Header   []byte         // as it came, with the empty line after it
+	Header   []byte         // as it is kept, with the empty line after it
 	Index    *message.Index // offsets count from the beginning of Header
 	// Open returns the octets of the message from offset from to offset to.
 	Open func(from, to int64) io.Reader
@@ -33,21 +33,23 @@ type Evidence struct {
 	DMARC string        // "pass", "fail", "none", "temperror", "permerror"
 	ARC   mail.Domain   // of the trusted sealer that vouches for it; "" if none does
 
-	// Reasons of the checks before: blocklists, filters, form.
+	// Reasons of the checks before: blocklists, filters, form. They are a part of
+	// each Opinion.
 	Reasons []mail.Reason
 }
 
 // Opinion is what a message is worth to one account.
 type Opinion struct {
-	Score   float64 // sum of Reasons
-	Reasons []mail.Reason
+	Score   float64       // sum of Reasons
+	Reasons []mail.Reason // those of the Evidence, and the scorer's own
 	// Known says that the account has good reason to expect mail of this
 	// author: it has written there, or kept authenticated mail from there.
 	Known bool
 }
 
 // Scorer forms opinions. It returns one for each account, in their order, and
-// never fails: what it cannot find out does not count.
+// never fails: what it cannot find out does not count. Account 0 is nobody: an
+// address that leads elsewhere; for it counts what is known to all.
 type Scorer interface {
 	Score(ctx context.Context, e *Evidence, accounts []mailbox.AccountID) []Opinion
 }

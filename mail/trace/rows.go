@@ -110,7 +110,7 @@ func putEvents(tx *bolt.Tx, id ID, events []Event) error {
 	for i := range events {
 		events[i].Text = clip(events[i].Text)
 		for name, v := range events[i].Fields {
-			if len(v) > maxText {
+			if len(v) > maxText && (name != Reasons || len(v) > MaxReasons) {
 				events[i].Fields[name] = clip(v)
 			}
 		}
@@ -154,14 +154,20 @@ func terms(s *Summary) []string {
 	if s.Junk {
 		t = append(t, junkTerm)
 	}
+	if s.Quarantined {
+		t = append(t, quarantineTerm)
+	}
 	if s.Cause != "" {
 		t = append(t, causeTerm(s.Cause))
 	}
 	return t
 }
 
-// junkTerm is that of everything filed to Junk.
-const junkTerm = "j"
+// Terms of everything filed to Junk, and of everything quarantined.
+const (
+	junkTerm       = "j"
+	quarantineTerm = "q"
+)
 
 func outcomeTerm(direction, outcome string) string { return "o" + direction + "/" + outcome }
 

@@ -75,7 +75,9 @@ type Summary struct {
 	Status  string `json:"status,omitempty"` // enhanced status code
 	Reason  string `json:"reason,omitempty"` // why, in one line for people; no subject, no secret
 	Cause   string `json:"cause,omitempty"`  // the same for messages that have the same trouble
-	Junk    bool   `json:"junk,omitempty"`   // filed to Junk
+	Junk    bool   `json:"junk,omitempty"`   // filed to Junk for somebody
+	// Quarantined says that it waits for release for somebody, or did.
+	Quarantined bool `json:"quarantined,omitempty"`
 }
 
 // Values of Summary.Direction and Summary.Outcome; both can also be empty.
@@ -101,7 +103,8 @@ type Query struct {
 	Address                    string // reverse-path or recipient; "@example.org" is a whole domain
 
 	Direction, Outcome string
-	Refusals           bool          // refused, or filed to Junk
+	Refusals           bool // refused, filed to Junk or quarantined
+	Quarantined        bool
 	Domains            []mail.Domain // has an address in one of them
 	Similar            ID            // has the same Cause as this one, which is left out
 
@@ -128,6 +131,13 @@ const (
 	maxText       = 1_000 // octets of an Event's Text and of each field
 )
 
+// Reasons is the field of a Verdict that has the list of its reasons as JSON.
+// Cut off it would be none: whoever appends it keeps it within MaxReasons.
+const (
+	Reasons    = "reasons"
+	MaxReasons = 4_000 // octets
+)
+
 // merge puts what later says into s.
 func (s *Summary) merge(later Summary) {
 	if later.Start.IsZero() {
@@ -149,6 +159,7 @@ func (s *Summary) merge(later Summary) {
 		s.Outcome, s.Status, s.Reason, s.Cause = later.Outcome, later.Status, clip(later.Reason), clip(later.Cause)
 	}
 	s.Junk = s.Junk || later.Junk
+	s.Quarantined = s.Quarantined || later.Quarantined
 	if !later.ReversePath.IsNull() {
 		s.ReversePath = later.ReversePath
 	}

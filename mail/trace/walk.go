@@ -227,7 +227,10 @@ func (q *Query) conditions() [][]string {
 		all = append(all, outcomeTerms(q.Direction, q.Outcome))
 	}
 	if q.Refusals {
-		all = append(all, append(outcomeTerms("", "refused"), junkTerm))
+		all = append(all, append(outcomeTerms("", "refused"), junkTerm, quarantineTerm))
+	}
+	if q.Quarantined {
+		all = append(all, []string{quarantineTerm})
 	}
 	if q.Domains != nil {
 		var t []string

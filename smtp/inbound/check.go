@@ -4,11 +4,14 @@ import (
 	"context"
 	"io"
 	"net/netip"
+	"slices"
 	"sync"
 
+	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/mail/verdict"
 	"github.com/mailstead/mailstead/smtp/dmarc"
 )
 
@@ -26,8 +29,19 @@ type Mail struct {
 	Envelope mail.Envelope
 	Header   []byte           // as it came, with the empty line after it
 	Body     func() io.Reader // what came after Header, from its start
-	Index    *message.Index
-	Findings []Finding // of the stages before
+	Kept     []byte           // Header without what is not kept of it
+	Index    *message.Index   // of Kept and Body
+	Findings []Finding        // of the stages before
+
+	// Known when all Checks have run: before Options.Final.
+	Evidence   *junk.Evidence
+	Recipients []Recipient
+}
+
+// Welcome reports whether an account that the message reaches has good reason
+// to expect it, or has a list that allows it: such mail is not delayed.
+func (m *Mail) Welcome() bool {
+	return slices.ContainsFunc(m.Recipients, func(r Recipient) bool { return r.Opinion.Known || r.Match.Verb == verdict.Allow })
 }
 
 // Client is who sent the message.
@@ -36,6 +50,7 @@ type Client struct {
 	Hello    string // argument of HELO or EHLO
 	Protocol string // for Received: ESMTPS …
 	Cipher   string // of TLS, empty without
+	Allowed  bool   // the server's list allows the network: blocklists do not count
 }
 
 // Finding is what a check found out.
@@ -48,34 +63,49 @@ type Finding struct {
 	Code   int // reply code, if Status does not imply it
 	Text   string
 	Reason string // why, in one line; for people here
+	// Reasons are what it adds to the score, where it does not decide alone.
+	Reasons []mail.Reason
 
 	Results     []mail.AuthResult  // for Authentication-Results
 	Identifiers []dmarc.Identifier // domains that stand for the message
 	Header      []byte             // fields to put before the message
 	ClientName  string             // name of the client, confirmed both ways
+	DMARC       []dmarc.Result     // of each author
+	Sealer      mail.Domain        // trusted by us, and vouching for the message by ARC
 	Err         error              // what went wrong on our side; for the log
 }
 
 // Action is what to do with a message, from mild to strict.
-type Action uint8
+type Action = verdict.Action
 
 const (
-	Accept Action = iota
-	Junk          // deliver to \Junk
-	Refuse        // answer 4xx or 5xx
+	Accept     = verdict.Accept
+	Junk       = verdict.Junk       // deliver to \Junk
+	Quarantine = verdict.Quarantine // deliver out of sight
+	Refuse     = verdict.Refuse     // answer 4xx or 5xx
 )
 
-func (a Action) String() string { return [...]string{"accept", "junk", "refuse"}[a] }
-
-// judge runs the checks stage by stage, until one refuses.
+// judge runs the checks stage by stage, until one refuses; then it asks what
+// each account wants, and last whether the client should come again later.
 func (s *Service) judge(ctx context.Context, m *Mail) Verdict {
 	for _, stage := range s.stages {
 		m.Findings = append(m.Findings, s.runStage(ctx, stage, m)...)
 		if v := decide(m.Findings); v.Action == Refuse {
-			return v
+			return v.withContact(m)
 		}
 	}
-	return decide(m.Findings)
+	s.weigh(ctx, m)
+	v := conclude(decide(m.Findings), m.Recipients)
+	if v.Action == Refuse || len(s.opts.Final) == 0 {
+		return v.withContact(m)
+	}
+	final := s.runStage(ctx, s.opts.Final, m)
+	m.Findings = append(m.Findings, final...)
+	if not := decide(final); not.Action == Refuse {
+		not.Recipients = m.Recipients
+		return not.withContact(m)
+	}
+	return v
 }
 
 // runStage runs checks at once, each stage within the time budget. Findings
@@ -95,39 +125,4 @@ func (s *Service) runStage(ctx context.Context, checks []Check, m *Mail) []Findi
 	run(0)
 	wg.Wait()
 	return findings
-}
-
-// Verdict is what becomes of a message.
-type Verdict struct {
-	Action  Action
-	Status  mail.Status // of a refusal
-	Code    int
-	Text    string   // of a refusal, for the client
-	Reasons []string // of everything that spoke against the message
-	Reason  string   // the one of them that decided
-}
-
-// decide makes one verdict of all findings: the strictest wins, and among
-// equals the first.
-func decide(findings []Finding) Verdict {
-	var v Verdict
-	for _, f := range findings {
-		if f.Action == Accept {
-			continue
-		}
-		reason := f.Check + ": " + f.Reason
-		v.Reasons = append(v.Reasons, reason)
-		if f.Action > v.Action {
-			v.Action, v.Status, v.Code, v.Text, v.Reason = f.Action, f.Status, f.Code, f.Text, reason
-		}
-	}
-	return v
-}
-
-// err returns the refusal as an error for the client, nil if there is none.
-func (v Verdict) err() error {
-	if v.Action != Refuse {
-		return nil
-	}
-	return &mail.Error{Status: v.Status, Code: v.Code, Text: v.Text}
 }

@@ -15,9 +15,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
 	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/mailbox"
 )
 
 const zone = `
@@ -33,6 +35,21 @@ _dmarc.watching.test.   TXT "v=DMARC1; p=none"
 `
 
 const hostname = "mx.example.org"
+
+// reach is a Deliverer whose addresses are accounts by their number.
+type reach map[string]mailbox.AccountID
+
+func (r reach) CheckRecipient(context.Context, mail.Path, int64) error { return nil }
+func (r reach) Deliver(context.Context, delivery.Mail) error           { return nil }
+
+func (r reach) Reach(_ context.Context, to []mail.Recipient) (all []delivery.Reached) {
+	for _, rcpt := range to {
+		if id, ok := r[rcpt.Path.Key()]; ok {
+			all = append(all, delivery.Reached{Account: id, To: rcpt.Path})
+		}
+	}
+	return all
+}
 
 // newMail makes a message of header fields, split into lines by "|".
 func newMail(t testing.TB, addr, from, fields string) *Mail {
@@ -51,6 +68,7 @@ func newMail(t testing.TB, addr, from, fields string) *Mail {
 			{Path: mail.Path{Local: "bo", Domain: "example.org"}},
 		}},
 		Header: header,
+		Kept:   header,
 		Body:   func() io.Reader { return strings.NewReader("Hello\r\n") },
 		Index:  indexer.Close(),
 	}
@@ -82,7 +100,7 @@ func TestJudge(t *testing.T) {
 		{"101 hops", "192.0.2.1", "ana@sender.test", strings.Repeat("Received: x|", 101) + "From: ana@sender.test", Refuse, "5.4.6 message has passed 101 servers", "101"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := New(Options{Hostname: hostname, Resolver: dnstest.New(zone)})
+			s := New(Options{Hostname: hostname, Deliverer: reach{}, Resolver: dnstest.New(zone)})
 			v := s.judge(t.Context(), newMail(t, tt.addr, tt.from, tt.fields))
 			if v.Action != tt.action || !strings.Contains(strings.Join(v.Reasons, "; "), tt.reason) || (tt.reason == "") != (len(v.Reasons) == 0) {
 				t.Errorf("got %s for %q, want %s for %q", v.Action, v.Reasons, tt.action, tt.reason)
@@ -95,7 +113,7 @@ func TestJudge(t *testing.T) {
 }
 
 func TestLenientDMARC(t *testing.T) {
-	s := New(Options{Hostname: hostname, Resolver: dnstest.New(zone), LenientDMARC: true})
+	s := New(Options{Hostname: hostname, Deliverer: reach{}, Resolver: dnstest.New(zone), LenientDMARC: true})
 	if v := s.judge(t.Context(), newMail(t, "192.0.2.66", "eve@evil.test", "From: ana@sender.test")); v.Action != Junk {
 		t.Errorf("got %s, want junk", v.Action)
 	}
@@ -107,7 +125,7 @@ func TestDNSTroubleRefusesNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				z := dnstest.New(zone)
 				z.SetFault(broken, fault)
-				s := New(Options{Hostname: hostname, Resolver: z})
+				s := New(Options{Hostname: hostname, Deliverer: reach{}, Resolver: z})
 				m := newMail(t, "192.0.2.66", "ana@sender.test", "From: ana@sender.test")
 				start := time.Now()
 				v := s.judge(t.Context(), m)
@@ -128,7 +146,7 @@ func TestSlowStrangerDoesNotUseUpTheTimeForDMARC(t *testing.T) {
 		z := dnstest.New(zone)
 		z.SetFault("s._domainkey.slow.test", dnstest.Timeout)
 		z.SetFault("evil.test", dnstest.Timeout)
-		s := New(Options{Hostname: hostname, Resolver: z})
+		s := New(Options{Hostname: hostname, Deliverer: reach{}, Resolver: z})
 		signature := "DKIM-Signature: v=1; a=rsa-sha256; s=s; h=from; bh=AA==; b=AA==; d="
 		v := s.judge(t.Context(), newMail(t, "192.0.2.66", "eve@evil.test", signature+"slow.test|"+signature+"sender.test|From: ana@sender.test"))
 		if v.Action != Refuse {
@@ -138,7 +156,7 @@ func TestSlowStrangerDoesNotUseUpTheTimeForDMARC(t *testing.T) {
 }
 
 func TestHeaderTellsWhatWasFound(t *testing.T) {
-	s := New(Options{Hostname: hostname, Resolver: dnstest.New(zone)})
+	s := New(Options{Hostname: hostname, Deliverer: reach{}, Resolver: dnstest.New(zone)})
 	m := newMail(t, "192.0.2.1", "ana@sender.test", "From: ana@sender.test")
 	s.judge(t.Context(), m)
 	got := s.traceHeader(m, time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC))
@@ -153,7 +171,7 @@ func TestHeaderTellsWhatWasFound(t *testing.T) {
 }
 
 func TestUnsignedMessageIsNotReadAgain(t *testing.T) {
-	s := New(Options{Hostname: hostname, Resolver: dnstest.New(zone)})
+	s := New(Options{Hostname: hostname, Deliverer: reach{}, Resolver: dnstest.New(zone)})
 	m := newMail(t, "192.0.2.1", "ana@sender.test", "From: ana@sender.test")
 	m.Body = func() io.Reader { return iotest.ErrReader(errors.New("was read")) }
 	if v := s.judge(t.Context(), m); v.Action != Accept {
@@ -168,7 +186,7 @@ func TestUnsignedMessageIsNotReadAgain(t *testing.T) {
 
 func TestFurtherChecksPlugIn(t *testing.T) {
 	var seen []string
-	s := New(Options{Hostname: hostname, Resolver: dnstest.New(zone), Checks: []Check{
+	s := New(Options{Hostname: hostname, Deliverer: reach{}, Resolver: dnstest.New(zone), Checks: []Check{
 		{"list", func(context.Context, *Mail) Finding { return Finding{Action: Junk, Reason: "is listed"} }},
 		{"taste", func(_ context.Context, m *Mail) Finding {
 			for _, f := range m.Findings {
@@ -178,7 +196,7 @@ func TestFurtherChecksPlugIn(t *testing.T) {
 		}},
 	}})
 	v := s.judge(t.Context(), newMail(t, "192.0.2.1", "ana@sender.test", "From: ana@sender.test"))
-	if v.Action != Refuse || v.Text != "not wanted" || !slices.Equal(v.Reasons, []string{"list: is listed", "taste: tastes bad"}) {
+	if v.Action != Refuse || v.Text != "not wanted; if this is wrong, write to postmaster@example.org" || !slices.Equal(v.Reasons, []string{"list: is listed", "taste: tastes bad"}) {
 		t.Errorf("verdict = %+v", v)
 	}
 	if !slices.Equal(seen, []string{"loop"}) {
@@ -212,9 +230,9 @@ func FuzzTraceHeader(f *testing.F) {
 	f.Add("mail.sender.test", "ana", "From: ana@sender.test\r\n\r\n")
 	f.Add("x)\r\nFrom: evil", "a)(b\"\\", "DKIM-Signature: d=x\"; s=(; b=)\r\nFrom: <@>, x@\"y\"\r\n")
 	f.Fuzz(func(t *testing.T, hello, local, header string) {
-		s := New(Options{Hostname: hostname, Resolver: dnstest.New(zone)})
+		s := New(Options{Hostname: hostname, Deliverer: reach{}, Resolver: dnstest.New(zone)})
 		m := newMail(t, "192.0.2.1", "", "From: x")
-		m.Client.Hello, m.Header = hello, []byte(header)
+		m.Client.Hello, m.Header, m.Kept = hello, []byte(header), []byte(header)
 		if local != "" {
 			m.Envelope.ReversePath = mail.Path{Local: local, Domain: "sender.test"}
 		}

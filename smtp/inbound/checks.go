@@ -113,15 +113,13 @@ func (s *Service) checkDMARC(ctx context.Context, m *Mail) Finding {
 		return Finding{Action: Junk, Reason: "no author that can be checked",
 			Results: []mail.AuthResult{{Method: "dmarc", Result: "permerror", Comment: "no author domain"}}}
 	}
-	var ids []dmarc.Identifier
-	for _, f := range m.Findings {
-		ids = append(ids, f.Identifiers...)
-	}
+	ids := m.identifiers()
 	var f Finding
 	results := make([]dmarc.Result, 0, len(domains))
 	for _, d := range domains {
 		r := dmarc.Evaluate(ctx, s.opts.Resolver, d, ids)
 		results = append(results, r)
+		f.DMARC = append(f.DMARC, r)
 		f.Results = append(f.Results, r.AuthResult)
 		f.Err = errors.Join(f.Err, r.Err)
 	}

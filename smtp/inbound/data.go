@@ -45,7 +45,7 @@ func (s *session) data(ctx context.Context, body io.Reader) (Verdict, error) {
 		return Verdict{}, transferError(err)
 	}
 	m := &Mail{
-		ID: s.tx.id, Client: s.client(), Envelope: s.tx.env, Header: header, Index: indexer.Close(),
+		ID: s.tx.id, Client: s.client(), Envelope: s.tx.env, Header: header, Kept: kept, Index: indexer.Close(),
 		Body: func() io.Reader { return spool.From(rest) },
 	}
 	v := s.service.judge(ctx, m)
@@ -53,12 +53,11 @@ func (s *session) data(ctx context.Context, body io.Reader) (Verdict, error) {
 	if err := v.err(); err != nil {
 		return v, err
 	}
-	return v, s.handOver(ctx, m, v, kept)
+	return v, s.handOver(ctx, m, v)
 }
 
-// handOver delivers the message with our fields before it; kept is what stays
-// of its header.
-func (s *session) handOver(ctx context.Context, m *Mail, v Verdict, kept []byte) error {
+// handOver delivers the message with our fields before it.
+func (s *session) handOver(ctx context.Context, m *Mail, v Verdict) error {
 	o := &s.service.opts
 	size := m.Index.Size
 	stored, err := o.Intake.Store(ctx, size)
@@ -76,10 +75,10 @@ func (s *session) handOver(ctx context.Context, m *Mail, v Verdict, kept []byte)
 		ID:       m.ID,
 		Envelope: m.Envelope,
 		Index:    m.Index,
-		Body:     io.MultiReader(bytes.NewReader(header), bytes.NewReader(kept), m.Body()),
+		Body:     io.MultiReader(bytes.NewReader(header), bytes.NewReader(m.Kept), m.Body()),
 		Size:     size + int64(len(header)),
 		Received: now,
-		Junk:     v.Action == Junk,
+		Treat:    v.treat(),
 	})
 }
 

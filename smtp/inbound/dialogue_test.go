@@ -8,18 +8,23 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/mailstead/mailstead/delivery"
+	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/mail/verdict"
+	"github.com/mailstead/mailstead/mailbox"
 	"github.com/mailstead/mailstead/smtp/inbound"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
 )
@@ -56,8 +61,20 @@ func (d *mda) CheckRecipient(_ context.Context, to mail.Path, size int64) error 
 	return nil
 }
 
+// Reach gives each address an account of its own.
+func (d *mda) Reach(_ context.Context, to []mail.Recipient) (all []delivery.Reached) {
+	for _, r := range to {
+		id := slices.Index(people, r.Path.Local)
+		all = append(all, delivery.Reached{Account: mailbox.AccountID(id + 1), To: r.Path})
+	}
+	return all
+}
+
+// people are the accounts 1, 2 and so on; others are elsewhere.
+var people = []string{"bo", "ci", "di"}
+
 // Deliver writes down what came, and checks that the index fits the octets.
-func (d *mda) Deliver(_ context.Context, m delivery.Mail) error {
+func (d *mda) Deliver(ctx context.Context, m delivery.Mail) error {
 	body, err := io.ReadAll(m.Body)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -73,12 +90,49 @@ func (d *mda) Deliver(_ context.Context, m delivery.Mail) error {
 			return mail.Errorf(mail.StatusSystemFull, "disk is full, try again later")
 		}
 	}
-	fmt.Fprintf(&d.delivered, "# id=%s junk=%v from=%s to=", m.ID, m.Junk, m.Envelope.ReversePath.Wire())
+	fmt.Fprintf(&d.delivered, "# id=%s from=%s to=", m.ID, m.Envelope.ReversePath.Wire())
 	for _, r := range m.Envelope.Recipients {
 		d.delivered.WriteString(r.Path.Wire())
 	}
+	for _, r := range d.Reach(ctx, m.Envelope.Recipients) {
+		treat := m.Treat(r.Account)
+		fmt.Fprintf(&d.delivered, "\n# %s: %s %v\n%s", r.To, treat.Place, treat.Keywords, strings.TrimSuffix(strings.ReplaceAll(string(treat.Header), "\r\n", "\n"), "\n"))
+	}
 	d.delivered.WriteString("\n" + strings.ReplaceAll(string(body), "\r\n", "\n"))
 	return nil
+}
+
+// byWords scores a message by what its Subject says: "score 7.5". Who is
+// written to by "known" expects it.
+type byWords struct{}
+
+func (byWords) Score(_ context.Context, e *junk.Evidence, accounts []mailbox.AccountID) []junk.Opinion {
+	var base junk.Opinion
+	if _, err := fmt.Sscanf(e.Index.Envelope.Subject, "score %g", &base.Score); err == nil {
+		base.Reasons = []mail.Reason{{Name: "words", Score: base.Score - 1, Text: "Its words are those of junk."}, {Name: "form.odd", Score: 1, Text: "It is odd."}}
+	}
+	base.Reasons = append(base.Reasons, e.Reasons...)
+	base.Known = strings.HasPrefix(e.Author.Local, "known")
+	return slices.Repeat([]junk.Opinion{base}, len(accounts))
+}
+
+// wishes are what people want: di blocks ana, allows careful.test, and only
+// wants to be told.
+type wishes struct{}
+
+func (wishes) AllowsClient(netip.Addr) bool { return false }
+
+func (wishes) Rules(account uint32, by mail.Path) verdict.Rules {
+	r := verdict.Rules{Policy: verdict.Default()}
+	r.Lists[verdict.Server] = verdict.NewList([]verdict.Entry{{Verb: verdict.Block, Subject: "@blocked.test"}})
+	if by.Local == "di" {
+		r.Policy.Mode = verdict.Tag
+		r.Lists[verdict.Account] = verdict.NewList([]verdict.Entry{
+			{Verb: verdict.Block, Subject: "ana@sender.test"}, {Verb: verdict.Allow, Subject: "@careful.test"}, {Verb: verdict.Allow, Subject: "@blocked.test"},
+			{Verb: verdict.Allow, Subject: "@plain.test"},
+		})
+	}
+	return r
 }
 
 // zeros is randomness that stays the same.
@@ -119,6 +173,7 @@ func TestDialogues(t *testing.T) {
 			var d mda
 			addr := serve(t, inbound.Options{
 				Hostname: "mx.example.org", Resolver: dnstest.New(world), Deliverer: &d, Intake: message.NewIntake(t.TempDir()), Rand: zeros{},
+				Scorer: byWords{}, Policies: wishes{},
 				Now: func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) },
 			})
 			play(t, file, addr)
@@ -229,7 +284,7 @@ func TestTraceTellsTheStory(t *testing.T) {
 		want                           []string // kinds and texts, in their order
 	}{
 		{"filed as junk", "eve@evil.test", "accepted", "2.0.0", "dmarc: neither SPF nor DKIM stands for careful.test, whose policy is p=quarantine", true,
-			[]string{"check iprev=fail", "check spf=none", "check dkim=none", "check dmarc=fail", "verdict junk: dmarc", "connect 127.0.0.3 (mail.evil.test)", "done accepted for 1 recipients as junk"}},
+			[]string{"check iprev=fail", "check spf=none", "check dkim=none", "check dmarc=fail", "verdict junk for bo@example.org: dmarc", "connect 127.0.0.3 (mail.evil.test)", "done accepted for 1 recipients as junk"}},
 		{"refused at RCPT", "nobody@example.org", "refused", "5.7.1", "5.7.1 ", false,
 			[]string{"connect 127.0.0.2", "dialogue C: RCPT TO:<nobody@example.org>", "route nobody@example.org refused: 5.1.1 no such user"}},
 	} {

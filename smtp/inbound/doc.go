@@ -5,17 +5,25 @@
 //	MAIL     a transaction begins and gets its ID
 //	RCPT     delivery says whether the address is ours, exists and has room; a
 //	         domain that is not ours is refused whoever asks: no relaying
-//	DATA     message into a spool → header read, Return-Path and forged
-//	         Authentication-Results out → through the indexer
-//	         → checks: loops; iprev, SPF and DKIM at once; then DMARC
-//	         → decide: one Verdict with reasons
+//	DATA     message into a spool → header read, Return-Path, forged
+//	         Authentication-Results and verdicts out → through the indexer
+//	         → checks: loops; iprev, SPF, DKIM and others at once; then DMARC
+//	         → weigh: evidence, whom it reaches, and for each account an opinion,
+//	           its policy and what the lists say
+//	         → conclude: one Verdict, with a decision for each account
+//	         → final checks: "come again later" to strangers
 //	         → Received, Received-SPF and Authentication-Results in
-//	         → delivery: to INBOX or \Junk, 250; or refused, 550
+//	         → delivery: to INBOX, \Junk or quarantine, 250; or refused, 550
 //
 // A [Check] looks at a [Mail] and returns a [Finding]: what goes into the
-// header, what it would have done with the mail, and why. Nothing but decide
-// acts on findings, and it has no side effects. DNS trouble is a finding like
-// others and never by itself a reason to refuse.
+// header, what it adds to the score or would have done with the mail, and why.
+// Nothing but decide and conclude act on findings, and they have no side
+// effects. DNS trouble is a finding like others and never by itself a reason to
+// refuse. Which rule wins is told in mail/verdict.
+//
+// A message is refused only while its client waits, and only if every account
+// that it reaches would refuse it: no report goes to a sender who may be
+// forged. Else it goes to quarantine for those that would.
 //
 // Everything that happens is appended to the message's trace, refusals before
 // DATA as well; no acknowledgement waits for that.

@@ -25,12 +25,12 @@ func (l *lazyReader) Read(p []byte) (int, error) {
 }
 
 // withoutForgeries returns the header without what only we may write:
-// Authentication-Results in our name (RFC 8601 section 5) and Return-Path,
-// which final delivery writes (RFC 5321 section 4.4).
+// Authentication-Results in our name (RFC 8601 section 5), Return-Path, which
+// final delivery writes (RFC 5321 section 4.4), and our verdict.
 func withoutForgeries(header []byte, us mail.Domain) []byte {
 	return message.RemoveFieldsFunc(header, func(f message.Field) bool {
 		switch {
-		case strings.EqualFold(f.Name, "Return-Path"):
+		case strings.EqualFold(f.Name, "Return-Path"), strings.EqualFold(f.Name, verdictField):
 			return true
 		case strings.EqualFold(f.Name, "Authentication-Results"):
 			id := authservID(f.Value())

@@ -6,13 +6,16 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/mailstead/mailstead/delivery"
+	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/mail/verdict"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
 )
 
@@ -28,8 +31,29 @@ type Deliverer interface {
 	// CheckRecipient says at RCPT whether mail of size octets (0: not known)
 	// for to would be taken: 5.7.1 for a domain that is not ours.
 	CheckRecipient(ctx context.Context, to mail.Path, size int64) error
+	// Reach says whom mail for recipients reaches: each account once, and
+	// account 0 for a recipient that leads elsewhere only.
+	Reach(ctx context.Context, to []mail.Recipient) []delivery.Reached
 	// Deliver puts a message on stable storage for all its recipients.
 	Deliver(ctx context.Context, m delivery.Mail) error
+}
+
+// Policies say what people want to be done with their mail. They are asked for
+// each message and answer from memory.
+type Policies interface {
+	// AllowsClient reports whether the list of the server allows a network.
+	AllowsClient(netip.Addr) bool
+	// Rules returns what holds for mail that reaches an account by an address;
+	// account 0 is for addresses that lead elsewhere.
+	Rules(account uint32, by mail.Path) verdict.Rules
+}
+
+// noPolicies are the defaults for everybody.
+type noPolicies struct{}
+
+func (noPolicies) AllowsClient(netip.Addr) bool { return false }
+func (noPolicies) Rules(uint32, mail.Path) verdict.Rules {
+	return verdict.Rules{Policy: verdict.Default()}
 }
 
 // Options are what a Service works with. Hostname, Resolver and Deliverer
@@ -44,6 +68,9 @@ type Options struct {
 	Budget       time.Duration   // for the checks that run at once; 0 is 10 s
 	LenientDMARC bool            // p=reject files to \Junk
 	Checks       []Check         // run beside SPF and DKIM
+	Scorer       junk.Scorer     // nil: what the checks say is all
+	Final        []Check         // run last; they accept, or refuse for now
+	Policies     Policies        // nil: the defaults for everybody
 	Intake       *message.Intake // shared by services; nil: its own, in the system's folder
 
 	Now    func() time.Time
@@ -68,6 +95,9 @@ func New(opts Options) *Service {
 	}
 	if opts.Rand == nil {
 		opts.Rand = rand.Reader
+	}
+	if opts.Policies == nil {
+		opts.Policies = noPolicies{}
 	}
 	if opts.Intake == nil {
 		opts.Intake = message.NewIntake("")

@@ -27,8 +27,8 @@ type transaction struct {
 	status  mail.Status // of the last refusal
 	reason  string      // of the last refusal, or of Junk
 	cause   string      // of it, the same for messages that are alike in this
-	junk    bool
-	ended   bool // DATA has been answered
+	place   Action      // the strictest of what happened, if it was accepted
+	ended   bool        // DATA has been answered
 	events  []trace.Event
 }
 
@@ -73,6 +73,7 @@ func (s *session) Close() { s.Reset() }
 func (s *session) client() Client {
 	hello, _ := s.conn.Hello()
 	c := Client{Addr: s.conn.Remote.Addr(), Hello: hello, Protocol: s.conn.Protocol()}
+	c.Allowed = s.service.opts.Policies.AllowsClient(c.Addr)
 	if state := s.conn.TLS(); state != nil {
 		c.Cipher = tls.CipherSuiteName(state.CipherSuite)
 	}

@@ -52,15 +52,7 @@ func (s *session) record(m *Mail, v Verdict) {
 			s.service.opts.Logger.Warn("check had trouble", "conn", s.conn.ID, "queue_id", m.ID, "check", f.Check, "err", f.Err)
 		}
 	}
-	for _, reason := range v.Reasons {
-		events = append(events, trace.Event{Time: now, Kind: trace.Verdict, Text: v.Action.String() + ": " + reason,
-			Fields: map[string]string{"result": v.Action.String(), "reason": reason}})
-	}
-	if len(v.Reasons) == 0 {
-		events = append(events, trace.Event{Time: now, Kind: trace.Verdict, Text: "nothing speaks against it",
-			Fields: map[string]string{"result": v.Action.String()}})
-	}
-	s.service.opts.Trace.Append(sum, events...)
+	s.service.opts.Trace.Append(sum, append(events, verdictEvents(now, m, v)...)...)
 }
 
 // resultText is a result in the words of Authentication-Results, on one line.
@@ -81,11 +73,15 @@ func (s *session) finish(ctx context.Context, v Verdict, err error) {
 	now := o.Now()
 	tx.status = mail.StatusOf(err)
 	text := "accepted for " + strconv.Itoa(len(tx.env.Recipients)) + " recipients"
-	if v.Action == Junk {
+	switch v.Action {
+	case Junk:
 		text += " as junk"
+	case Quarantine:
+		text += ", into quarantine"
 	}
-	tx.reason, tx.cause, tx.junk = v.Reason, v.Reason, err == nil && v.Action == Junk
+	tx.reason, tx.cause, tx.place = v.Reason, v.Cause, v.Action
 	if err != nil {
+		tx.place = Refuse
 		text = "refused: " + peerText(err)
 		if v.Action != Refuse { // the trouble is ours, or came with the data
 			tx.reason, tx.cause = peerText(err), tx.status.String()
@@ -106,7 +102,8 @@ func (s *session) traceEnd() {
 		Recipients: tx.recipients(), RemoteIP: c.Addr.Unmap().String(), Status: tx.status.String()}
 	switch {
 	case tx.ended && tx.status == mail.StatusOK:
-		sum.Outcome, sum.Reason, sum.Cause, sum.Junk = "accepted", tx.reason, tx.cause, tx.junk
+		sum.Outcome, sum.Reason, sum.Cause = "accepted", tx.reason, tx.cause
+		sum.Junk, sum.Quarantined = tx.place == Junk, tx.place == Quarantine
 	case tx.ended || len(tx.refused) > 0:
 		sum.Outcome, sum.Reason, sum.Cause = "refused", tx.reason, tx.cause
 		if sum.Cause == "" { // recipients alone: the same client tries the same
