@@ -34,6 +34,7 @@ const (
 	tagReason
 	tagCause
 	tagJunk
+	tagQuarantined
 )
 
 // appendSummary appends the row of s, without its ID, which is the key.
@@ -79,6 +80,9 @@ func appendSummary(to []byte, s *Summary) []byte {
 	text(tagCause, s.Cause)
 	if s.Junk {
 		text(tagJunk, "1")
+	}
+	if s.Quarantined {
+		text(tagQuarantined, "1")
 	}
 	return to
 }
@@ -134,6 +138,8 @@ func (s *Summary) decode(row []byte) error {
 			s.Cause = string(v)
 		case tagJunk:
 			s.Junk = true
+		case tagQuarantined:
+			s.Quarantined = true
 		}
 	}
 	return d.err

@@ -12,7 +12,7 @@ func TestRowsRoundTrip(t *testing.T) {
 	when := time.Date(2026, 11, 1, 12, 0, 0, 123_456_789, time.UTC)
 	full := Summary{Start: when, Last: when.Add(time.Hour), Direction: "in", ReversePath: mail.Path{Local: "a\x00\xff", Domain: "x.example"},
 		Recipients: []mail.Path{{Local: "postmaster"}, {Local: "b", Domain: "y.example"}}, MessageID: "<m@x>", SubjectHash: "00ff", RemoteIP: "2001:db8::1",
-		RemoteName: "mx.x.example", Login: "ana", Size: 1 << 40, Outcome: "bounced", Status: "5.1.1", Reason: "no such user", Cause: "5.1.1 x", Junk: true}
+		RemoteName: "mx.x.example", Login: "ana", Size: 1 << 40, Outcome: "bounced", Status: "5.1.1", Reason: "no such user", Cause: "5.1.1 x", Junk: true, Quarantined: true}
 	// A field that is left out here would be lost without a sound.
 	v := reflect.ValueOf(full)
 	for i := range v.NumField() {
