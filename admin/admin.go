@@ -17,6 +17,7 @@ import (
 	"github.com/mailstead/mailstead/admin/deliverability"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/admin/logs"
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/mail"
@@ -86,6 +87,7 @@ type Options struct {
 	Clients      *autoconfig.Service  // how mail programs are set up
 	Web          string               // address of our pages, as in https://mail.example.org
 	Series       *metrics.Store       // numbers over time
+	Logs         *logs.Ring           // the last lines of the log; nil: nobody keeps them
 	Arrivals     *deliverability.Book // how mail of ours arrives
 	// Server is what checks look at that nobody else here knows: ports, the
 	// network, the disk. nil: there are no checks.
@@ -106,6 +108,8 @@ type Admin struct {
 	checks *checks.Registry // nil: there are none
 
 	exports exports
+	storage storage
+	started time.Time
 
 	dnsMu sync.Mutex // over what is remembered of the DNS
 }
@@ -121,7 +125,7 @@ func New(o Options) *Admin {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &Admin{hub: newHub(o.Now()), jobs: newJobs(), opts: o, close: func() error { return nil }}
+	a := &Admin{hub: newHub(o.Now()), jobs: newJobs(), opts: o, started: o.Now(), close: func() error { return nil }}
 	if o.Server != nil && o.Resolver != nil {
 		a.checks = a.newChecks(*o.Server)
 	}

@@ -41,6 +41,16 @@ func (a *Admin) findAlias(ctx context.Context, r Right, address string) (directo
 
 // AddAlias makes an alias, or adds targets to one.
 func (a *Admin) AddAlias(ctx context.Context, address string, targets []string) (Alias, error) {
+	return a.putAlias(ctx, address, targets, a.opts.Directory.AddAlias)
+}
+
+// SetAlias lets an address lead to these targets and no others; it makes the
+// alias if there is none.
+func (a *Admin) SetAlias(ctx context.Context, address string, targets []string) (Alias, error) {
+	return a.putAlias(ctx, address, targets, a.opts.Directory.SetAlias)
+}
+
+func (a *Admin) putAlias(ctx context.Context, address string, targets []string, put func(context.Context, string, mail.Path, ...mail.Path) (directory.Alias, error)) (Alias, error) {
 	if _, err := authorize(ctx, ChangePeople); err != nil {
 		return Alias{}, err
 	}
@@ -55,7 +65,7 @@ func (a *Admin) AddAlias(ctx context.Context, address string, targets []string) 
 	if err != nil {
 		return Alias{}, At("targets", err)
 	}
-	al, err := a.opts.Directory.AddAlias(ctx, Actor(ctx), p, to...)
+	al, err := put(ctx, Actor(ctx), p, to...)
 	return describeAlias(al), At("targets", err)
 }
 

@@ -2,10 +2,12 @@ package admin
 
 import (
 	"context"
+	"net/url"
 	"time"
 
 	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/qr"
 )
 
 // InviteLink lets somebody set a password.
@@ -54,7 +56,8 @@ func (a *Admin) RemoveFactors(ctx context.Context, address string) error {
 // ClientSetup is what somebody types into a mail program.
 type ClientSetup struct {
 	autoconfig.Setup
-	Help string `json:"help,omitempty" doc:"A page that says how."`
+	Help      string `json:"help,omitempty" doc:"A page that says how."`
+	HelpQRSVG string `json:"helpQrSvg,omitempty" doc:"The address of that page as a QR code, for the phone."`
 }
 
 // MyClientSetup says what to type into a mail program for one's own account.
@@ -67,8 +70,10 @@ func (a *Admin) MyClientSetup(ctx context.Context) (ClientSetup, error) {
 		return ClientSetup{}, &directory.Problem{Kind: ErrUnavailable, Text: "only a running server knows its ports"}
 	}
 	v := ClientSetup{Setup: a.opts.Clients.Setup(acct.Address)}
-	if a.opts.Web != "" {
-		v.Help = a.opts.Web + "/help"
+	if a.opts.Web == "" {
+		return v, nil
 	}
-	return v, nil
+	v.Help = a.opts.Web + "/help?address=" + url.QueryEscape(acct.Address.String())
+	v.HelpQRSVG, err = qr.SVG(v.Help)
+	return v, err
 }

@@ -48,6 +48,8 @@ type Operator interface {
 	Alias(ctx context.Context, address string) (Alias, error)
 	// AddAlias makes an alias, or adds targets to one.
 	AddAlias(ctx context.Context, address string, targets []string) (Alias, error)
+	// SetAlias lets an address lead to these targets and no others.
+	SetAlias(ctx context.Context, address string, targets []string) (Alias, error)
 	// RemoveAlias takes targets out of an alias; none named: the whole alias.
 	RemoveAlias(ctx context.Context, address string, targets []string) error
 

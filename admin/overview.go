@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/admin/checks"
-	"github.com/mailstead/mailstead/admin/metrics"
 )
 
 // Overview says how the server is, at a glance.
@@ -26,7 +25,7 @@ func (a *Admin) Overview(ctx context.Context) (Overview, error) {
 	if !p.allDomains() {
 		return v, nil
 	}
-	v.Disk, v.Certificate = a.diskUse(), a.firstCertificate()
+	v.Disk, v.Certificate = a.diskUse(ctx), a.firstCertificate()
 	v.Last24h, err = a.lastDay(ctx)
 	return v, err
 }
@@ -58,18 +57,6 @@ func (a *Admin) lastDay(ctx context.Context) (*DayNumbers, error) {
 	s, err := a.series(ctx, SeriesQuery{Names: []string{"mail.in", "mail.out", "mail.refused"}})
 	d.Series = &s
 	return d, err
-}
-
-// diskUse is how full the disk is, nil if that is not known.
-func (a *Admin) diskUse() *DiskUse {
-	if a.opts.DataDir == "" {
-		return nil
-	}
-	used, free, ok := metrics.Disk(a.opts.DataDir)
-	if !ok {
-		return nil
-	}
-	return &DiskUse{Used: int64(used), Total: int64(used + free)}
 }
 
 // firstCertificate is the one that ends first, nil if there is none.
@@ -108,12 +95,6 @@ type DayNumbers struct {
 	Queue              int      `json:"queue"`
 	P95DeliverySeconds *float64 `json:"p95DeliverySeconds,omitempty"`
 	Series             *Series  `json:"series,omitempty" doc:"mail.in, mail.out and mail.refused."`
-}
-
-// DiskUse is how full the disk of the data is.
-type DiskUse struct {
-	Used  int64 `json:"used"`
-	Total int64 `json:"total"`
 }
 
 // CertificateEnd is the certificate that ends first.

@@ -12,6 +12,11 @@ type aliasBody struct {
 	Targets []string `json:"targets" minItems:"1" maxItems:"500" doc:"Addresses here or elsewhere."`
 }
 
+// targetsBody is where an alias leads.
+type targetsBody struct {
+	Targets []string `json:"targets" minItems:"1" maxItems:"500" doc:"Addresses here or elsewhere."`
+}
+
 func (s *Server) aliasRoutes() {
 	type list struct {
 		Paging
@@ -32,6 +37,18 @@ func (s *Server) aliasRoutes() {
 	handle(s, operation{id: "get-alias", method: "GET", path: "/aliases/{address}", summary: "Show an alias.", etag: true},
 		func(ctx context.Context, in *AccountPath) (*body[admin.Alias], error) {
 			return answer(s.admin.Alias(ctx, in.Address))
+		})
+	type replace struct {
+		AccountPath
+		DryRun
+		IfMatch
+		Body targetsBody
+	}
+	handle(s, operation{id: "set-alias", method: "PUT", path: "/aliases/{address}", summary: "Let an address lead to these targets and no others; makes the alias if there is none.", etag: true},
+		func(ctx context.Context, in *replace) (*body[admin.Alias], error) {
+			return changeIf(s, in.IfMatch,
+				func() (admin.Alias, error) { return s.admin.Alias(ctx, in.Address) },
+				func() (admin.Alias, error) { return s.admin.SetAlias(ctx, in.Address, in.Body.Targets) })
 		})
 	type remove struct {
 		AccountPath

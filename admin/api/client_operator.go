@@ -124,6 +124,10 @@ func (c *Client) AddAlias(ctx context.Context, address string, targets []string)
 	return call[admin.Alias](ctx, c, request{method: http.MethodPost, path: "/aliases", body: aliasBody{address, targets}})
 }
 
+func (c *Client) SetAlias(ctx context.Context, address string, targets []string) (admin.Alias, error) {
+	return call[admin.Alias](ctx, c, request{method: http.MethodPut, path: alias(address), body: targetsBody{targets}})
+}
+
 func (c *Client) RemoveAlias(ctx context.Context, address string, targets []string) error {
 	_, err := c.raw(ctx, request{method: http.MethodDelete, path: alias(address), query: url.Values{"target": targets}})
 	return err

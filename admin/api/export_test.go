@@ -37,17 +37,31 @@ func (w *world) export(address string) string {
 	}
 }
 
+// deliver files a message for somebody.
+func (w *world) deliver(address, text string) {
+	w.t.Helper()
+	ix, err := message.Parse(strings.NewReader(text))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m := &mailbox.NewMessage{Body: strings.NewReader(text), Size: int64(len(text)), Index: ix}
+	if err := w.boxes.Deliver(w.t.Context(), m, []mailbox.Target{{Account: mailbox.AccountID(w.account(address).ID)}}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// fill files some messages for somebody.
+func (w *world) fill(address string, n int) {
+	w.t.Helper()
+	for range n {
+		w.deliver(address, "Subject: x\r\n\r\ny\r\n")
+	}
+}
+
 func TestExport(t *testing.T) {
 	w := newWorld(t)
 	text := "Subject: " + strings.Repeat("x", 900) + "\r\n\r\n" + strings.Repeat("From a long message\r\n", 2*exportChunk/20)
-	ix, err := message.Parse(strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &mailbox.NewMessage{Body: strings.NewReader(text), Size: int64(len(text)), Index: ix}
-	if err := w.boxes.Deliver(t.Context(), m, []mailbox.Target{{Account: mailbox.AccountID(w.account("user@a.test").ID)}}); err != nil {
-		t.Fatal(err)
-	}
+	w.deliver("user@a.test", text)
 	id := w.export("user@a.test")
 	got := w.do(attempt{as: "user@a.test", method: "GET", path: "/me/export/" + id})
 	_, rest, _ := strings.Cut(got.body, "\n")

@@ -156,6 +156,7 @@ func operations(w *world) map[string]row {
 		"list-aliases":                {bad: "/aliases?limit=x", where: "query.limit", weak: "user"},
 		"add-alias":                   {body: `{"address":"info@a.test","targets":["user@a.test","x@far.example"]}`, bad: `/aliases {"address":"info@a.test","targets":["x"]}`, where: "body.targets", weak: "support"},
 		"get-alias":                   {path: "/aliases/info@a.test", weak: "user"},
+		"set-alias":                   {path: "/aliases/info@a.test", body: `{"targets":["user@a.test"]}`, bad: `/aliases/info@a.test {"targets":["x"]}`, where: "body.targets", weak: "support"},
 		"remove-alias":                {path: "/aliases/info@a.test", code: 204, bad: "/aliases/info@a.test?target=x", where: "query.target", weak: "support"},
 		"resolve-address":             {path: "/resolve?address=user@a.test", bad: "/resolve?address=x", where: "query.address", weak: "user"},
 
@@ -175,6 +176,9 @@ func operations(w *world) map[string]row {
 		"export-settings":   {weak: "domain-admin"},
 		"import-settings":   {body: "[queue]\nexpire = \"5d\"\n", header: map[string]string{"Content-Type": tomlType}, bad: "/settings.toml x", where: "body", weak: "domain-admin"},
 		"list-certificates": {weak: "domain-admin"},
+		"get-storage":       {weak: "domain-admin"},
+		"get-system":        {weak: "domain-admin"},
+		"list-logs":         {path: "/logs?level=info&q=world", bad: "/logs?level=loud", where: "query.level", weak: "domain-admin"},
 	}
 	return rows
 }

@@ -294,7 +294,7 @@ func TestOtherDomains(t *testing.T) {
 // name and not for how they look.
 var operations1 = map[string]string{
 	"change-domain": `{"separator":"-"}`, "change-account": `{"name":"x"}`, "set-account-password": `{"password":"taken over now"}`,
-	"add-dkim-key": `{"algorithm":"ed25519"}`,
+	"add-dkim-key": `{"algorithm":"ed25519"}`, "set-alias": `{"targets":["user@a.test"]}`,
 }
 
 // TestRanks: nobody changes those who may do more.

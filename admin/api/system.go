@@ -12,4 +12,22 @@ func (s *Server) systemRoutes() {
 		func(ctx context.Context, _ *none) (*body[admin.Page[certs.Status]], error) {
 			return answer(s.admin.Certificates(ctx))
 		})
+	handle(s, operation{id: "get-storage", method: "GET", path: "/storage", summary: "Say what takes room on the disk, and when that is full."},
+		func(ctx context.Context, _ *none) (*body[admin.Storage], error) {
+			return answer(s.admin.Storage(ctx))
+		})
+	handle(s, operation{id: "get-system", method: "GET", path: "/system", summary: "Say what this server is: version, ports, host name, system."},
+		func(ctx context.Context, _ *none) (*body[admin.About], error) {
+			return answer(s.admin.About(ctx))
+		})
+	type lines struct {
+		Paging
+		Level string `query:"level" enum:"debug,info,warn,error" doc:"At least."`
+		Query string `query:"q" maxLength:"200" doc:"Part of a line."`
+		After string `query:"after" maxLength:"20" doc:"ID of a line: only newer ones, for those who ask again and again."`
+	}
+	handle(s, operation{id: "list-logs", method: "GET", path: "/logs", summary: "List the last 5,000 lines of the log, newest first, without secrets."},
+		func(ctx context.Context, in *lines) (*body[admin.Page[admin.LogLine]], error) {
+			return answer(s.admin.Logs(ctx, admin.LogFilter{Paging: in.page(), Level: in.Level, Query: in.Query, After: in.After}))
+		})
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -16,6 +17,7 @@ import (
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/logs"
 	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
@@ -33,6 +35,7 @@ type world struct {
 	queue  *queue.Queue
 	boxes  *mailbox.Boxes
 	traces *trace.Log
+	log    *slog.Logger // of the server
 	server *Server
 	web    http.Handler
 	tokens map[string]string // of sessions, by address
@@ -80,7 +83,11 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { eng.Close() })
 	w.queue = queue.New(eng, nil, queue.Options{})
 	w.boxes = mailbox.Open(eng, mailbox.Options{})
+	lines := logs.NewRing(slog.DiscardHandler)
+	w.log = slog.New(lines)
+	w.log.Info("the world begins")
 	w.admin = admin.New(admin.Options{
+		DataDir: data, Logs: lines, Version: "test",
 		Directory: w.dir, Mailboxes: w.boxes, Queue: w.queue, Traces: w.traces, Hostname: host,
 		Resolver: dnstest.New(""), Certificates: fakeCerts{}, Now: w.now, ExportDir: filepath.Join(data, "export"),
 		Clients: autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),

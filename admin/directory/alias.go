@@ -73,6 +73,28 @@ func (d *Directory) AddAlias(ctx context.Context, actor string, p mail.Path, tar
 	return a, err
 }
 
+// SetAlias lets an address lead to these targets and no others; it makes the
+// alias if there is none.
+func (d *Directory) SetAlias(ctx context.Context, actor string, p mail.Path, targets ...mail.Path) (Alias, error) {
+	var a Alias
+	err := d.update(ctx, actor, func(c *change) error {
+		old, action := c.next.aliases[p.Key()], "alias.set"
+		a = Alias{Address: p, Created: c.now.UTC()}
+		if old != nil {
+			a.Address, a.Created = old.Address, old.Created
+		} else if err := c.next.checkNewAddress(p); err != nil {
+			return err
+		} else {
+			action = "alias.add"
+		}
+		if err := c.next.addTargets(&a, targets); err != nil {
+			return err
+		}
+		return c.putAlias(action, old, &a)
+	})
+	return a, err
+}
+
 func (s *snapshot) addTargets(a *Alias, targets []mail.Path) error {
 	if len(targets) == 0 {
 		return invalid("say where %s leads: one or more addresses", a.Address.Display())

@@ -211,6 +211,12 @@ func (d *Directory) update(ctx context.Context, actor string, fn func(*change) e
 	return nil
 }
 
+// Counts returns how many domains and accounts there are.
+func (d *Directory) Counts() (domains, accounts int) {
+	s := d.current.Load()
+	return len(s.domains), len(s.accounts)
+}
+
 // Backup writes a consistent copy of system.db while it is in use.
 func (d *Directory) Backup(w io.Writer) error {
 	return d.db.View(func(tx *bolt.Tx) error {

@@ -180,7 +180,8 @@ func (w *Wizard) Open(ctx context.Context) bool {
 	if err != nil || !s.Finished.IsZero() {
 		return false
 	}
-	return s.Account != 0 || len(w.opts.Directory.Accounts()) == 0
+	_, accounts := w.opts.Directory.Counts()
+	return s.Account != 0 || accounts == 0
 }
 
 // asSetup is what the wizard changes things as.

@@ -300,6 +300,7 @@ type aliasCmd struct {
 	target `embed:""`
 
 	Add    aliasAddCmd    `cmd:"" help:"Let an address lead to others, or to more of them."`
+	Set    aliasSetCmd    `cmd:"" help:"Let an address lead to these addresses and no others."`
 	List   aliasListCmd   `cmd:"" help:"List aliases."`
 	Remove aliasRemoveCmd `cmd:"" help:"Remove an alias, or some of its targets."`
 }
@@ -315,8 +316,28 @@ func (c *aliasAddCmd) Run(ctx context.Context, s streams, g *aliasCmd) error {
 		if err != nil {
 			return err
 		}
-		return out.show(a, func(w io.Writer) { table(w, []string{a.Address, "→ " + strings.Join(a.Targets, ", ")}) })
+		return out.alias(a)
 	})
+}
+
+type aliasSetCmd struct {
+	Address string   `arg:""`
+	Targets []string `arg:"" help:"Addresses here or elsewhere."`
+}
+
+func (c *aliasSetCmd) Run(ctx context.Context, s streams, g *aliasCmd) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
+		a, err := op.SetAlias(ctx, c.Address, c.Targets)
+		if err != nil {
+			return err
+		}
+		return out.alias(a)
+	})
+}
+
+// alias shows where an address leads.
+func (p *printer) alias(a admin.Alias) error {
+	return p.show(a, func(w io.Writer) { table(w, []string{a.Address, "→ " + strings.Join(a.Targets, ", ")}) })
 }
 
 type aliasListCmd struct {

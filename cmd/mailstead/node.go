@@ -21,6 +21,7 @@ import (
 	"github.com/mailstead/mailstead/admin/deliverability"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/admin/logs"
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/admin/signin"
@@ -122,7 +123,8 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if cfg.Dial == nil {
 		cfg.Dial = (&net.Dialer{}).DialContext
 	}
-	errorLog := checks.NewErrorLog(cfg.Log.Handler(), nil)
+	lastLines := logs.NewRing(cfg.Log.Handler())
+	errorLog := checks.NewErrorLog(lastLines, nil)
 	cfg.Log = slog.New(errorLog)
 	n := &node{cfg: cfg, errors: errorLog}
 	defer func() {
@@ -160,7 +162,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	}
 	n.clients = n.newClients()
 	n.admin = admin.New(admin.Options{
-		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, ExportDir: n.path("export"), Version: version(), Series: n.series, Arrivals: n.arrivals,
+		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, ExportDir: n.path("export"), Version: version(), Series: n.series, Arrivals: n.arrivals, Logs: lastLines,
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Logger: cfg.Log,
 		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Logger: cfg.Log}),

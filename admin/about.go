@@ -1,0 +1,59 @@
+package admin
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/mailstead/mailstead/admin/directory"
+)
+
+// About is what one is asked for when something is wrong with a server.
+type About struct {
+	Version  string        `json:"version"`
+	Go       string        `json:"go" doc:"Version of Go that it was built with."`
+	OS       string        `json:"os"`
+	Arch     string        `json:"arch"`
+	CPUs     int           `json:"cpus"`
+	Hostname string        `json:"hostname"`
+	Started  time.Time     `json:"started"`
+	Uptime   int64         `json:"uptime" doc:"Seconds."`
+	DataDir  string        `json:"dataDir"`
+	Data     *int64        `json:"data,omitempty" doc:"Octets that the data folder takes, as /storage has seen last; absent if nobody has looked."`
+	Ports    []ServicePort `json:"ports"`
+	Domains  int           `json:"domains"`
+	Accounts int           `json:"accounts"`
+}
+
+// ServicePort is a port that is open.
+type ServicePort struct {
+	Service string `json:"service"`
+	Port    int    `json:"port"`
+	TLS     bool   `json:"tls" doc:"From the first octet."`
+}
+
+// About says what this server is.
+func (a *Admin) About(ctx context.Context) (About, error) {
+	if _, err := authorize(ctx, ChangeSystem); err != nil {
+		return About{}, err
+	}
+	if a.opts.DataDir == "" {
+		return About{}, &directory.Problem{Kind: ErrUnavailable, Text: "no server is running; start it with `mailstead serve`"}
+	}
+	v := About{Version: a.opts.Version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Hostname: a.Hostname(),
+		Started: a.started.UTC(), Uptime: int64(a.opts.Now().Sub(a.started) / time.Second), DataDir: a.opts.DataDir, Ports: []ServicePort{}}
+	v.Domains, v.Accounts = a.opts.Directory.Counts()
+	if a.opts.Server != nil {
+		for _, p := range a.opts.Server.Ports {
+			v.Ports = append(v.Ports, ServicePort{p.Name, p.Number, p.TLS})
+		}
+	}
+	// Somebody who looks through a large folder now is not waited for.
+	if a.storage.mu.TryLock() {
+		if last := a.storage.last; !last.At.IsZero() {
+			v.Data = &last.Data
+		}
+		a.storage.mu.Unlock()
+	}
+	return v, nil
+}
