@@ -272,7 +272,8 @@ export interface paths {
         };
         /** Show an alias. */
         get: operations["get-alias"];
-        put?: never;
+        /** Let an address lead to these targets and no others; makes the alias if there is none. */
+        put: operations["set-alias"];
         post?: never;
         /** Remove an alias, or some of its targets. */
         delete: operations["remove-alias"];
@@ -703,6 +704,23 @@ export interface paths {
         };
         /** Say how far a job is. */
         get: operations["get-job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the last 5,000 lines of the log, newest first, without secrets. */
+        get: operations["list-logs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1587,6 +1605,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say what takes room on the disk, and when that is full. */
+        get: operations["get-storage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say what this server is: version, ports, host name, system. */
+        get: operations["get-system"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/traces": {
         parameters: {
             query?: never;
@@ -1647,6 +1699,34 @@ export interface components {
             /** @description The rights it is narrowed to; none: all that the role has. */
             scopes: string[];
         };
+        About: {
+            /** Format: int64 */
+            accounts: number;
+            arch: string;
+            /** Format: int64 */
+            cpus: number;
+            /**
+             * Format: int64
+             * @description Octets that the data folder takes, as /storage has seen last; absent if nobody has looked.
+             */
+            data?: number;
+            dataDir: string;
+            /** Format: int64 */
+            domains: number;
+            /** @description Version of Go that it was built with. */
+            go: string;
+            hostname: string;
+            os: string;
+            ports: components["schemas"]["ServicePort"][];
+            /** Format: date-time */
+            started: string;
+            /**
+             * Format: int64
+             * @description Seconds.
+             */
+            uptime: number;
+            version: string;
+        };
         Account: {
             address: string;
             aliases?: string[];
@@ -1680,6 +1760,26 @@ export interface components {
             /** @enum {string} */
             role?: "user" | "support" | "domain-admin" | "admin" | "owner";
             suspended?: boolean;
+        };
+        AccountStorage: {
+            address: string;
+            /**
+             * Format: int64
+             * @description Of all its messages, as quotas count.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Taken on the disk by its mailboxes beside the messages.
+             */
+            index: number;
+            /** Format: int64 */
+            messages: number;
+            /**
+             * Format: int64
+             * @description 0: no limit.
+             */
+            quotaBytes: number;
         };
         Alias: {
             address: string;
@@ -1865,6 +1965,8 @@ export interface components {
             address: string;
             /** @description A page that says how. */
             help?: string;
+            /** @description The address of that page as a QR code, for the phone. */
+            helpQrSvg?: string;
             imap: components["schemas"]["AutoconfigEndpoint"][];
             login: string;
             smtp: components["schemas"]["AutoconfigEndpoint"][];
@@ -2031,8 +2133,18 @@ export interface components {
         };
         DiskUse: {
             /** Format: int64 */
-            total: number;
+            free: number;
+            /**
+             * Format: date-time
+             * @description When the disk is full if it goes on as in the last 30 days; absent if it does not get fuller, or too little is known.
+             */
+            fullAt?: string;
             /** Format: int64 */
+            total: number;
+            /**
+             * Format: int64
+             * @description By all that is on the disk, in octets.
+             */
             used: number;
         };
         Domain: {
@@ -2101,6 +2213,16 @@ export interface components {
             name?: string;
             /** @enum {string} */
             purpose: "invite" | "reset";
+        };
+        LogLine: {
+            /** @description key=value */
+            fields?: string;
+            id: string;
+            /** @enum {string} */
+            level: "debug" | "info" | "warn" | "error";
+            message: string;
+            /** Format: date-time */
+            time: string;
         };
         Login: {
             /** @description Its label. */
@@ -2319,6 +2441,16 @@ export interface components {
         };
         PageDomain: {
             items: components["schemas"]["Domain"][];
+            /** @description Cursor of the next page; absent on the last. */
+            next?: string;
+            /**
+             * Format: int64
+             * @description Number of items on all pages, where it is known.
+             */
+            total?: number;
+        };
+        PageLogLine: {
+            items: components["schemas"]["LogLine"][];
             /** @description Cursor of the next page; absent on the last. */
             next?: string;
             /**
@@ -2644,6 +2776,13 @@ export interface components {
              */
             step: number;
         };
+        ServicePort: {
+            /** Format: int64 */
+            port: number;
+            service: string;
+            /** @description From the first octet. */
+            tls: boolean;
+        };
         Session: {
             account?: components["schemas"]["SessionAccount"];
             /** @description To show on every page. */
@@ -2808,6 +2947,36 @@ export interface components {
             /** @description Its ID, for /jobs/{id}. */
             job: string;
         };
+        Storage: {
+            /** @description The 100 that have most mail, the largest first. */
+            accounts: components["schemas"]["AccountStorage"][];
+            /**
+             * Format: int64
+             * @description Octets that the data folder takes on the disk.
+             */
+            data: number;
+            disk?: components["schemas"]["DiskUse"];
+            /** @description The largest first. */
+            kinds: components["schemas"]["StorageKind"][];
+            /** Format: date-time */
+            measuredAt: string;
+            /**
+             * Format: int64
+             * @description Accounts that are not among them.
+             */
+            others: number;
+        };
+        StorageKind: {
+            /**
+             * Format: int64
+             * @description Taken on the disk.
+             */
+            bytes: number;
+            /** Format: int64 */
+            files: number;
+            /** @enum {string} */
+            kind: "mail" | "large-bodies" | "mailboxes" | "search" | "queue" | "traces" | "metrics" | "directory" | "certificates" | "backups" | "exports" | "other";
+        };
         StoryLine: {
             /**
              * Format: int64
@@ -2841,6 +3010,10 @@ export interface components {
             /** @description To type into the app. */
             secret: string;
             uri: string;
+        };
+        TargetsBody: {
+            /** @description Addresses here or elsewhere. */
+            targets: string[];
         };
         ToSurvey: {
             domain: string;
@@ -3579,6 +3752,48 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alias"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "set-alias": {
+        parameters: {
+            query?: {
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description The ETag of what was read: if it has changed since the answer is 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The address, as in ana@example.org. */
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TargetsBody"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {
@@ -4617,6 +4832,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-logs": {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The next of the page before. */
+                cursor?: string;
+                /** @description At least. */
+                level?: "debug" | "info" | "warn" | "error";
+                /** @description Part of a line. */
+                q?: string;
+                /** @description ID of a line: only newer ones, for those who ask again and again. */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageLogLine"];
                 };
             };
             /** @description What went wrong. */
@@ -6542,6 +6796,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageLogin"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Storage"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["About"];
                 };
             };
             /** @description What went wrong. */
