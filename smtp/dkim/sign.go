@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/emersion/go-msgauth/dkim"
 
@@ -60,7 +61,9 @@ func Sign(msg io.Reader, keys []Key) (header []byte, err error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	r := bufio.NewReader(msg)
+	r := readers.Get().(*bufio.Reader)
+	defer func() { r.Reset(nil); readers.Put(r) }()
+	r.Reset(msg)
 	head, err := readHeader(r)
 	if err != nil {
 		return nil, fmt.Errorf("sign with DKIM: %w", err)
@@ -85,7 +88,7 @@ func Sign(msg io.Reader, keys []Key) (header []byte, err error) {
 		signers = append(signers, s)
 		writers = append(writers, s)
 	}
-	if _, err := io.Copy(io.MultiWriter(writers...), io.MultiReader(bytes.NewReader(head), r)); err != nil {
+	if err := feed(io.MultiWriter(writers...), head, r); err != nil {
 		return nil, fmt.Errorf("sign with DKIM: %w", err)
 	}
 	for i, s := range signers {
@@ -95,6 +98,33 @@ func Sign(msg io.Reader, keys []Key) (header []byte, err error) {
 		header = append(header, s.Signature()...)
 	}
 	return header, nil
+}
+
+// readers and their buffers serve one message after the other.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 8<<10) }}
+
+// feed writes a message piece by piece as it is read. What io.Copy would take
+// for it makes a large buffer, however small the message is.
+func feed(w io.Writer, head []byte, r *bufio.Reader) error {
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	for {
+		_, err := r.Peek(1) // fills the buffer
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		piece, _ := r.Peek(r.Buffered())
+		if _, err := w.Write(piece); err != nil {
+			return err
+		}
+		if _, err := r.Discard(len(piece)); err != nil {
+			return err
+		}
+	}
 }
 
 // readHeader reads up to and with the empty line, which it adds to a message
