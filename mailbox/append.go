@@ -19,6 +19,14 @@ const stagedKeep = 24 * time.Hour
 // Append adds messages to a mailbox: all of them or none (RFC 3502 section 3).
 // It fails with ErrNotFound, ErrOverQuota or ErrTooManyKeywords.
 func (a *Account) Append(ctx context.Context, box ID, msgs ...*NewMessage) (AppendResult, error) {
+	res, err := a.append(ctx, box, msgs)
+	if err == nil {
+		a.boxes.opts.Touched(a.id)
+	}
+	return res, err
+}
+
+func (a *Account) append(ctx context.Context, box ID, msgs []*NewMessage) (AppendResult, error) {
 	if len(msgs) == 1 {
 		res, err := a.appendOne(ctx, box, msgs[0])
 		if !errors.Is(err, errNotSimple) {

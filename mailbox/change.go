@@ -95,6 +95,9 @@ func (a *Account) StoreFlags(ctx context.Context, box ID, set *UIDSet, c FlagCha
 	if err != nil {
 		return FlagResult{}, fmt.Errorf("store flags in mailbox %d: %w", box, err)
 	}
+	if res.Changed {
+		a.boxes.opts.Touched(a.id)
+	}
 	return res, nil
 }
 
@@ -182,6 +185,9 @@ func (a *Account) transfer(ctx context.Context, from ID, set *UIDSet, to ID, mov
 	if err != nil {
 		return CopyResult{}, fmt.Errorf("copy from mailbox %d to %d: %w", from, to, err)
 	}
+	if len(res.Source) > 0 {
+		a.boxes.opts.Touched(a.id)
+	}
 	return res, nil
 }
 
@@ -266,8 +272,8 @@ func (t *tx) pruneFeed(keep time.Duration) error {
 	return nil
 }
 
-// where returns the places of an email.
-func (v *View) where(id EmailID) (places []Change) {
+// Places returns where an email is: a mailbox and a UID for each copy.
+func (v *View) Places(id EmailID) (places []Change) {
 	for k := range v.tx.Scan(bucketWhere, key64(uint64(id)), key64(uint64(id)+1)) {
 		if len(k) == 16 {
 			places = append(places, Change{Mailbox: ID(binary.BigEndian.Uint32(k[8:])), UID: UID(binary.BigEndian.Uint32(k[12:])), Email: id})

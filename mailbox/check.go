@@ -149,7 +149,7 @@ func (c *checker) emails() error {
 			continue
 		}
 		c.refs[id] = e.ref
-		if places := len(c.v.where(id)); places != c.uses[id] {
+		if places := len(c.v.Places(id)); places != c.uses[id] {
 			c.wrong("email %d is in %d places, its messages are %d", id, places, c.uses[id])
 		}
 		if c.uses[id] == 0 && !staged[id] {

@@ -17,7 +17,11 @@ type Options struct {
 	// KeepExpunged is how long the feed remembers what was expunged; 30 days
 	// if 0. A client that was away longer has to look at all UIDs again.
 	KeepExpunged time.Duration
-	Logger       *slog.Logger
+	// Touched is told after a client has appended, copied or moved messages of
+	// an account, or changed flags; a delivery is not told. It may be called
+	// concurrently and has to be quick.
+	Touched func(AccountID)
+	Logger  *slog.Logger
 }
 
 // Boxes are the accounts of a store.
@@ -37,6 +41,9 @@ func Open(eng store.Store, opts Options) *Boxes {
 	}
 	if opts.KeepExpunged == 0 {
 		opts.KeepExpunged = 30 * 24 * time.Hour
+	}
+	if opts.Touched == nil {
+		opts.Touched = func(AccountID) {}
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)

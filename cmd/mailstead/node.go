@@ -26,6 +26,7 @@ import (
 	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/delivery"
+	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
@@ -98,6 +99,7 @@ type node struct {
 	traces    *trace.Log
 	engine    *store.Engine
 	boxes     *mailbox.Boxes
+	junk      *junk.Classifier
 	queue     *queue.Queue
 	transport *outbound.Transport
 	mda       *delivery.MDA
@@ -150,7 +152,13 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if n.engine, err = store.Open(n.path("store"), store.Options{Apply: apply, Zstd: d.Bool(directory.StoreCompress), Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
-	n.boxes = mailbox.Open(n.engine, mailbox.Options{KeepExpunged: d.Duration(directory.MailboxKeepExpunged), Logger: cfg.Log})
+	n.boxes = mailbox.Open(n.engine, mailbox.Options{
+		KeepExpunged: d.Duration(directory.MailboxKeepExpunged), Logger: cfg.Log,
+		Touched: func(id mailbox.AccountID) { n.junk.Touched(id) }, // clients come later than n.junk
+	})
+	if n.junk, err = junk.Open(n.path("junk.db"), junk.Options{Boxes: n.boxes, Hostname: cfg.Hostname, Logger: cfg.Log}); err != nil {
+		return nil, err
+	}
 	n.mda = delivery.New(delivery.Options{Directory: d, Boxes: n.boxes, Enqueue: queue.Entry, Trace: n.traces, Logger: cfg.Log})
 	n.transport = n.newTransport()
 	n.queue = queue.New(n.engine, n.transport, n.queueOptions())
@@ -189,6 +197,9 @@ func (n *node) close() error {
 	}
 	if n.transport != nil {
 		errs = append(errs, n.transport.Close())
+	}
+	if n.junk != nil {
+		errs = append(errs, n.junk.Close())
 	}
 	if n.engine != nil {
 		errs = append(errs, n.engine.Close())
@@ -331,7 +342,7 @@ func (n *node) services(ls listeners) []service {
 	}
 	imaps := imap
 	imaps.Implicit = true
-	all := []service{keepMemoryLow, n.queue.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.wizard.Watch, n.series.Run, n.arrivals.Run}
+	all := []service{keepMemoryLow, n.queue.Run, n.junk.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.wizard.Watch, n.series.Run, n.arrivals.Run}
 	for name, serve := range map[string]func(context.Context, net.Listener) error{
 		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,
 		portHTTP: n.serveHTTP(ls.port(portHTTPS)), portHTTPS: n.serveHTTPS,

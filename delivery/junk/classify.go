@@ -1,0 +1,173 @@
+package junk
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mailbox"
+)
+
+// Options of a Classifier; the zero value scores and learns nothing.
+type Options struct {
+	// Boxes is where mail is learned from; without it only what is told by hand
+	// in other ways could be, so nothing is.
+	Boxes *mailbox.Boxes
+	// Hostname is our name in Authentication-Results: what stands there is
+	// believed when a message is learned.
+	Hostname mail.Domain
+	// Delay is how long the trainer waits for more after an account was touched;
+	// 1 second if 0.
+	Delay time.Duration
+	// Learn says whether mail is learned from at all; nil: it is.
+	Learn  func() bool
+	Now    func() time.Time
+	Rand   io.Reader // for the key of a new file
+	Logger *slog.Logger
+}
+
+// Classifier is the Scorer that learns. Its methods may be called concurrently.
+type Classifier struct {
+	opts   Options
+	db     *bolt.DB
+	key    hashKey
+	layers *layers
+
+	study sync.Mutex // held while something is learned: one writer
+
+	mu      sync.Mutex
+	touched map[mailbox.AccountID]bool
+	wake    chan struct{}
+	idle    *sync.Cond // of mu; nothing is touched, and nothing at work
+	working bool
+}
+
+var _ Scorer = (*Classifier)(nil)
+
+// Open opens or creates junk.db at path.
+func Open(path string, opts Options) (*Classifier, error) {
+	if opts.Delay == 0 {
+		opts.Delay = time.Second
+	}
+	if opts.Learn == nil {
+		opts.Learn = func() bool { return true }
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Rand == nil {
+		opts.Rand = rand.Reader
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	db, key, err := openFile(path, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open what was learned about junk: %w", err)
+	}
+	c := &Classifier{opts: opts, db: db, key: key, layers: newLayers(db), touched: map[mailbox.AccountID]bool{}, wake: make(chan struct{}, 1)}
+	c.idle = sync.NewCond(&c.mu)
+	return c, nil
+}
+
+// Close closes the file. Run has to have returned.
+func (c *Classifier) Close() error {
+	c.study.Lock()
+	defer c.study.Unlock()
+	return c.db.Close()
+}
+
+// Score implements Scorer.
+func (c *Classifier) Score(_ context.Context, e *Evidence, accounts []mailbox.AccountID) []Opinion {
+	l := readLetter(c.key, e)
+	defer l.release()
+	l.now = c.opts.Now()
+	common := l.rules()
+	opinions := make([]Opinion, len(accounts))
+	for i, id := range accounts {
+		o := &opinions[i]
+		o.Reasons = append(make([]mail.Reason, 0, len(common)+3), common...)
+		if r, ok := c.words(id, l.tokens.list); ok {
+			o.Reasons = append(o.Reasons, r)
+		}
+		o.addSender(c.sender(id, l))
+		for j := range o.Reasons {
+			o.Score += o.Reasons[j].Score
+		}
+		o.Score = round(o.Score)
+	}
+	return opinions
+}
+
+// rules returns the reasons of the table that hit, but for those that a check
+// before has given already.
+func (l *letter) rules() []mail.Reason {
+	var reasons []mail.Reason
+	for i := range rules {
+		r := &rules[i]
+		if r.hits(l) && !l.given(r.name) {
+			if reasons == nil {
+				reasons = make([]mail.Reason, 0, 12)
+			}
+			reasons = append(reasons, mail.Reason{Name: r.name, Score: r.score, Text: r.text})
+		}
+	}
+	return reasons
+}
+
+func (l *letter) given(name string) bool {
+	for i := range l.e.Reasons {
+		if l.e.Reasons[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// words judges tokens by what was learned. ok is false as long as that is not
+// enough, and if they say nothing.
+func (c *Classifier) words(id mailbox.AccountID, tokens []uint64) (r mail.Reason, ok bool) {
+	var room [maxTokens]float64
+	probs := room[:0]
+	c.layers.read(id, func(base, own *layer) {
+		all := totals{base.totals.Junk + own.totals.Junk, base.totals.Good + own.totals.Good}
+		if !all.enough() {
+			return
+		}
+		for _, t := range tokens {
+			p := odds(base.words[t], own.words[t], base.totals, own.totals)
+			if math.Abs(p-0.5) >= minDistance {
+				probs = append(probs, p)
+			}
+		}
+	})
+	if len(probs) == 0 {
+		return mail.Reason{}, false
+	}
+	score := round(wordScore(combine(probs)))
+	switch {
+	case score > 0:
+		return mail.Reason{Name: "words", Score: score, Text: "Words and form are like those of mail that people here have moved to Junk."}, true
+	case score < 0:
+		return mail.Reason{Name: "words", Score: score, Text: "Words and form are like those of mail that people here have kept."}, true
+	}
+	return mail.Reason{}, false
+}
+
+// round keeps one digit, which is all that is shown: sums stay what they seem.
+func round(score float64) float64 { return math.Round(score*10) / 10 }
+
+// Stats is what was learned.
+type Stats struct {
+	Shared   totals                       // by all accounts
+	Accounts map[mailbox.AccountID]totals // by each
+	Tokens   int                          // different ones in the base
+}

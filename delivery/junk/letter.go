@@ -1,0 +1,138 @@
+package junk
+
+import (
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/message"
+)
+
+// letter is one message as it is read: its tokens, and the facts that rules
+// look at. It reads the body once, and only text parts.
+type letter struct {
+	e      *Evidence
+	now    time.Time // zero: the date is not judged
+	tokens tokenSet
+
+	fields  fields
+	subject textCounts
+	name    textCounts // of the author
+	plain   textCounts
+	page    page
+	other   textCounts
+	links   links // of the text and of HTML
+	files   files
+
+	imageLinks links // where images are loaded from
+
+	texts   int // parts that were read
+	hasHTML bool
+	inline  int // images inside the message
+
+	scratch  []byte
+	raw      []byte
+	elements []element
+}
+
+var letters = sync.Pool{New: func() any { return new(letter) }}
+
+// readLetter reads a message. It is given back with release.
+func readLetter(key hashKey, e *Evidence) *letter {
+	l := letters.Get().(*letter)
+	l.e = e
+	l.tokens.reset(key)
+	l.header()
+	l.body()
+	return l
+}
+
+// release keeps the memory of l for the next message.
+func (l *letter) release() {
+	tokens, scratch, raw, elements, hosts, images := l.tokens, l.scratch, l.raw, l.elements, l.links.hosts[:0], l.imageLinks.hosts[:0]
+	clear(hosts[:cap(hosts)])
+	clear(images[:cap(images)])
+	*l = letter{tokens: tokens, scratch: scratch, raw: raw, elements: elements}
+	l.links.hosts, l.imageLinks.hosts = hosts, images
+	letters.Put(l)
+}
+
+// body reads the text parts.
+func (l *letter) body() {
+	ix, n := l.e.Index, 0
+	left := int64(maxText)
+	for p := range ix.Parts() {
+		if n++; n > maxParts {
+			break
+		}
+		l.tokens.addString("t:", p.Type+"/"+p.Subtype)
+		switch {
+		case p.IsMultipart() || p.IsMessage():
+		case p.Disposition == "attachment" || p.Type != "text" && p.Filename() != "" && p.Type != "image":
+			l.file(p)
+		case p.Type == "text" && l.texts < maxTexts && left > 0:
+			left -= l.part(p, left)
+		case p.Type == "image":
+			l.inline++
+		case p.Filename() != "":
+			l.file(p)
+		}
+	}
+	l.tokens.addString("c:parts", bucket(n))
+	l.tokens.addString("c:files", bucket(l.files.count))
+	l.tokens.addString("c:links", bucket(l.links.count))
+	l.tokens.addString("c:hosts", bucket(len(l.links.hosts)))
+	l.tokens.addString("c:images", bucket(l.page.images+l.inline))
+	l.tokens.addString("c:words", bucket(l.plain.words+l.page.words))
+	l.tokens.addString("c:!", bucket(l.plain.exclaims+l.page.exclaims))
+	if l.page.hidden > 0 {
+		l.tokens.addString("c:hidden", bucket(l.page.hidden))
+	}
+}
+
+// part reads at most limit octets of a text part as UTF-8, and returns how many.
+func (l *letter) part(p *message.Part, limit int64) int64 {
+	l.texts++
+	if cs := p.Param("charset"); cs != "" && len(cs) < 40 {
+		l.tokens.addString("cs:", strings.ToLower(cs))
+	}
+	l.tokens.addString("e:", p.Encoding)
+	r := io.LimitReader(message.DecodeText(p, l.e.Open(p.BodyStart, p.BodyEnd)), limit)
+	l.raw = readInto(l.raw[:0], r)
+	if p.Subtype == "html" {
+		l.hasHTML = true
+		l.html(l.raw)
+	} else {
+		l.text(kindBody, l.raw, &l.plain)
+	}
+	return int64(len(l.raw))
+}
+
+// readInto is io.ReadAll into memory that is there already; what cannot be read
+// is not looked at.
+func readInto(b []byte, r io.Reader) []byte {
+	if cap(b) == 0 {
+		b = make([]byte, 0, 8<<10)
+	}
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err != nil {
+			return b
+		}
+	}
+}
+
+// authorOrg returns the organisational domain of the author's host by the list of
+// public suffixes, which history is kept by.
+func authorOrg(p mail.Path) string {
+	if p.Domain == "" || p.Domain.IsLiteral() {
+		return ""
+	}
+	return orgDomain(string(p.Domain))
+}
