@@ -695,3 +695,39 @@ func TestNamesAreBounded(t *testing.T) {
 		t.Errorf("rename to a short name: %v", err)
 	}
 }
+
+// TestTouched: clients' changes are told, deliveries are not, nor what changed
+// nothing.
+func TestTouched(t *testing.T) {
+	s, err := store.Open(t.TempDir(), store.Options{Apply: mailbox.Apply})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	touched := 0
+	boxes := mailbox.Open(s, mailbox.Options{Touched: func(id mailbox.AccountID) {
+		if id == me {
+			touched++
+		}
+	}})
+	a := boxes.Account(me)
+	step := func(name string, want int, fn func() error) {
+		t.Helper()
+		touched = 0
+		if err := fn(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if touched != want {
+			t.Errorf("%s: told %d times, want %d", name, touched, want)
+		}
+	}
+	seen := mailbox.FlagChange{Op: mailbox.AddFlags, Flags: mailbox.Seen}
+	step("create", 0, func() error { return boxes.CreateAccount(ctx, me) })
+	step("deliver", 0, func() error { return boxes.Deliver(ctx, newMessage("a: b\r\n\r\n"), []mailbox.Target{{Account: me}}) })
+	step("append", 1, func() error { _, err := a.Append(ctx, mailbox.Inbox, newMessage("a: c\r\n\r\n")); return err })
+	step("flags", 1, func() error { _, err := a.StoreFlags(ctx, mailbox.Inbox, set(1), seen, mailbox.AnyModSeq); return err })
+	step("the same flags", 0, func() error { _, err := a.StoreFlags(ctx, mailbox.Inbox, set(1), seen, mailbox.AnyModSeq); return err })
+	step("copy", 1, func() error { _, err := a.Copy(ctx, mailbox.Inbox, set(1), mailbox.Inbox); return err })
+	step("move", 1, func() error { _, err := a.Move(ctx, mailbox.Inbox, set(1), mailbox.Inbox); return err })
+	step("move nothing", 0, func() error { _, err := a.Move(ctx, mailbox.Inbox, set(99), mailbox.Inbox); return err })
+}

@@ -296,7 +296,7 @@ func (n *node) queueOptions() queue.Options {
 // inbound is the service of port 25.
 func (n *node) inbound() *inbound.Service {
 	return inbound.New(inbound.Options{
-		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, Intake: n.intake,
+		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, Intake: n.intake, Scorer: n.junk,
 		LenientDMARC: n.directory.Bool(directory.InboundLenientDMARC), Logger: n.cfg.Log,
 	})
 }

@@ -94,7 +94,7 @@ func (c *Classifier) Score(_ context.Context, e *Evidence, accounts []mailbox.Ac
 	opinions := make([]Opinion, len(accounts))
 	for i, id := range accounts {
 		o := &opinions[i]
-		o.Reasons = append(make([]mail.Reason, 0, len(common)+3), common...)
+		o.Reasons = append(append(make([]mail.Reason, 0, len(e.Reasons)+len(common)+3), e.Reasons...), common...)
 		if r, ok := c.words(id, l.tokens.list); ok {
 			o.Reasons = append(o.Reasons, r)
 		}

@@ -139,7 +139,7 @@ func placeOf(r mailbox.Role) places {
 func parseVerdict(value string) (place string, known bool) {
 	place, rest, _ := strings.Cut(value, ";")
 	place = strings.ToLower(strings.TrimSpace(place))
-	known = strings.Contains(rest, "sender.written-to=") || strings.Contains(rest, "sender.known=") || strings.Contains(rest, "list.")
+	known = strings.Contains(rest, "sender.written-to=") || strings.Contains(rest, "sender.known=") || strings.Contains(rest, "list=allow")
 	return place, known
 }
 

@@ -256,14 +256,21 @@ func (c *Classifier) readStored(ctx context.Context, ref mailbox.BodyRef, ix *me
 	}
 	ours, came := ownFields(header, delivered)
 	e := &Evidence{Header: came, Index: ix, Open: func(from, to int64) io.Reader { return io.NewSectionReader(body, from, to-from) }}
-	if len(ix.Envelope.From) > 0 {
-		a := ix.Envelope.From[0]
-		e.Author, _ = mail.ParseAddress(a.Mailbox + "@" + a.Host)
-	}
+	e.Author = authorOf(ix)
 	e.authentication(ours, c.opts.Hostname)
 	l := readLetter(c.key, e)
 	defer l.release()
 	return l.tokens.tokens(), l.identities(), nil
+}
+
+// authorOf returns the first author with an address, as inbound does.
+func authorOf(ix *message.Index) mail.Path {
+	for _, a := range ix.Envelope.From {
+		if d, err := mail.ParseDomain(a.Host); err == nil && a.Mailbox != "" {
+			return mail.Path{Local: a.Mailbox, Domain: d}
+		}
+	}
+	return mail.Path{}
 }
 
 // errNotLearned is returned for a class that cannot be told.
