@@ -1,17 +1,30 @@
 package dkim
 
 import (
-	"slices"
+	"fmt"
 	"strings"
 
-	"github.com/emersion/go-msgauth/dkim"
-
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/smtp/dkim/signature"
 )
 
+// Result is the outcome for one signature.
+type Result struct {
+	mail.AuthResult             // Method "dkim"
+	Domain          mail.Domain // d=, empty if it is none
+	Selector        string      // s=
+	Algorithm       string      // a=
+	Testing         bool        // the key says t=y: the signer is only trying
+	Weak            int         // bits of an RSA key that is too short to be trusted much, 0 for others
+	Partial         bool        // l= leaves the end of the body open
+}
+
+// Pass reports whether the signature is good.
+func (r Result) Pass() bool { return r.Result == "pass" }
+
 // newResult says which signature a result is about.
-func newResult(t tags) *Result {
-	r := &Result{Selector: t["s"], Algorithm: t["a"]}
+func newResult(t signature.Tags) Result {
+	r := Result{Selector: t["s"], Algorithm: t["a"]}
 	r.Method = "dkim"
 	r.Domain, _ = mail.ParseDomain(t["d"])
 	add := func(name, value string) {
@@ -19,6 +32,7 @@ func newResult(t tags) *Result {
 			r.Props = append(r.Props, mail.AuthProp{Type: "header", Name: name, Value: value})
 		}
 	}
+	r.Props = make([]mail.AuthProp, 0, 5)
 	add("d", strings.ToLower(t["d"]))
 	add("i", t["i"])
 	add("s", r.Selector)
@@ -29,37 +43,23 @@ func newResult(t tags) *Result {
 
 func (r *Result) set(result, comment string) { r.Result, r.Comment = result, comment }
 
-// judge takes over what the library found, and adds what it does not check.
-func (r *Result) judge(v *dkim.Verification, t tags, keys keyring) {
-	flags := keys.flags(keyName(t))
-	r.Testing = slices.Contains(flags, "y")
-	reason := ""
-	if v.Err != nil {
-		reason = strings.TrimPrefix(v.Err.Error(), "dkim: ")
-	}
-	_, limited := t["l"]
-	switch {
-	case dkim.IsTempFail(v.Err):
-		r.set("temperror", reason)
-	case dkim.IsPermFail(v.Err):
-		r.set("permerror", reason)
-	case limited:
-		r.set("policy", "signature covers only a part of the body (l=)")
-	case v.Err != nil:
-		r.set("fail", reason)
-	case slices.Contains(flags, "s") && !sameDomain(t):
-		// RFC 6376 section 3.6.1: i= must not be of a subdomain.
-		r.set("permerror", "key may not be used for a subdomain")
-	default:
-		r.set("pass", r.Algorithm)
-	}
-	if r.Testing {
-		r.Comment += ", key is in test mode"
-	}
+// none is the result that stands for no signature at all, or for all of them.
+func none(result, comment string) Result {
+	return Result{AuthResult: mail.AuthResult{Method: "dkim", Result: result, Comment: comment}}
 }
 
-// sameDomain reports whether i= names the domain of d= itself.
-func sameDomain(t tags) bool {
-	i, ok := t["i"]
-	return !ok || strings.EqualFold(i[strings.LastIndexByte(i, '@')+1:], t["d"])
+// describe puts what is odd about a signature into the comment.
+func (r *Result) describe(key *signature.Key) {
+	if key == nil {
+		return
+	}
+	if key.Weak() {
+		r.Weak = key.Bits
+		if r.Pass() {
+			r.Comment += fmt.Sprintf(", weak key of %d bits", key.Bits)
+		}
+	}
+	if r.Testing = key.Testing; r.Testing {
+		r.Comment += ", key is in test mode"
+	}
 }

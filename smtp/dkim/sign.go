@@ -14,6 +14,7 @@ import (
 	"github.com/emersion/go-msgauth/dkim"
 
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/smtp/dkim/signature"
 )
 
 // oversigned are the fields that are signed once more than they occur, so
@@ -155,8 +156,8 @@ func readHeader(r *bufio.Reader) ([]byte, error) {
 // a name first, as RFC 6376 section 5.4.2 wants.
 func fieldsToSign(head []byte) []string {
 	counts := make(map[string]int)
-	for f := range fields(head) {
-		counts[strings.ToLower(string(f.name()))]++
+	for f := range signature.Fields(head) {
+		counts[strings.ToLower(string(f.Name()))]++
 	}
 	var names []string
 	for _, name := range oversigned {
