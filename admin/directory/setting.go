@@ -38,6 +38,8 @@ const (
 	MessageMaxRecipients IntSetting = "message.max-recipients"
 
 	InboundLenientDMARC        BoolSetting = "inbound.lenient-dmarc"
+	ARCTrustedSealers          TextSetting = "arc.trusted-sealers"
+	DMARCTrustedForwarders     TextSetting = "dmarc.trusted-forwarders"
 	SubmissionRecipientsPerDay IntSetting  = "submission.recipients-per-day"
 
 	QueueRetry       TextSetting     = "queue.retry"
@@ -103,6 +105,10 @@ func definitions() []definition {
 			doc: "Recipients of one message. RFC 5321 section 4.5.3.1.8 asks for at least 100."},
 		{name: string(InboundLenientDMARC), kind: boolean, initial: "false",
 			doc: "File mail to Junk where its author's domain asks to reject it (DMARC p=reject), instead of refusing it."},
+		{name: string(ARCTrustedSealers), kind: words, check: checkNames,
+			doc: "Domains of mailing lists and forwarders whose ARC seals are believed: if one says that a message was proved to be of its author, DMARC does not count against it. Empty: none."},
+		{name: string(DMARCTrustedForwarders), kind: words, check: checkForwarders,
+			doc: "Forwarders that pass on mail for people here: addresses, networks, and domains with those below them (a confirmed client name, or proved by SPF or DKIM). DMARC does not count against what they bring. Empty: none."},
 		{name: string(SubmissionRecipientsPerDay), kind: integer, initial: "2000", max: 1_000_000,
 			doc: "Recipients that one account may write to in a day; a stolen password does little harm with it. 0: no limit."},
 		{name: string(QueueRetry), kind: words, initial: "5m 10m 20m 40m 80m 160m 4h 5h 6h", check: checkSchedule,

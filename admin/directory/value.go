@@ -252,6 +252,18 @@ func checkNames(s string) error {
 	return nil
 }
 
+// checkForwarders takes domains, addresses and networks.
+func checkForwarders(s string) error {
+	for w := range strings.FieldsSeq(s) {
+		_, netErr := netip.ParsePrefix(w)
+		_, addrErr := netip.ParseAddr(w)
+		if netErr != nil && addrErr != nil && checkNames(w) != nil {
+			return fmt.Errorf("%q is neither a domain nor a network; write them with spaces between, as in lists.example.org 192.0.2.0/24", w)
+		}
+	}
+	return nil
+}
+
 func oneOf(choices ...string) func(string) error {
 	return func(s string) error {
 		if !slices.Contains(choices, s) {

@@ -298,7 +298,17 @@ func (n *node) inbound() *inbound.Service {
 	return inbound.New(inbound.Options{
 		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, Intake: n.intake, Scorer: n.junk,
 		LenientDMARC: n.directory.Bool(directory.InboundLenientDMARC), Logger: n.cfg.Log,
+		Trust: n.trust,
 	})
+}
+
+// trust is who may overrule a DMARC failure. It is asked for only then.
+func (n *node) trust() inbound.Trust {
+	t, err := inbound.ParseTrust(n.directory.Text(directory.ARCTrustedSealers), n.directory.Text(directory.DMARCTrustedForwarders))
+	if err != nil { // settings are checked when they are set
+		n.cfg.Log.Error("trusted forwarders", "err", err)
+	}
+	return t
 }
 
 // submission is the service of ports 587 and 465.

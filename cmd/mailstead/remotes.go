@@ -19,6 +19,7 @@ import (
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/sasl"
 	"github.com/mailstead/mailstead/smtp/dkim"
+	"github.com/mailstead/mailstead/smtp/dkim/signature"
 	"github.com/mailstead/mailstead/smtp/smtpclient"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
 	"github.com/mailstead/mailstead/smtp/spf"
@@ -208,7 +209,8 @@ func (r *remotes) check(ctx context.Context, client spf.Client, msg []byte) mail
 	results := mail.AuthResults{ServID: "mx." + remoteBig}
 	results.Results = append(results.Results, spf.CheckMailFrom(ctx, r.resolver, client).AuthResult)
 	end := message.HeaderEnd(msg)
-	for _, d := range dkim.Verify(ctx, r.resolver, msg[:end], bytes.NewReader(msg[end:])) {
+	signed := signature.NewMessage(msg[:end], func() io.Reader { return bytes.NewReader(msg[end:]) })
+	for _, d := range dkim.Verify(ctx, r.resolver, signed, r.now()) {
 		results.Results = append(results.Results, d.AuthResult)
 	}
 	return results
@@ -221,11 +223,11 @@ func (r *remotes) send(ctx context.Context, env mail.Envelope, ix *message.Index
 		"In-Reply-To: %s\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"+
 		"Your message came in here, at a simulated server of somebody else.\r\nThis is what it found out about it:\r\n\r\n%s\r\n",
 		me, env.ReversePath, ix.Envelope.Subject, r.now().Format(time.RFC1123Z), r.now().UnixNano(), remoteBig, ix.Envelope.MessageID, results)
-	signature, err := dkim.Sign(strings.NewReader(text), []dkim.Key{r.key})
+	field, err := dkim.Sign(strings.NewReader(text), []dkim.Key{r.key})
 	if err != nil {
 		return err
 	}
-	return r.transmit(ctx, me, env.ReversePath, append(signature, text...))
+	return r.transmit(ctx, me, env.ReversePath, append(field, text...))
 }
 
 // transmit speaks SMTP from the address of bigmail.test.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
+	"github.com/mailstead/mailstead/smtp/arc/arctest"
 	"github.com/mailstead/mailstead/smtp/dkim/signature"
 )
 
@@ -32,7 +33,12 @@ func keysOfDkimpy(t testing.TB) *dnstest.Zones {
 }
 
 func verify(ctx context.Context, z *dnstest.Zones, msg string) Result {
-	return Parse(message([]byte(msg))).Verify(ctx, z, now)
+	return Parse(message(msg)).Verify(ctx, z, now)
+}
+
+func message(msg string) *signature.Message {
+	header, body := arctest.Split(msg)
+	return signature.NewMessage([]byte(header), func() io.Reader { return strings.NewReader(body) })
 }
 
 func TestChainsOfDkimpy(t *testing.T) {
@@ -63,17 +69,17 @@ func TestChainsOfDkimpy(t *testing.T) {
 
 func TestVerify(t *testing.T) {
 	z := dnstest.New("")
-	a, b := newSealer(t, z, "one.test", 2048), newSealer(t, z, "two.test", 0)
-	weak, short := newSealer(t, z, "weak.test", 1024), newSealer(t, z, "short.test", 1024)
+	a, b := arctest.NewSealer(z, "one.test", 2048), arctest.NewSealer(z, "two.test", 0)
+	weak, short := arctest.NewSealer(z, "weak.test", 1024), arctest.NewSealer(z, "short.test", 1024)
 	z.Remove("arc._domainkey.short.test")
 	if err := z.Add(`arc._domainkey.short.test. TXT "v=DKIM1; p=` + shortKey + `"`); err != nil {
 		t.Fatal(err)
 	}
-	one := a.seal(plain, 1, forms{})
-	two := b.seal(one, 2, forms{})
+	one := a.Seal(plain, 1, arctest.Form{})
+	two := b.Seal(one, 2, arctest.Form{})
 	without := func(msg, name string) string {
 		var kept strings.Builder
-		header, body := split(msg)
+		header, body := arctest.Split(msg)
 		for f := range signature.Fields([]byte(header)) {
 			if !f.Is(name) {
 				kept.Write(f)
@@ -87,29 +93,29 @@ func TestVerify(t *testing.T) {
 		{"one set", one, "pass", "i=1, sealed by one.test"},
 		{"two sets, Ed25519", two, "pass", "i=2, sealed by two.test"},
 		{"seals taken out", without(two, sealField), "fail", "set 1 is not complete"},
-		{"changed and sealed again", b.seal(changed, 2, forms{}), "pass", "i=2, sealed by two.test"},
+		{"changed and sealed again", b.Seal(changed, 2, arctest.Form{}), "pass", "i=2, sealed by two.test"},
 		{"changed after the last seal", strings.Replace(two, "Subject: x", "Subject: y", 1), "fail", "message signature 2: signature did not verify"},
 		{"body changed after the last seal", two + "more\r\n", "fail", "message signature 2: body was changed"},
-		{"set left out", b.seal(plain, 2, forms{}), "fail", "set 1 is not complete"},
+		{"set left out", b.Seal(plain, 2, arctest.Form{}), "fail", "set 1 is not complete"},
 		{"first set taken out", strings.Replace(two, "i=1", "i=3", 3), "fail", "set 1 is not complete"},
-		{"cv=fail", b.seal(one, 2, forms{cv: "fail"}), "fail", "was broken already in set 2"},
-		{"cv=none in set 2", b.seal(one, 2, forms{cv: "none"}), "fail", "cv= of set 2 is not pass"},
-		{"cv=pass in set 1", a.seal(plain, 1, forms{cv: "pass"}), "fail", "cv= of set 1 is not none"},
+		{"cv=fail", b.Seal(one, 2, arctest.Form{CV: "fail"}), "fail", "was broken already in set 2"},
+		{"cv=none in set 2", b.Seal(one, 2, arctest.Form{CV: "none"}), "fail", "cv= of set 2 is not pass"},
+		{"cv=pass in set 1", a.Seal(plain, 1, arctest.Form{CV: "pass"}), "fail", "cv= of set 1 is not none"},
 		{"cv= missing", strings.Replace(two, "cv=pass;", "", 1), "fail", "cv= of set 2 is not pass"},
 		{"a set twice", one[:strings.Index(one, "From:")] + one, "fail", "a set has two ARC-Seal fields"},
-		{"instance 0", a.seal(plain, 0, forms{}), "fail", "instance number is not between 1 and 50"},
-		{"instance 51", a.seal(plain, 51, forms{}), "fail", "instance number is not between 1 and 50"},
+		{"instance 0", a.Seal(plain, 0, arctest.Form{}), "fail", "instance number is not between 1 and 50"},
+		{"instance 51", a.Seal(plain, 51, arctest.Form{}), "fail", "instance number is not between 1 and 50"},
 		{"no instance", strings.Replace(one, "i=1; ", "", 3), "fail", "instance number is not between 1 and 50"},
 		{"results without instance", strings.Replace(one, "ARC-Authentication-Results: i=1;", "ARC-Authentication-Results:", 1), "fail", "instance number is not between 1 and 50"},
-		{"seal with h=", a.seal(plain, 1, forms{seal: " h=from;"}), "fail", "seal 1: has a tag h="},
-		{"message signature of a seal", b.seal(one, 2, forms{names: "from:arc-seal"}), "fail", "message signature 2: signs a seal"},
-		{"From is not signed", a.seal(plain, 1, forms{names: "to"}), "fail", "message signature 1: the From field is not signed"},
-		{"part of the body", a.seal(plain, 1, forms{message: " l=1;"}), "fail", "message signature 1: covers only a part of the body (l=)"},
-		{"expired", a.seal(plain, 1, forms{message: " x=1;"}), "fail", "message signature 1: signature expired on 1 January 1970"},
+		{"seal with h=", a.Seal(plain, 1, arctest.Form{Seal: " h=from;"}), "fail", "seal 1: has a tag h="},
+		{"message signature of a seal", b.Seal(one, 2, arctest.Form{Names: "from:arc-seal"}), "fail", "message signature 2: signs a seal"},
+		{"From is not signed", a.Seal(plain, 1, arctest.Form{Names: "to"}), "fail", "message signature 1: the From field is not signed"},
+		{"part of the body", a.Seal(plain, 1, arctest.Form{Message: " l=1;"}), "fail", "message signature 1: covers only a part of the body (l=)"},
+		{"expired", a.Seal(plain, 1, arctest.Form{Message: " x=1;"}), "fail", "message signature 1: signature expired on 1 January 1970"},
 		{"tag twice", strings.Replace(one, "cv=none;", "cv=none; cv=none;", 1), "fail", "tag cv= is given twice"},
 		{"results of set 1 changed", strings.Replace(two, "i=1; mx.one.test", "i=1; mx.evil.test", 1), "fail", "seal 1: signature did not verify"},
-		{"1,024 bits", weak.seal(plain, 1, forms{}), "pass", "i=1, sealed by weak.test"},
-		{"512 bits", short.seal(plain, 1, forms{}), "fail", "message signature 1: weak key: RSA of 512 bits is not accepted"},
+		{"1,024 bits", weak.Seal(plain, 1, arctest.Form{}), "pass", "i=1, sealed by weak.test"},
+		{"512 bits", short.Seal(plain, 1, arctest.Form{}), "fail", "message signature 1: weak key: RSA of 512 bits is not accepted"},
 		{"no key", strings.ReplaceAll(one, "d=one.test", "d=absent.test"), "fail", "message signature 1: there is no key at arc._domainkey.absent.test"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -126,8 +132,8 @@ const shortKey = "MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAKfDndhYi/leCzROWJO6NmPxqjO/Np
 func TestDNSTroubleIsTemporary(t *testing.T) {
 	for _, broken := range []string{"one.test", "two.test"} {
 		z := dnstest.New("")
-		one := newSealer(t, z, "one.test", 0).seal(plain, 1, forms{})
-		two := newSealer(t, z, "two.test", 0).seal(one, 2, forms{})
+		one := arctest.NewSealer(z, "one.test", 0).Seal(plain, 1, arctest.Form{})
+		two := arctest.NewSealer(z, "two.test", 0).Seal(one, 2, arctest.Form{})
 		z.SetFault("arc._domainkey."+broken, dnstest.ServFail)
 		if r := verify(t.Context(), z, two); r.Result != "temperror" {
 			t.Errorf("%s broken: got %s (%s), want temperror", broken, r.Result, r.Comment)
@@ -142,7 +148,7 @@ func TestDNSTroubleIsTemporary(t *testing.T) {
 
 func TestUnreadableMessageIsTemporary(t *testing.T) {
 	z := dnstest.New("")
-	header, _ := split(newSealer(t, z, "one.test", 0).seal(plain, 1, forms{}))
+	header, _ := arctest.Split(arctest.NewSealer(z, "one.test", 0).Seal(plain, 1, arctest.Form{}))
 	m := signature.NewMessage([]byte(header), func() io.Reader { return iotest.ErrReader(errors.New("disk is gone")) })
 	if r := Parse(m).Verify(t.Context(), z, now); r.Result != "temperror" {
 		t.Errorf("got %s (%s), want temperror", r.Result, r.Comment)
@@ -151,14 +157,14 @@ func TestUnreadableMessageIsTemporary(t *testing.T) {
 
 func TestOldestPass(t *testing.T) {
 	z := dnstest.New("")
-	s := newSealer(t, z, "one.test", 0)
+	s := arctest.NewSealer(z, "one.test", 0)
 	for changedBefore := range 4 { // 0: never
 		msg := plain
 		for i := 1; i <= 3; i++ {
 			if i == changedBefore {
 				msg += "changed\r\n"
 			}
-			msg = s.seal(msg, i, forms{})
+			msg = s.Seal(msg, i, arctest.Form{})
 		}
 		want := fmt.Sprint(changedBefore)
 		if changedBefore == 1 {
@@ -172,9 +178,9 @@ func TestOldestPass(t *testing.T) {
 
 func TestVouched(t *testing.T) {
 	z := dnstest.New("")
-	a, b := newSealer(t, z, "one.test", 0), newSealer(t, z, "Two.test", 0)
-	msg := a.seal(plain, 1, forms{reported: "dmarc=pass header.from=author.test"})
-	msg = b.seal(msg+"changed\r\n", 2, forms{reported: "arc=pass; dmarc=fail header.from=author.test"})
+	a, b := arctest.NewSealer(z, "one.test", 0), arctest.NewSealer(z, "Two.test", 0)
+	msg := a.Seal(plain, 1, arctest.Form{Results: "dmarc=pass header.from=author.test"})
+	msg = b.Seal(msg+"changed\r\n", 2, arctest.Form{Results: "arc=pass; dmarc=fail header.from=author.test"})
 	for _, tt := range []struct{ name, msg, trusted, want string }{
 		{"both", msg, "one.test two.test", "two.test arc=pass dmarc=fail; one.test dmarc=pass"},
 		{"the newest", msg, "two.test", "two.test arc=pass dmarc=fail"},
@@ -202,10 +208,10 @@ func TestVouched(t *testing.T) {
 // TestBounds counts what hostile chains cost: lookups, not time.
 func TestBounds(t *testing.T) {
 	z := dnstest.New("")
-	s := newSealer(t, z, "one.test", 0)
+	s := arctest.NewSealer(z, "one.test", 0)
 	msg := plain
 	for i := range MaxSets {
-		msg = s.seal(msg, i+1, forms{})
+		msg = s.Seal(msg, i+1, arctest.Form{})
 	}
 	if r := verify(t.Context(), z, msg); !r.Pass() {
 		t.Errorf("%d sets: got %s (%s)", MaxSets, r.Result, r.Comment)

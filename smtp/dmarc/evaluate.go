@@ -36,6 +36,7 @@ type Result struct {
 	Record          Record
 	Policy          Policy       // what Record asks for Author
 	Disposition     Policy       // what to do: None if it passed, milder than Policy in test mode
+	Override        Override     // why Disposition is milder than Policy, empty if it is not
 	Aligned         []Identifier // why it passed
 	Err             error        // the cause of a temperror, for our own log
 }
@@ -102,6 +103,7 @@ func (e *evaluation) run(ids []Identifier) error {
 	}
 	e.set("fail", fmt.Sprintf("p=%s of %s", r.Policy, r.PolicyDomain))
 	if r.Disposition != r.Policy {
+		r.Override = TestMode
 		r.Comment += ", in test mode"
 	}
 	r.Props = append(r.Props, mail.AuthProp{Type: "policy", Name: "dmarc", Value: string(r.Disposition)})

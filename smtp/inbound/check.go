@@ -12,6 +12,7 @@ import (
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/mail/verdict"
+	"github.com/mailstead/mailstead/smtp/arc"
 	"github.com/mailstead/mailstead/smtp/dmarc"
 )
 
@@ -32,6 +33,8 @@ type Mail struct {
 	Kept     []byte           // Header without what is not kept of it
 	Index    *message.Index   // of Kept and Body
 	Findings []Finding        // of the stages before
+
+	signed signed
 
 	// Known when all Checks have run: before Options.Final.
 	Evidence   *junk.Evidence
@@ -73,6 +76,8 @@ type Finding struct {
 	DMARC       []dmarc.Result     // of each author
 	Sealer      mail.Domain        // trusted by us, and vouching for the message by ARC
 	Err         error              // what went wrong on our side; for the log
+
+	chain arc.Result
 }
 
 // Action is what to do with a message, from mild to strict.

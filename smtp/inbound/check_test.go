@@ -69,10 +69,12 @@ func newMail(t testing.TB, addr, from, fields string) *Mail {
 		}},
 		Header: header,
 		Kept:   header,
-		Body:   func() io.Reader { return strings.NewReader("Hello\r\n") },
+		Body:   reads("Hello\r\n"),
 		Index:  indexer.Close(),
 	}
 }
+
+func reads(body string) func() io.Reader { return func() io.Reader { return strings.NewReader(body) } }
 
 func TestJudge(t *testing.T) {
 	for _, tt := range []struct {

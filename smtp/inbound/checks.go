@@ -92,10 +92,10 @@ func (s *Service) checkSPF(ctx context.Context, m *Mail) Finding {
 // checkDKIM verifies signatures; without one the body is not read again.
 func (s *Service) checkDKIM(ctx context.Context, m *Mail) Finding {
 	var f Finding
-	var body lazyReader
-	body.open = m.Body
-	for _, r := range dkim.Verify(ctx, s.opts.Resolver, m.Header, &body) {
+	signatures, _ := m.signatures()
+	for _, r := range signatures.Verify(ctx, s.opts.Resolver, s.opts.Now()) {
 		f.Results = append(f.Results, r.AuthResult)
+		f.Reasons = append(f.Reasons, weaknesses(r)...)
 		if r.Domain != "" {
 			f.Identifiers = append(f.Identifiers,
 				dmarc.Identifier{Method: dmarc.DKIM, Domain: r.Domain, Pass: r.Pass(), Pending: r.Result == "temperror"})
@@ -104,7 +104,35 @@ func (s *Service) checkDKIM(ctx context.Context, m *Mail) Finding {
 	return f
 }
 
-// checkDMARC asks what the authors' domains want, once SPF and DKIM are known.
+// weaknesses are what is odd about a signature that is good otherwise.
+func weaknesses(r dkim.Result) (reasons []mail.Reason) {
+	if r.Partial {
+		reasons = append(reasons, mail.Reason{Name: "dkim.partial", Score: 1,
+			Text: fmt.Sprintf("The signature of %s leaves the end of the message open (l=).", r.Domain)})
+	}
+	if r.Weak > 0 {
+		score := 0.0 // still in wide use
+		if !r.Pass() {
+			score = 0.5
+		}
+		reasons = append(reasons, mail.Reason{Name: "dkim.weak-key", Score: score,
+			Text: fmt.Sprintf("The signature of %s was made with a weak key of %d bits.", r.Domain, r.Weak)})
+	}
+	return reasons
+}
+
+// checkARC verifies the chain of forwarders, if there is one.
+func (s *Service) checkARC(ctx context.Context, m *Mail) Finding {
+	_, chain := m.signatures()
+	r := chain.Verify(ctx, s.opts.Resolver, s.opts.Now())
+	if r.Result == "none" {
+		return Finding{}
+	}
+	return Finding{Results: []mail.AuthResult{r.AuthResult}, chain: r}
+}
+
+// checkDMARC asks what the authors' domains want, once SPF, DKIM and ARC are
+// known.
 func (s *Service) checkDMARC(ctx context.Context, m *Mail) Finding {
 	domains, complete := dmarc.AuthorDomains(authors(m.Header))
 	if len(domains) == 0 {
@@ -115,15 +143,16 @@ func (s *Service) checkDMARC(ctx context.Context, m *Mail) Finding {
 	}
 	ids := m.identifiers()
 	var f Finding
-	results := make([]dmarc.Result, 0, len(domains))
 	for _, d := range domains {
 		r := dmarc.Evaluate(ctx, s.opts.Resolver, d, ids)
-		results = append(results, r)
+		if r.Result == "fail" {
+			s.overrule(ctx, m, &f, &r)
+		}
 		f.DMARC = append(f.DMARC, r)
 		f.Results = append(f.Results, r.AuthResult)
 		f.Err = errors.Join(f.Err, r.Err)
 	}
-	s.applyPolicy(&f, dmarc.Strictest(results))
+	s.applyPolicy(&f, dmarc.Strictest(f.DMARC))
 	if !complete && f.Action == Accept {
 		f.Action, f.Reason = Junk, "has authors that were not checked"
 	}

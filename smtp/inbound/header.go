@@ -3,26 +3,12 @@ package inbound
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/message"
 )
-
-// lazyReader opens a reader when it is first read from.
-type lazyReader struct {
-	open func() io.Reader
-	r    io.Reader
-}
-
-func (l *lazyReader) Read(p []byte) (int, error) {
-	if l.r == nil {
-		l.r = l.open()
-	}
-	return l.r.Read(p)
-}
 
 // withoutForgeries returns the header without what only we may write:
 // Authentication-Results in our name (RFC 8601 section 5), Return-Path, which

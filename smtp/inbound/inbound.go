@@ -67,6 +67,7 @@ type Options struct {
 	MaxHops      int             // Received fields; 0 is 100
 	Budget       time.Duration   // for the checks that run at once; 0 is 10 s
 	LenientDMARC bool            // p=reject files to \Junk
+	Trust        func() Trust    // who may overrule DMARC; nil: nobody
 	Checks       []Check         // run beside SPF and DKIM
 	Scorer       junk.Scorer     // nil: what the checks say is all
 	Final        []Check         // run last; they accept, or refuse for now
@@ -99,6 +100,9 @@ func New(opts Options) *Service {
 	if opts.Policies == nil {
 		opts.Policies = noPolicies{}
 	}
+	if opts.Trust == nil {
+		opts.Trust = func() Trust { return Trust{} }
+	}
 	if opts.Intake == nil {
 		opts.Intake = message.NewIntake("")
 	}
@@ -108,7 +112,7 @@ func New(opts Options) *Service {
 	s := &Service{opts: opts}
 	s.stages = [][]Check{
 		{{"loop", s.checkLoop}},
-		append([]Check{{"iprev", s.checkReverse}, {"spf", s.checkSPF}, {"dkim", s.checkDKIM}}, opts.Checks...),
+		append([]Check{{"iprev", s.checkReverse}, {"spf", s.checkSPF}, {"dkim", s.checkDKIM}, {"arc", s.checkARC}}, opts.Checks...),
 		{{"dmarc", s.checkDMARC}},
 	}
 	return s
