@@ -14,9 +14,15 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Whatever part of the last record a crash has left, all before it is there,
-// and the store goes on from there.
+// Whatever part of the last record a crash has left, at the end of the file or
+// with zeros behind it, all before it is there, and the store goes on from there.
 func TestRecoverTornTail(t *testing.T) {
+	for _, behind := range []int{0, 100, zeroAhead} {
+		t.Run(fmt.Sprint(behind, " zeros"), func(t *testing.T) { testRecoverTornTail(t, zeros[:behind]) })
+	}
+}
+
+func testRecoverTornTail(t *testing.T, behind []byte) {
 	t.Parallel()
 	dir := t.TempDir()
 	e := mustOpen(t, dir, quiet())
@@ -33,7 +39,7 @@ func TestRecoverTornTail(t *testing.T) {
 		opts := quiet()
 		opts.noSync = true // many rounds
 		name := filepath.Join(image, "log", "00000001.log")
-		if err := os.WriteFile(name, whole[:cut], 0o600); err != nil {
+		if err := os.WriteFile(name, append(slices.Clone(whole[:cut]), behind...), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		for _, later := range []string{"acct", "sys.db", "queue.db", filepath.Join("log", "00000002.log")} {
@@ -57,6 +63,45 @@ func TestRecoverTornTail(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("cut at %d of %d to %d", cut, before, after)
 		}
+	}
+}
+
+// A small group is followed by zeros, so that those after it need not make the
+// file longer; a large one is not. None of the zeros outlives the process.
+func TestZerosAhead(t *testing.T) {
+	dir := t.TempDir()
+	e := mustOpen(t, dir, quiet())
+	name := filepath.Join(dir, "log", "00000001.log")
+	size := func() int64 {
+		s, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Size()
+	}
+	mustAccept(t, e, "0", pattern(0, 1000), 1)
+	if got, want := size(), e.log.position().off()+zeroAhead; got != want {
+		t.Errorf("after a small message the file has %d octets, want %d", got, want)
+	}
+	before := size()
+	for i := 1; e.log.position().off()+3_000 < before; i++ {
+		mustAccept(t, e, fmt.Sprint(i), pattern(i, 1000), 1)
+		if size() != before {
+			t.Fatalf("message %d made the file longer: %d octets, before %d", i, size(), before)
+		}
+	}
+	mustAccept(t, e, "large", pattern(0, zeroBehind+1000), 1)
+	if got, want := size(), e.log.position().off(); got != want {
+		t.Errorf("after a large message the file has %d octets, want %d", got, want)
+	}
+	r := mustAccept(t, e, "last", "the last", 1)
+	end := e.log.position().off()
+	mustClose(t, e)
+	e = mustOpen(t, dir, quiet())
+	defer mustClose(t, e)
+	wantBody(t, e, r, "the last")
+	if size() != end {
+		t.Errorf("after the next start the segment has %d octets, want %d", size(), end)
 	}
 }
 
