@@ -12,7 +12,7 @@ export default defineConfig({
   base: '/',
   publicDir: here('public'),
   plugins: [svelte(), licenses()],
-  resolve: { alias: { $kit: here('src/kit'), $api: here('src/api') } },
+  resolve: { alias: { $kit: here('src/kit'), $api: here('src/api'), $junk: here('src/junk') } },
   build: {
     outDir: here('dist'),
     emptyOutDir: true,
