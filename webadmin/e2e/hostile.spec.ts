@@ -81,6 +81,8 @@ test('what others wrote is shown as text', async ({ page, server, offences }) =>
     '/admin/security/audit',
     '/account/',
     '/account/sessions',
+    '/admin/system/logs',
+    '/admin/system/storage',
   ];
   const { items } = await must(page, 'GET', '/traces?limit=50');
   const stories = (items as { id: string }[]).slice(0, 8).map((item) => `/admin/mail/message/${item.id}`);

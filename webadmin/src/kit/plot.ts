@@ -48,7 +48,7 @@ function make({ host, series, tones, height, format, onmove }: Wanted): uPlot {
       legend: { show: false },
       cursor: { points: { size: 6 }, drag: { x: false, y: false }, y: false },
       // The first and the last point have room for their dots, and one point alone has a span of time around it.
-      scales: { x: { range: (_u, min, max) => [min - series.step / 2, max + series.step / 2] }, y: { range: (_u, _min, max) => [0, Math.max(4, max * 1.08)] } },
+      scales: { x: { range: () => [(series.points[0]?.[0] ?? 0) - series.step / 2, (series.points.at(-1)?.[0] ?? 0) + series.step / 2] }, y: { range: (_u, _min, max) => [0, Math.max(4, max * 1.08)] } },
       axes: [
         { ...axis, grid: { show: false }, gap: 8, values: (_u, ticks) => ticks.map((tick) => label(tick, series.step * series.points.length)) },
         { ...axis, size: 44, gap: 8, space: 36, values: (_u, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? format(tick) : '')) },

@@ -6,13 +6,8 @@ type Alias = Schemas['Alias'];
 // kindOf says what an alias is: one address that leads to one other, or to many.
 export const kindOf = (alias: Alias): string => (alias.targets.length > 1 ? tn(alias.targets.length, 'Group of {n}', 'Group of {n}') : 'Alias');
 
-export interface TargetChange {
-  add: string[];
-  remove: string[];
-}
-
-// targetChange is what has to be done so that the targets become those wanted. Addresses are the same in any case.
-export function targetChange(now: string[], wanted: string[]): TargetChange {
-  const has = (list: string[], address: string) => list.some((other) => other.toLowerCase() === address.toLowerCase());
-  return { add: wanted.filter((address) => !has(now, address)), remove: now.filter((address) => !has(wanted, address)) };
+// sameTargets says whether an alias leads to the addresses wanted already. Addresses are the same in any case and order.
+export function sameTargets(now: string[], wanted: string[]): boolean {
+  const set = (list: string[]) => [...new Set(list.map((address) => address.toLowerCase()))].sort().join('\n');
+  return set(now) === set(wanted);
 }

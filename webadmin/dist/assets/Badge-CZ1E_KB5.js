@@ -1,1 +1,0 @@
-import{A as e,B as t,E as n,R as r,Z as i,d as a,nt as o,yt as s}from"./octagon-alert-Bk6kJLlN.js";var c=t(`<span><!></span>`);function l(t,l){let u=a(l,`state`,3,`none`);var d=c(),f=o(d);e(f,()=>l.children),s(d),i(()=>n(d,1,`badge ${u()??``}`,`svelte-1pg3llf`)),r(t,d)}export{l as t};
