@@ -148,6 +148,16 @@ func (c *Client) A(ctx context.Context, name string) ([]netip.Addr, bool, error)
 	return nil, v4.authentic && v6.authentic, v4.err
 }
 
+// IPv4 looks up IPv4 addresses alone.
+func (c *Client) IPv4(ctx context.Context, name string) ([]netip.Addr, error) {
+	q, err := newQuestion(name, dns.TypeA)
+	if err != nil {
+		return nil, err
+	}
+	l := c.follow(ctx, q)
+	return addresses(l.records), l.err
+}
+
 // MX looks up the mail exchangers.
 func (c *Client) MX(ctx context.Context, name string) ([]MX, bool, error) {
 	return collect(ctx, c, name, func(rr *dns.MX) (MX, bool) {

@@ -98,7 +98,7 @@ func (c *Client) query(ctx context.Context, q question) (*answer, error) {
 				c.first.Store(uint32(n))
 				return a, nil
 			}
-			c.opts.Logger.DebugContext(ctx, "dns query failed", "question", q.String(), "server", c.opts.Servers[n], "err", err)
+			c.opts.Logger.DebugContext(ctx, "dns query failed", "question", loggedName(ctx, q), "server", c.opts.Servers[n], "err", err)
 			last = fmt.Errorf("%v: %w", c.opts.Servers[n], err)
 			if ctx.Err() != nil {
 				return nil, ctx.Err()

@@ -36,6 +36,12 @@ func (z *Zones) A(ctx context.Context, name string) ([]netip.Addr, bool, error) 
 	return nil, a4 && a6, err
 }
 
+// IPv4 is for dns.IPv4.
+func (z *Zones) IPv4(ctx context.Context, name string) ([]netip.Addr, error) {
+	addrs, _, err := find(ctx, z, name, dns.TypeA, func(rr *dns.A) netip.Addr { return toAddr(rr.A).Unmap() })
+	return addrs, err
+}
+
 func toAddr(ip []byte) netip.Addr {
 	a, _ := netip.AddrFromSlice(ip)
 	return a
