@@ -78,7 +78,7 @@ const day = 24 * time.Hour
 // definitions is the registry of settings, in the order in which people see
 // them.
 func definitions() []definition {
-	return []definition{
+	return slices.Concat([]definition{
 		{name: string(Postmaster), kind: address,
 			doc: "Gets the mail for postmaster@ and abuse@ of every domain, unless there is an account or alias of that name. Empty: the domain's first account."},
 		{name: string(ServerAddresses), kind: words, check: checkAddresses,
@@ -105,6 +105,7 @@ func definitions() []definition {
 			doc: "Recipients of one message. RFC 5321 section 4.5.3.1.8 asks for at least 100."},
 		{name: string(InboundLenientDMARC), kind: boolean, initial: "false",
 			doc: "File mail to Junk where its author's domain asks to reject it (DMARC p=reject), instead of refusing it."},
+	}, doorDefinitions(), []definition{
 		{name: string(ARCTrustedSealers), kind: words, check: checkNames,
 			doc: "Domains of mailing lists and forwarders whose ARC seals are believed: if one says that a message was proved to be of its author, DMARC does not count against it. Empty: none."},
 		{name: string(DMARCTrustedForwarders), kind: words, check: checkForwarders,
@@ -141,7 +142,7 @@ func definitions() []definition {
 			doc: "Compress messages on the disk (zstd) where that saves a tenth."},
 		{name: string(TraceKeep), kind: duration, initial: "30d", min: int64(time.Hour), max: int64(365 * day),
 			doc: "How long the story of each message is kept."},
-	}
+	})
 }
 
 // Setting is a setting with its value, in the form in which people write it.

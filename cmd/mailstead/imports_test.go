@@ -31,10 +31,11 @@ var arrows = map[string][]string{
 	"mailbox/transfer":       {"mail", "mailbox"},
 	"delivery":               {"mail", "mailbox", "delivery"},
 	"smtp":                   {"mail", "mailbox", "delivery", "smtp"},
+	"smtp/dnsbl":             {"mail"},
 	"imap":                   {"mail", "mailbox", "delivery", "imap"},
 	"admin":                  {"mail", "mailbox", "delivery", "smtp", "imap", "admin", "webadmin"},
 	"admin/config":           {},
-	"admin/directory":        {"mail"},
+	"admin/directory":        {"mail", "smtp/dnsbl"},
 	"admin/metrics":          {},
 	"webadmin":               {},
 	"cmd":                    {"mail", "mailbox", "delivery", "smtp", "imap", "admin", "webadmin", "cmd"},
@@ -43,7 +44,7 @@ var arrows = map[string][]string{
 
 // doors lists the packages through which a heavy dependency is used.
 var doors = map[string][]string{
-	"go.etcd.io/bbolt":                 {"mailbox/store", "mail/trace", "admin/directory", "admin/metrics", "delivery/junk"},
+	"go.etcd.io/bbolt":                 {"mailbox/store", "mail/trace", "admin/directory", "admin/metrics", "delivery/junk", "smtp/inbound"},
 	"github.com/caddyserver/certmagic": {"admin/certs"},
 	"github.com/labstack/echo":         {"admin/api"},
 	"github.com/emersion/go-smtp":      {"smtp/smtpserver"},

@@ -37,6 +37,7 @@ import (
 	"github.com/mailstead/mailstead/mailbox"
 	"github.com/mailstead/mailstead/mailbox/store"
 	"github.com/mailstead/mailstead/smtp/dkim"
+	"github.com/mailstead/mailstead/smtp/dnsbl"
 	"github.com/mailstead/mailstead/smtp/inbound"
 	"github.com/mailstead/mailstead/smtp/outbound"
 	"github.com/mailstead/mailstead/smtp/queue"
@@ -111,6 +112,12 @@ type node struct {
 	keys      keyCache
 	limiter   *wire.Limiter
 	intake    *message.Intake
+	memory    *inbound.Memory
+	lists     *dnsbl.Lists
+	door      *inbound.Door
+
+	exemptNets atomic.Pointer[parsedNetworks]
+
 	errors    *checks.ErrorLog // of cfg.Log
 	wizard    *setup.Wizard
 	metrics   *metrics.Server
@@ -164,6 +171,9 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	n.queue = queue.New(n.engine, n.transport, n.queueOptions())
 	n.limiter = wire.NewLimiter(n.limits())
 	n.intake = message.NewIntake(n.path("spool"))
+	if err = n.openDoor(); err != nil {
+		return nil, err
+	}
 	cfg.Certs.Dir, cfg.Certs.Hostname, cfg.Certs.Logger = n.path("certs"), cfg.Hostname, cfg.Log
 	if n.certs, err = certs.New(cfg.Certs); err != nil {
 		return nil, err
@@ -201,6 +211,10 @@ func (n *node) close() error {
 	if n.junk != nil {
 		errs = append(errs, n.junk.Close())
 	}
+	if n.lists != nil {
+		n.lists.Close()
+	}
+	errs = append(errs, n.memory.Close())
 	if n.engine != nil {
 		errs = append(errs, n.engine.Close())
 	}
@@ -296,7 +310,7 @@ func (n *node) queueOptions() queue.Options {
 // inbound is the service of port 25.
 func (n *node) inbound() *inbound.Service {
 	return inbound.New(inbound.Options{
-		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, Intake: n.intake, Scorer: n.junk,
+		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, Intake: n.intake, Scorer: n.junk, Door: n.door,
 		LenientDMARC: n.directory.Bool(directory.InboundLenientDMARC), Logger: n.cfg.Log,
 		Trust: n.trust,
 	})

@@ -289,13 +289,14 @@ func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
 
 // PeekEarly waits for d and reports whether the peer has sent something
 // already: those who do before the greeting do not wait for replies (RFC 5321
-// section 3.1). The octet it takes is lost.
+// section 3.1). What it takes is lost; it takes more than an octet because what
+// nobody has read makes the system throw away the reply.
 func (c *Conn) PeekEarly(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return false
 	}
 	c.conn().SetReadDeadline(c.clip(time.Now().Add(d)))
-	var b [1]byte
+	var b [1024]byte
 	n, _ := c.conn().Read(b[:])
 	return n > 0
 }

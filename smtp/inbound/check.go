@@ -33,6 +33,8 @@ type Mail struct {
 	Kept     []byte           // Header without what is not kept of it
 	Index    *message.Index   // of Kept and Body
 	Findings []Finding        // of the stages before
+	visit    *visit           // nil without a Door
+	rulings  []Ruling         // of the door
 
 	signed signed
 

@@ -20,6 +20,9 @@ func (s *session) Data(ctx context.Context, body io.Reader) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if s.visit != nil && v.Action == Accept {
+		s.visit.took()
+	}
 	return "accepted as " + string(s.tx.id), nil
 }
 
@@ -46,7 +49,7 @@ func (s *session) data(ctx context.Context, body io.Reader) (Verdict, error) {
 	}
 	m := &Mail{
 		ID: s.tx.id, Client: s.client(), Envelope: s.tx.env, Header: header, Kept: kept, Index: indexer.Close(),
-		Body: func() io.Reader { return spool.From(rest) },
+		Body: func() io.Reader { return spool.From(rest) }, visit: s.visit, rulings: s.tx.rulings,
 	}
 	v := s.service.judge(ctx, m)
 	s.record(m, v)

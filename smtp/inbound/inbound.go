@@ -63,6 +63,7 @@ type Options struct {
 	Resolver  dns.Resolver
 	Deliverer Deliverer
 	Trace     *trace.Log // may be nil
+	Door      *Door      // nil: everybody may come in
 
 	MaxHops      int             // Received fields; 0 is 100
 	Budget       time.Duration   // for the checks that run at once; 0 is 10 s
@@ -109,6 +110,10 @@ func New(opts Options) *Service {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
+	if opts.Door != nil {
+		opts.Checks = append(opts.Door.checks(), opts.Checks...)
+		opts.Final = append([]Check{{"greylist", opts.Door.checkGreylist}}, opts.Final...)
+	}
 	s := &Service{opts: opts}
 	s.stages = [][]Check{
 		{{"loop", s.checkLoop}},
@@ -118,7 +123,16 @@ func New(opts Options) *Service {
 	return s
 }
 
-// Connect starts a session. Nobody is refused at this point.
-func (s *Service) Connect(_ context.Context, c *smtpserver.Conn) (smtpserver.Session, error) {
-	return &session{service: s, conn: c}, nil
+// Connect starts a session, if the door lets the client in.
+func (s *Service) Connect(ctx context.Context, c *smtpserver.Conn) (smtpserver.Session, error) {
+	door := s.opts.Door
+	if door == nil {
+		return &session{service: s, conn: c}, nil
+	}
+	v, not := door.enter(ctx, c, s.opts.Policies.AllowsClient(c.Remote.Addr()))
+	if not != nil {
+		s.turnAway(ctx, c, not)
+		return nil, not.Refusal
+	}
+	return &session{service: s, conn: c, visit: v}, nil
 }

@@ -15,6 +15,7 @@ import (
 type session struct {
 	service *Service
 	conn    *smtpserver.Conn
+	visit   *visit // nil without a Door
 	tx      *transaction
 }
 
@@ -23,6 +24,7 @@ type transaction struct {
 	id      trace.ID
 	start   time.Time
 	env     mail.Envelope
+	rulings []Ruling    // of the door, about the reverse-path
 	refused []mail.Path // recipients that were refused
 	status  mail.Status // of the last refusal
 	reason  string      // of the last refusal, or of Junk
@@ -37,18 +39,31 @@ func (s *session) Login(context.Context, sasl.Identity) error {
 	return mail.Errorf(mail.StatusPolicy, "log in on port 587 or 465")
 }
 
-// Mail starts a transaction.
-func (s *session) Mail(_ context.Context, env *mail.Envelope) error {
+// Mail starts a transaction, unless the door has something against it.
+func (s *session) Mail(ctx context.Context, env *mail.Envelope) error {
 	s.Reset()
 	o := &s.service.opts
 	now := o.Now()
 	s.tx = &transaction{id: trace.NewID(now, o.Rand), start: now, env: *env}
+	if s.visit == nil {
+		return nil
+	}
+	hello, _ := s.conn.Hello()
+	s.tx.rulings = s.visit.mail(ctx, hello, env)
+	for i := range s.tx.rulings {
+		r := &s.tx.rulings[i]
+		s.tx.events = append(s.tx.events, r.event(now))
+		if r.Refusal != nil {
+			return s.refuseSender(ctx, r)
+		}
+	}
 	return nil
 }
 
 // Rcpt adds a recipient that is ours and has room.
 func (s *session) Rcpt(ctx context.Context, r mail.Recipient) error {
-	if err := s.service.opts.Deliverer.CheckRecipient(ctx, r.Path, s.tx.env.Size); err != nil {
+	err := s.checkRecipient(ctx, r)
+	if err != nil {
 		s.tx.refuse(s.service.opts.Now(), r.Path, err)
 		s.service.opts.Logger.InfoContext(ctx, "recipient refused", "conn", s.conn.ID, "queue_id", s.tx.id,
 			"remote", s.conn.Remote, "mail_from", s.tx.env.ReversePath, "rcpt_to", r.Path, "status", mail.StatusOf(err), "err", err)
@@ -56,6 +71,23 @@ func (s *session) Rcpt(ctx context.Context, r mail.Recipient) error {
 	}
 	s.tx.env.Recipients = append(s.tx.env.Recipients, r)
 	return nil
+}
+
+// checkRecipient asks delivery, and the door about recipients that exist.
+func (s *session) checkRecipient(ctx context.Context, r mail.Recipient) error {
+	err := s.service.opts.Deliverer.CheckRecipient(ctx, r.Path, s.tx.env.Size)
+	if s.visit == nil {
+		return err
+	}
+	not := s.visit.asked(ctx, err)
+	if err == nil && not == nil {
+		not = s.visit.recipient(ctx, &s.tx.env, r.Path)
+	}
+	if not == nil {
+		return err
+	}
+	s.tx.events = append(s.tx.events, not.event(s.service.opts.Now()))
+	return not.Refusal
 }
 
 // Reset ends the transaction.
@@ -67,7 +99,12 @@ func (s *session) Reset() {
 }
 
 // Close ends the session.
-func (s *session) Close() { s.Reset() }
+func (s *session) Close() {
+	s.Reset()
+	if s.visit != nil {
+		s.visit.close()
+	}
+}
 
 // client is what the checks may know of the connection.
 func (s *session) client() Client {

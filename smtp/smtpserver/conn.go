@@ -1,6 +1,7 @@
 package smtpserver
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"net/netip"
@@ -57,6 +58,13 @@ func (c *Conn) Protocol() string {
 		name += "A"
 	}
 	return name
+}
+
+// TalksEarly waits for d, before the greeting, and reports whether the client
+// has sent something by then, which it may not (RFC 5321 section 3.1). What it
+// has sent is lost; such a client is sent away.
+func (c *Conn) TalksEarly(ctx context.Context, d time.Duration) bool {
+	return c.wire != nil && c.wire.PeekEarly(ctx, d)
 }
 
 // Dialogue returns the commands and replies since the last call, without

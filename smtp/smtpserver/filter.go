@@ -350,6 +350,11 @@ func (f *filter) learn(code int) error {
 		}
 	}
 	f.last = ""
+	if code == 421 { // the Session has had enough
+		f.over = true
+		f.Flush()
+		return net.ErrClosed
+	}
 	if code >= 400 {
 		return f.count()
 	}

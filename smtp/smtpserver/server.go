@@ -25,7 +25,7 @@ import (
 // through smtp.ReplyFor; a *mail.Error decides status, code and text.
 type Handler interface {
 	// Connect is asked before the greeting; an error is the greeting (554 or
-	// 421) and the end.
+	// 421) and the end. It may take its time, see Conn.TalksEarly.
 	Connect(ctx context.Context, c *Conn) (Session, error)
 }
 
@@ -35,7 +35,8 @@ type Handler interface {
 type Session interface {
 	// Login tells who has logged in; only on services with an Authenticator.
 	Login(ctx context.Context, id sasl.Identity) error
-	// Mail starts a transaction; env has no recipients yet.
+	// Mail starts a transaction; env has no recipients yet. A 421 of this method
+	// and those below ends the session.
 	Mail(ctx context.Context, env *mail.Envelope) error
 	// Rcpt adds a recipient, or refuses it.
 	Rcpt(ctx context.Context, r mail.Recipient) error
@@ -75,12 +76,10 @@ type Server struct {
 
 	MaxSize       int64 // octets of a message; 50 MiB if 0
 	MaxRecipients int   // of a transaction; 1,000 if 0 (RFC 5321 section 4.5.3.1.8: at least 100)
-	// Early is how long the greeting waits for clients that talk first.
-	Early   time.Duration
-	Limits  wire.Limits
-	Limiter *wire.Limiter // shared by services; nil: its own
-	Proxies []netip.Prefix
-	Logger  *slog.Logger
+	Limits        wire.Limits
+	Limiter       *wire.Limiter // shared by services; nil: its own
+	Proxies       []netip.Prefix
+	Logger        *slog.Logger
 }
 
 // Serve runs the service until ctx is done or l fails, and returns when all
@@ -140,10 +139,6 @@ type service struct {
 
 // serve runs one connection to its end.
 func (s *service) serve(ctx context.Context, wc *wire.Conn) {
-	if wc.PeekEarly(ctx, s.Early) {
-		io.WriteString(wc, smtp.Reply{Code: 554, Status: mail.Status{Class: 5, Subject: 5, Detail: 1}, Text: "you talked before the greeting"}.String())
-		return
-	}
 	c := &Conn{ID: newConnID(), Remote: wc.Remote(), Local: wc.Local(), Start: time.Now(), wire: wc}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // what is under way may end in the grace time
 	defer cancel()
