@@ -35,7 +35,7 @@ type Event struct {
 	Data  any    // as JSON
 
 	domains []mail.Domain // of whose admins it may be seen, too
-	account uint32        // of a job: who began it
+	owner   string        // of a job: who began it
 }
 
 // hub keeps the last events and wakes those who wait for more. Whoever
@@ -161,7 +161,7 @@ func (s *Stream) sees(e *Event) bool {
 	}
 	switch e.Topic {
 	case TopicJobs:
-		return s.who.Account != 0 && e.account == s.who.Account || s.who.May(ChangeSystem)
+		return e.owner == s.who.owner() || s.who.May(ChangeSystem)
 	case TopicTraces, TopicQueue:
 		return s.who.May(SeeFlow) && (s.who.allDomains() || slices.ContainsFunc(e.domains, s.who.sees))
 	case TopicChecks:

@@ -28,7 +28,7 @@ func TestEventsAreForSome(t *testing.T) {
 		{"trace of b.test", Event{Topic: TopicTraces, domains: []mail.Domain{"b.test"}}, []Principal{owner, support}},
 		{"size of the queue", Event{Topic: TopicQueue}, []Principal{owner, support}},
 		{"check", Event{Topic: TopicChecks}, []Principal{owner, support}},
-		{"job of the user", Event{Topic: TopicJobs, account: 4}, []Principal{owner, user}},
+		{"job of the user", Event{Topic: TopicJobs, owner: user.owner()}, []Principal{owner, user}},
 		{"job of nobody", Event{Topic: TopicJobs}, []Principal{owner}},
 	} {
 		for _, p := range []Principal{owner, chief, support, user} {
@@ -135,6 +135,35 @@ func TestJobs(t *testing.T) {
 		a.jobs.group.Wait()
 		if j, err = a.Job(ctx, j.ID); err != nil || j.State != JobFailed {
 			t.Errorf("stopped: %+v, %v", j, err)
+		}
+	})
+}
+
+// Jobs of a key are not those of another, nor of who has the data folder.
+func TestJobsHaveOwners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := New(Options{})
+		people := map[string]Principal{
+			"a key":              {Kind: KindKey, KeyID: "a", Role: directory.RoleSupport},
+			"another key":        {Kind: KindKey, KeyID: "b", Role: directory.RoleSupport},
+			"a person":           {Kind: KindUser, Account: 7, Role: directory.RoleUser},
+			"the first run":      {Kind: KindSetup, Role: directory.RoleSupport},
+			"a person elsewhere": {Kind: KindUser, Account: 8, Role: directory.RoleUser, SessionID: "x"},
+		}
+		for who, p := range people {
+			j, err := a.start(p, "test", func(context.Context, *Progress) (any, error) { return nil, nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.jobs.group.Wait()
+			for asks, other := range people {
+				_, err := a.Job(WithPrincipal(t.Context(), other), j.ID)
+				s := Stream{who: other, topics: Topics()}
+				sees := s.sees(&Event{Topic: TopicJobs, owner: p.owner()})
+				if (err == nil) != (who == asks) || sees != (who == asks) {
+					t.Errorf("%s asks for the job of %s: %v, sees its events: %v", asks, who, err, sees)
+				}
+			}
 		}
 	})
 }

@@ -44,7 +44,8 @@ type Job struct {
 // job is a Job with who began it.
 type job struct {
 	Job
-	account uint32
+	account uint32 // of a person; 0 for others
+	owner   string
 	told    time.Time
 }
 
@@ -98,7 +99,7 @@ func (p *Progress) change(fn func(*job)) {
 	view := p.job.view()
 	js.mu.Unlock()
 	if tell {
-		p.admin.hub.publish(Event{Topic: TopicJobs, Name: "job.changed", Data: view, account: p.job.account})
+		p.admin.hub.publish(Event{Topic: TopicJobs, Name: "job.changed", Data: view, owner: p.job.owner})
 	}
 }
 
@@ -123,7 +124,7 @@ func (a *Admin) start(p Principal, kind string, run func(ctx context.Context, p 
 		js.mu.Unlock()
 		return Job{}, &directory.Problem{Kind: ErrUnavailable, Text: "too much is under way; try again in a while"}
 	}
-	j := &job{Job: Job{ID: rand.Text(), Kind: kind, State: JobRunning, Log: []string{}, Started: a.opts.Now().UTC()}, account: p.Account}
+	j := &job{Job: Job{ID: rand.Text(), Kind: kind, State: JobRunning, Log: []string{}, Started: a.opts.Now().UTC()}, account: p.Account, owner: p.owner()}
 	js.list = append(js.list, j)
 	if len(js.list) > maxJobs {
 		i := slices.IndexFunc(js.list, func(j *job) bool { return j.State != JobRunning })
@@ -158,7 +159,7 @@ func (a *Admin) Job(ctx context.Context, id string) (Job, error) {
 	a.jobs.mu.Lock()
 	defer a.jobs.mu.Unlock()
 	for _, j := range a.jobs.list {
-		if j.ID == id && (j.account == p.Account || p.May(ChangeSystem)) {
+		if j.ID == id && (j.owner == p.owner() || p.May(ChangeSystem)) {
 			return j.view(), nil
 		}
 	}

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -124,6 +125,18 @@ func (p Principal) SudoUntil() time.Time {
 		return time.Time{}
 	}
 	return p.session.Sudo
+}
+
+// owner is whose something is that a principal begins: that of a person, in
+// whichever browser, of one key, or of those who have the data folder.
+func (p Principal) owner() string {
+	switch p.Kind {
+	case KindUser:
+		return fmt.Sprint("account ", p.Account)
+	case KindKey:
+		return "key " + p.KeyID
+	}
+	return string(p.Kind)
 }
 
 // actor is the principal in the audit log.

@@ -126,7 +126,11 @@ func describeGroup(c *queue.Cause) QueueGroup {
 // ChangeQueue does something with mail in the queue, and returns how many
 // messages have changed.
 func (a *Admin) ChangeQueue(ctx context.Context, do QueueAction, which QueueSelection) (int, error) {
-	if _, err := authorize(ctx, ActOnQueue); err != nil {
+	may := authorize
+	if do == Reroute { // who sits at somebody's desk must not send mail to a server of theirs
+		may = authorizeSudo
+	}
+	if _, err := may(ctx, ActOnQueue); err != nil {
 		return 0, err
 	}
 	change := map[QueueAction]func(context.Context, queue.Selection) ([]queue.ID, error){

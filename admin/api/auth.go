@@ -57,7 +57,7 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 		ctx = context.WithValue(ctx, clientKey{}, from)
 		p, err := s.principal(ctx, r, from)
 		if err != nil {
-			return err
+			return s.refused(c, from, err)
 		}
 		if p.Kind != "" {
 			ctx = admin.WithPrincipal(ctx, p)
@@ -104,6 +104,19 @@ func (s *Server) principal(ctx context.Context, r *http.Request, from client) (a
 		return admin.Principal{}, err
 	}
 	return admin.SignedIn(session, acct, in.Sudo(session)), nil
+}
+
+// refused counts a key that is no good among the requests of nobody, by the
+// network it came from: to try keys is not free. One that is good is never
+// refused because of others.
+func (s *Server) refused(c echo.Context, from client, err error) error {
+	if s.opts.NoLimits || !errors.Is(err, directory.ErrKey) {
+		return err
+	}
+	if limited := s.take(c, "net "+netOf(from.Remote), anonymousPerMinute); limited != nil {
+		return limited
+	}
+	return err
 }
 
 // cookie is one to set; life 0 ends with the browser, and a negative one takes

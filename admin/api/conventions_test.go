@@ -176,3 +176,93 @@ func TestEvents(t *testing.T) {
 		t.Errorf("nobody: %+v", r)
 	}
 }
+
+// What one principal asks for does not push out the answers of another, and
+// all of them together are bounded.
+func TestIdempotencyKeyBounds(t *testing.T) {
+	var now time.Time
+	a := newAnswers(func() time.Time { return now })
+	ask := func(who, key string, octets int) (mine bool) {
+		t.Helper()
+		k, mine := a.begin(who, key, [32]byte{})
+		if mine {
+			k.status, k.body = 201, make([]byte, octets)
+			a.end(who, key, k)
+		}
+		return mine
+	}
+	ask("ana", "1", 10)
+	for i := range 3 * maxAnswers {
+		ask("bo", fmt.Sprint(i), 10)
+	}
+	if ask("ana", "1", 10) {
+		t.Error("the answer to ana is gone")
+	}
+	if own := a.by["bo"]; len(own.by) != maxAnswers || len(own.age) != maxAnswers || own.size != 10*maxAnswers || ask("bo", "599", 10) {
+		t.Errorf("bo has %d answers, want the last %d", len(a.by["bo"].by), maxAnswers)
+	}
+	for who := range 3 * maxAll / (100 * maxKept) {
+		for i := range 100 {
+			ask(fmt.Sprint("key ", who), fmt.Sprint(i), maxKept)
+		}
+	}
+	if a.size > maxAll || a.size < maxAll/2 || ask("ana", "1", 10) {
+		t.Errorf("%d octets are kept, want at most %d with the small one of ana", a.size, maxAll)
+	}
+	// One that failed is made again, and counts once.
+	k, _ := a.begin("cy", "1", [32]byte{})
+	a.end("cy", "1", k)
+	if !ask("cy", "1", 5) || len(a.by["cy"].age) != 1 || a.by["cy"].size != 5 {
+		t.Errorf("after a failure: %+v", a.by["cy"])
+	}
+	now = now.Add(2 * keepAnswers)
+	if !ask("ana", "1", 7) || len(a.by) != 1 || a.size != 7 {
+		t.Errorf("two days later %d principals keep %d octets", len(a.by), a.size)
+	}
+}
+
+// A refused key counts among the requests of its network.
+func TestRefusedKeysAreLimited(t *testing.T) {
+	w := newWorld(t)
+	good := w.do(attempt{as: "owner@a.test", method: "POST", path: "/api-keys", body: `{"label":"x","role":"support"}`}).field(t, "key")
+	ask := func(key, remote string) result {
+		return w.do(attempt{method: "GET", path: "/queue", header: map[string]string{"remote": remote, "Authorization": "Bearer " + key}})
+	}
+	for i := range anonymousPerMinute {
+		if r := ask("mailstead_no_such", "192.0.2.9:1"); r.code != 401 || r.problem(t).Code != "key" {
+			t.Fatalf("attempt %d: %+v", i, r)
+		}
+	}
+	if r := ask("mailstead_no_such", "192.0.2.9:1"); r.code != 429 || r.header.Get("Retry-After") == "" {
+		t.Errorf("after %d: %+v", anonymousPerMinute, r)
+	}
+	if r := ask(good, "192.0.2.9:1"); r.code != 200 {
+		t.Errorf("a good key of the same network: %+v", r)
+	}
+	if r := ask("mailstead_no_such", "192.0.2.10:1"); r.code != 401 {
+		t.Errorf("another network: %+v", r)
+	}
+}
+
+// Whoever sits at the desk of an admin must not send mail by a server of theirs.
+func TestRerouteAsksForProof(t *testing.T) {
+	w := newWorld(t)
+	w.enqueue("user@a.test", "x@far.example")
+	owner := w.signIn("owner@a.test")
+	w.tokens["owner@a.test"] = owner
+	w.late.Add(int64(11 * time.Minute)) // the proof of the sign-in is over
+	reroute := attempt{as: "owner@a.test", method: "POST", path: "/queue:reroute", body: `{"filter":{},"to":"relay.example:587"}`}
+	if r := w.do(reroute); r.code != 403 || r.problem(t).Code != "reauth-required" {
+		t.Errorf("without: %+v", r)
+	}
+	if r := w.do(attempt{as: "owner@a.test", method: "POST", path: "/queue:hold", body: `{"filter":{}}`}); r.code != 200 {
+		t.Errorf("hold: %+v", r)
+	}
+	proof := attempt{as: "owner@a.test", method: "POST", path: "/session:reauth", body: fmt.Sprintf(`{"password":%q}`, password)}
+	if r := w.do(proof); r.code != 200 {
+		t.Fatalf("proof: %+v", r)
+	}
+	if r := w.do(reroute); r.code != 200 {
+		t.Errorf("with: %+v", r)
+	}
+}

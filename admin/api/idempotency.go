@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +19,8 @@ import (
 // some have secrets that are shown once.
 const (
 	keepAnswers  = 24 * time.Hour
-	maxAnswers   = 1000
+	maxAnswers   = 200      // of one principal: nobody pushes out those of others
+	maxAll       = 16 << 20 // octets of all; then whoever keeps most loses the oldest
 	maxKept      = 64 << 10 // of one answer
 	maxKeyLength = 200
 )
@@ -33,34 +35,95 @@ type kept struct {
 	body    []byte
 }
 
-// answers are those that can be repeated, by who asked and their key.
+// answers are those that can be repeated, by who asked.
 type answers struct {
-	mu  sync.Mutex
-	now func() time.Time
-	by  map[string]*kept
-	age []string // keys, the oldest first
+	mu   sync.Mutex
+	now  func() time.Time
+	by   map[string]*ownAnswers
+	size int // octets of all bodies
 }
 
-func newAnswers(now func() time.Time) *answers { return &answers{now: now, by: map[string]*kept{}} }
+// ownAnswers are those of one principal, by their key.
+type ownAnswers struct {
+	by   map[string]*kept
+	age  []string // keys, the oldest first
+	size int      // octets of bodies
+}
 
-// begin returns the answer under a key, and whether it is yet to be made by
-// who called.
-func (a *answers) begin(key string, request [sha256.Size]byte) (*kept, bool) {
+func newAnswers(now func() time.Time) *answers {
+	return &answers{now: now, by: map[string]*ownAnswers{}}
+}
+
+// begin returns the answer that a principal has under a key, and whether it is
+// yet to be made by who called.
+func (a *answers) begin(who, key string, request [sha256.Size]byte) (*kept, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	now := a.now()
-	for len(a.age) > 0 && (len(a.age) >= maxAnswers || now.Sub(a.by[a.age[0]].at) > keepAnswers) {
-		delete(a.by, a.age[0])
-		a.age = a.age[1:]
+	a.expire()
+	own := a.by[who]
+	if own == nil {
+		own = &ownAnswers{by: map[string]*kept{}}
+		a.by[who] = own
 	}
-	if k := a.by[key]; k != nil && k.answered() != unusable {
-		return k, false
-	} else if k == nil {
-		a.age = append(a.age, key)
+	if k := own.by[key]; k != nil {
+		if k.answered() != unusable {
+			return k, false
+		}
+		a.drop(who, key)
 	}
-	k := &kept{request: request, at: now, done: make(chan struct{})}
-	a.by[key] = k
+	for len(own.age) >= maxAnswers {
+		a.drop(who, own.age[0])
+	}
+	k := &kept{request: request, at: a.now(), done: make(chan struct{})}
+	own.by[key], own.age = k, append(own.age, key)
+	a.by[who] = own // dropping the last has taken it away
 	return k, true
+}
+
+// end gives an answer to those who wait for it, and to those who come later.
+func (a *answers) end(who, key string, k *kept) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(k.done)
+	own := a.by[who]
+	if own == nil || own.by[key] != k {
+		return // was dropped meanwhile
+	}
+	own.size += len(k.body)
+	a.size += len(k.body)
+	for a.size > maxAll {
+		most := ""
+		for other, o := range a.by {
+			if most == "" || o.size > a.by[most].size {
+				most = other
+			}
+		}
+		a.drop(most, a.by[most].age[0])
+	}
+}
+
+// expire drops what is old.
+func (a *answers) expire() {
+	now := a.now()
+	for who, own := range a.by {
+		for len(own.age) > 0 && now.Sub(own.by[own.age[0]].at) > keepAnswers {
+			a.drop(who, own.age[0])
+		}
+	}
+}
+
+// drop forgets an answer; whoever waits for it still gets it.
+func (a *answers) drop(who, key string) {
+	own := a.by[who]
+	if k := own.by[key]; k.answered() != pending {
+		own.size -= len(k.body)
+		a.size -= len(k.body)
+	}
+	delete(own.by, key)
+	own.age = slices.DeleteFunc(own.age, func(k string) bool { return k == key })
+	if len(own.age) == 0 {
+		delete(a.by, who)
+	}
 }
 
 // States of a kept answer.
@@ -98,11 +161,12 @@ func (s *Server) once(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		k, mine := s.answers.begin(limitKey(r.Context())+"\x00"+key, sum)
+		who := limitKey(r.Context())
+		k, mine := s.answers.begin(who, key, sum)
 		if !mine {
 			return repeat(r.Context(), c, k, sum)
 		}
-		defer close(k.done)
+		defer s.answers.end(who, key, k)
 		tee := &teeWriter{ResponseWriter: c.Response().Writer}
 		c.Response().Writer = tee
 		if err := next(c); err != nil {

@@ -17,7 +17,7 @@ func (s *Server) metrics(c echo.Context) error {
 	if !from.Remote.IsLoopback() || r.Header.Get("Authorization") != "" {
 		p, err := s.principal(r.Context(), r, from)
 		if err != nil {
-			return err
+			return s.refused(c, from, err)
 		}
 		if p.Kind != admin.KindKey || !p.May(admin.SeeMetrics) {
 			return problem(http.StatusUnauthorized, "key", "send an API key whose scopes have metrics")

@@ -107,14 +107,23 @@ func (s *Server) limit(next echo.HandlerFunc) echo.HandlerFunc {
 		if admin.PrincipalOf(ctx).Kind == "" {
 			most = anonymousPerMinute
 		}
-		left, wait := s.limiters.take(limitKey(ctx), most)
-		h := c.Response().Header()
-		h.Set("RateLimit-Policy", fmt.Sprintf(`"default";q=%d;w=%d`, most, int(limitWindow.Seconds())))
-		h.Set("RateLimit", fmt.Sprintf(`"default";r=%d;t=%d`, left, int(max(wait, time.Second).Seconds())))
-		if wait > 0 {
-			h.Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
-			return problem(http.StatusTooManyRequests, "rate-limited", fmt.Sprintf("too many requests; try again in %v", wait))
+		if err := s.take(c, limitKey(ctx), most); err != nil {
+			return err
 		}
 		return next(c)
 	}
+}
+
+// take counts a request, and says so in the answer's header. It refuses the
+// request if there were too many.
+func (s *Server) take(c echo.Context, key string, most int) error {
+	left, wait := s.limiters.take(key, most)
+	h := c.Response().Header()
+	h.Set("RateLimit-Policy", fmt.Sprintf(`"default";q=%d;w=%d`, most, int(limitWindow.Seconds())))
+	h.Set("RateLimit", fmt.Sprintf(`"default";r=%d;t=%d`, left, int(max(wait, time.Second).Seconds())))
+	if wait > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
+		return problem(http.StatusTooManyRequests, "rate-limited", fmt.Sprintf("too many requests; try again in %v", wait))
+	}
+	return nil
 }

@@ -28,11 +28,12 @@ type offer struct {
 	expires time.Time
 }
 
-// offers are those that are open, in memory: they do not outlive a restart.
+// offers are those that are open, in memory: they do not outlive a restart,
+// and a password goes with its offer.
 type offers struct {
 	mu    sync.Mutex
 	open  map[string]offer
-	order []string
+	order []string // names, the oldest first; some are closed
 }
 
 // Offer makes a page for a device and returns its address, which is a secret.
@@ -43,22 +44,44 @@ func (s *Service) Offer(p Person, label string) (url string, expires time.Time, 
 	}
 	name := base64.RawURLEncoding.EncodeToString(token)
 	expires = s.now().Add(offerLasts)
-	s.offers.put(name, offer{p, label, expires})
+	s.offers.put(name, offer{p, label, expires}, s.now())
+	// Nobody may come to look at it: then it goes by itself.
+	time.AfterFunc(offerLasts, func() { s.offers.sweep(s.now()) })
 	return s.web() + offerPath + name, expires, nil
 }
 
-func (o *offers) put(name string, new offer) {
+func (o *offers) put(name string, new offer, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.open == nil {
 		o.open = map[string]offer{}
 	}
+	o.forget(now)
 	for len(o.order) >= maxOffers {
 		delete(o.open, o.order[0])
 		o.order = o.order[1:]
 	}
 	o.open[name] = new
 	o.order = append(o.order, name)
+}
+
+// sweep removes what is over.
+func (o *offers) sweep(now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.forget(now)
+}
+
+// forget is sweep with the lock held. All offers last equally long, so that the
+// oldest end first.
+func (o *offers) forget(now time.Time) {
+	for len(o.order) > 0 {
+		if first, ok := o.open[o.order[0]]; ok && now.Before(first.expires) {
+			return
+		}
+		delete(o.open, o.order[0])
+		o.order = o.order[1:]
+	}
 }
 
 // get returns an offer that is open; take also closes it.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/smallstep/pkcs7"
@@ -84,6 +85,36 @@ func TestOffer(t *testing.T) {
 		}
 		if w := ask(s, "GET", first, ""); w.Code != http.StatusNotFound || len(s.offers.open) != maxOffers {
 			t.Errorf("status %d, %d are open", w.Code, len(s.offers.open))
+		}
+	})
+}
+
+// An offer that nobody looks at goes in time, and its password with it.
+func TestOfferEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := testService(func(o *Options) { o.Now = nil })
+		person := Person{Address: mail.Path{Local: "ana", Domain: "example.org"}, Password: "abcd-efgh-ijkl-mnop"}
+		offer := func() string {
+			t.Helper()
+			url, _, err := s.Offer(person, "phone")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return url
+		}
+		taken := offer()
+		time.Sleep(offerLasts / 2)
+		offer()
+		ask(s, "POST", taken, "")
+		time.Sleep(offerLasts / 2)
+		synctest.Wait()
+		if len(s.offers.open) != 1 || len(s.offers.order) != 1 {
+			t.Errorf("after ten minutes %d are open of %d, want the later one", len(s.offers.open), len(s.offers.order))
+		}
+		time.Sleep(offerLasts / 2)
+		synctest.Wait()
+		if len(s.offers.open) != 0 || len(s.offers.order) != 0 {
+			t.Errorf("at the end %d are open of %d", len(s.offers.open), len(s.offers.order))
 		}
 	})
 }
