@@ -22,18 +22,15 @@ func (a *Admin) Accounts(ctx context.Context, f AccountFilter) (Page[Account], e
 	if err != nil {
 		return Page[Account]{}, err
 	}
-	rows := slices.DeleteFunc(a.opts.Directory.Accounts(), func(acct directory.Account) bool {
-		return !in(acct.Address) || !contains(f.Query, acct.Address.Display(), acct.Name) ||
-			f.State != "" && (f.State == "suspended") != acct.Suspended || f.Role != "" && f.Role != string(acct.Role)
-	})
-	aliases := a.aliasesByTarget()
-	return paginate(rows, func(acct directory.Account) string { return order(acct.Address) }, f.Paging, func(acct directory.Account) Account {
-		return describeAccount(acct, aliases)
-	})
+	match := func(acct *directory.Account) bool {
+		return contains(f.Query, acct.Address.Display(), acct.Name) &&
+			(f.State == "" || (f.State == "suspended") == acct.Suspended) && (f.Role == "" || f.Role == string(acct.Role))
+	}
+	if f.Query == "" && f.State == "" && f.Role == "" {
+		match = nil
+	}
+	return paginate(a.opts.Directory.AccountRows(in), match, f.Paging, a.describeAccount)
 }
-
-// order is the order of addresses in lists: that of the directory.
-func order(p mail.Path) string { return string(p.Domain) + "\x00" + strings.ToLower(p.Local) }
 
 // contains reports whether one of some texts has a part, in any case.
 func contains(part string, texts ...string) bool {
@@ -41,11 +38,11 @@ func contains(part string, texts ...string) bool {
 	return part == "" || slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(strings.ToLower(t), part) })
 }
 
-// inDomain returns what tells addresses of a domain from others; "" is all
-// that a principal sees.
-func (a *Admin) inDomain(p Principal, domain string) (func(mail.Path) bool, error) {
+// inDomain are the domains that a list is about: the one that was named, or
+// those that a principal sees; nil is all.
+func (a *Admin) inDomain(p Principal, domain string) ([]mail.Domain, error) {
 	if domain == "" {
-		return func(addr mail.Path) bool { return p.sees(addr.Domain) }, nil
+		return p.domains(), nil
 	}
 	d, err := a.findDomain(domain)
 	if err != nil {
@@ -54,7 +51,7 @@ func (a *Admin) inDomain(p Principal, domain string) (func(mail.Path) bool, erro
 	if !p.sees(d.Name) {
 		return nil, directory.NoDomain(d.Name)
 	}
-	return func(addr mail.Path) bool { return addr.Domain == d.Name }, nil
+	return []mail.Domain{d.Name}, nil
 }
 
 // Account returns one account with what it uses.
@@ -63,7 +60,7 @@ func (a *Admin) Account(ctx context.Context, address string) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	view := describeAccount(acct, a.aliasesByTarget())
+	view := a.describeAccount(acct)
 	view.Usage, err = a.usage(ctx, mailbox.AccountID(acct.ID))
 	return view, err
 }
@@ -187,7 +184,7 @@ func (a *Admin) AddAccount(ctx context.Context, n NewAccount) (Account, error) {
 		undo := d.RemoveAccount(context.WithoutCancel(ctx), Actor(ctx), acct.ID)
 		return Account{}, errors.Join(fmt.Errorf("make the mailboxes of %s: %w", p, err), undo)
 	}
-	return describeAccount(acct, nil), nil
+	return a.describeAccount(acct), nil
 }
 
 // blame is the field that is wrong if the directory does not take an account:
@@ -250,7 +247,7 @@ func (a *Admin) SetAccount(ctx context.Context, address string, ch AccountChange
 			return Account{}, fmt.Errorf("set quota of %s: %w; set it again", acct.Address, err)
 		}
 	}
-	return describeAccount(acct, a.aliasesByTarget()), nil
+	return a.describeAccount(acct), nil
 }
 
 // parse reads what somebody has typed.
@@ -331,20 +328,9 @@ func (a *Admin) RemoveAccount(ctx context.Context, address string) error {
 	return nil
 }
 
-// aliasesByTarget returns aliases by the key of what they lead to.
-func (a *Admin) aliasesByTarget() map[string][]string {
-	by := map[string][]string{}
-	for _, al := range a.opts.Directory.Aliases() {
-		for _, t := range al.Targets {
-			by[t.Key()] = append(by[t.Key()], al.Address.String())
-		}
-	}
-	return by
-}
-
-func describeAccount(acct directory.Account, aliases map[string][]string) Account {
+func (a *Admin) describeAccount(acct directory.Account) Account {
 	view := Account{ID: acct.ID, Address: acct.Address.String(), Name: acct.Name, Suspended: acct.Suspended,
-		QuotaBytes: acct.QuotaBytes, QuotaMessages: acct.QuotaMessages, Created: acct.Created, Aliases: slices.Clone(aliases[acct.Address.Key()]),
+		QuotaBytes: acct.QuotaBytes, QuotaMessages: acct.QuotaMessages, Created: acct.Created, Aliases: pathTexts(a.opts.Directory.AliasesTo(acct.Address)),
 		Role: string(acct.Role), Forward: pathTexts(acct.Forward), KeepCopy: acct.KeepCopy, AppPasswordsOnly: acct.AppPasswordsOnly}
 	for _, d := range acct.Domains {
 		view.Domains = append(view.Domains, string(d))

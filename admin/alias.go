@@ -18,10 +18,13 @@ func (a *Admin) Aliases(ctx context.Context, f AliasFilter) (Page[Alias], error)
 	if err != nil {
 		return Page[Alias]{}, err
 	}
-	rows := slices.DeleteFunc(a.opts.Directory.Aliases(), func(al directory.Alias) bool {
-		return !in(al.Address) || !contains(f.Query, al.Address.Display()) && !slices.ContainsFunc(al.Targets, func(t mail.Path) bool { return contains(f.Query, t.Display()) })
-	})
-	return paginate(rows, func(al directory.Alias) string { return order(al.Address) }, f.Paging, describeAlias)
+	match := func(al *directory.Alias) bool {
+		return contains(f.Query, al.Address.Display()) || slices.ContainsFunc(al.Targets, func(t mail.Path) bool { return contains(f.Query, t.Display()) })
+	}
+	if f.Query == "" {
+		match = nil
+	}
+	return paginate(a.opts.Directory.AliasRows(in), match, f.Paging, describeAlias)
 }
 
 // Alias returns one alias.

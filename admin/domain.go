@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"slices"
 
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail"
@@ -18,17 +17,17 @@ func (a *Admin) Domains(ctx context.Context, f DomainFilter) (Page[Domain], erro
 	if err != nil {
 		return Page[Domain]{}, err
 	}
-	rows := slices.DeleteFunc(a.opts.Directory.Domains(), func(d directory.Domain) bool {
-		return !p.sees(d.Name) || !contains(f.Query, string(d.Name), d.Name.Unicode())
-	})
-	n := a.countAddresses()
-	page, err := paginate(rows, func(d directory.Domain) string { return string(d.Name) }, f.Paging, func(d directory.Domain) directory.Domain { return d })
+	match := func(d *directory.Domain) bool { return contains(f.Query, string(d.Name), d.Name.Unicode()) }
+	if f.Query == "" {
+		match = nil
+	}
+	page, err := paginate(a.opts.Directory.DomainRows(p.domains()), match, f.Paging, func(d directory.Domain) directory.Domain { return d })
 	if err != nil {
 		return Page[Domain]{}, err
 	}
 	views := make([]Domain, len(page.Items))
 	for i, d := range page.Items {
-		views[i] = describeDomain(d, n)
+		views[i] = a.describeDomain(d)
 		if views[i].DNS, err = a.lastDNSState(ctx, d); err != nil {
 			return Page[Domain]{}, err
 		}
@@ -159,8 +158,8 @@ func (a *Admin) SetDomain(ctx context.Context, name string, ch DomainChange) (Do
 // principal may not change.
 func (a *Admin) mayClose(ctx context.Context, d mail.Domain) error {
 	p := PrincipalOf(ctx)
-	for _, acct := range a.opts.Directory.Accounts() {
-		if acct.Address.Domain == d && !p.mayChange(acct.Role) {
+	for _, acct := range a.opts.Directory.AccountRows([]mail.Domain{d}).After("") {
+		if !p.mayChange(acct.Role) {
 			return &directory.Problem{Kind: ErrForbidden, Text: "your role does not allow to change an account of the role " + string(acct.Role) + ", and " + acct.Address.Display() + " is in this domain"}
 		}
 	}
@@ -194,23 +193,10 @@ func (a *Admin) RemoveDomain(ctx context.Context, name string, force bool) error
 	return nil
 }
 
-// addressCounts are the numbers of accounts and aliases by domain.
-type addressCounts struct{ accounts, aliases map[mail.Domain]int }
-
-func (a *Admin) countAddresses() addressCounts {
-	n := addressCounts{map[mail.Domain]int{}, map[mail.Domain]int{}}
-	for _, acct := range a.opts.Directory.Accounts() {
-		n.accounts[acct.Address.Domain]++
-	}
-	for _, al := range a.opts.Directory.Aliases() {
-		n.aliases[al.Address.Domain]++
-	}
-	return n
-}
-
-func describeDomain(d directory.Domain, n addressCounts) Domain {
+func (a *Admin) describeDomain(d directory.Domain) Domain {
+	only := []mail.Domain{d.Name}
 	view := Domain{Name: string(d.Name), AliasOf: string(d.AliasOf), CatchAll: d.CatchAll.String(), Separator: d.Separator,
-		Disabled: d.Disabled, AppOnly: d.AppPasswordsOnly, Created: d.Created, Accounts: n.accounts[d.Name], Aliases: n.aliases[d.Name], Keys: publicKeys(d)}
+		Disabled: d.Disabled, AppOnly: d.AppPasswordsOnly, Created: d.Created, Accounts: a.opts.Directory.AccountRows(only).Len(), Aliases: a.opts.Directory.AliasRows(only).Len(), Keys: publicKeys(d)}
 	if view.Separator == "" {
 		view.Separator = directory.DefaultSeparator
 	}
@@ -241,7 +227,7 @@ func (a *Admin) lastDNSState(ctx context.Context, d directory.Domain) (*DNSState
 }
 
 func (a *Admin) describeWithRecords(d directory.Domain) Domain {
-	view := describeDomain(d, a.countAddresses())
+	view := a.describeDomain(d)
 	view.Records = a.plan(d).Records("")
 	return view
 }

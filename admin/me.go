@@ -56,7 +56,7 @@ func (a *Admin) Me(ctx context.Context) (Me, error) {
 	if err != nil {
 		return Me{}, err
 	}
-	me := Me{Account: describeAccount(acct, a.aliasesByTarget()), PasswordSet: a.opts.Directory.HasPassword(acct.ID)}
+	me := Me{Account: a.describeAccount(acct), PasswordSet: a.opts.Directory.HasPassword(acct.ID)}
 	if me.Usage, err = a.usage(ctx, mailbox.AccountID(acct.ID)); err != nil {
 		return Me{}, err
 	}

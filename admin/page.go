@@ -3,8 +3,6 @@ package admin
 import (
 	"encoding/base64"
 	"errors"
-	"slices"
-	"strings"
 
 	"github.com/mailstead/mailstead/admin/directory"
 )
@@ -13,6 +11,7 @@ import (
 const (
 	pageDefault = 50
 	pageMost    = 500
+	countMost   = 2000 // rows that are looked at to count those that match
 )
 
 // Paging says which part of a list is wanted.
@@ -46,30 +45,47 @@ type Page[T any] struct {
 
 func cursor(key string) string { return base64.RawURLEncoding.EncodeToString([]byte(key)) }
 
-// paginate takes a page out of rows that are sorted by key, and describes only
-// those.
-func paginate[R, T any](rows []R, key func(R) string, p Paging, describe func(R) T) (Page[T], error) {
+// paginate takes a page out of rows, and describes only those. It looks at no
+// row before the page and, without a match, at none behind it but one. match
+// says which rows are in the list; nil: all.
+func paginate[R, T any](rows directory.Rows[R], match func(*R) bool, p Paging, describe func(R) T) (Page[T], error) {
 	after, err := p.after()
 	if err != nil {
 		return Page[T]{}, err
 	}
-	total := len(rows)
-	page := Page[T]{Items: []T{}, Total: &total}
-	if p.Cursor != "" {
-		i, found := slices.BinarySearchFunc(rows, after, func(r R, k string) int { return strings.Compare(key(r), k) })
-		if found {
-			i++
+	page := Page[T]{Items: []T{}, Total: total(rows, match)}
+	last := ""
+	for key, r := range rows.After(after) {
+		if match != nil && !match(&r) {
+			continue
 		}
-		rows = rows[i:]
-	}
-	for i, r := range rows {
-		if i == p.limit() {
-			page.Next = cursor(key(rows[i-1]))
+		if len(page.Items) == p.limit() {
+			page.Next = cursor(last)
 			break
 		}
 		page.Items = append(page.Items, describe(r))
+		last = key
 	}
 	return page, nil
+}
+
+// total is how many rows match; nil if too many would have to be looked at for
+// each page.
+func total[R any](rows directory.Rows[R], match func(*R) bool) *int {
+	n := rows.Len()
+	if match == nil {
+		return &n
+	}
+	if n > countMost {
+		return nil
+	}
+	n = 0
+	for _, r := range rows.After("") {
+		if match(&r) {
+			n++
+		}
+	}
+	return &n
 }
 
 // whole is a short list as one page.

@@ -99,6 +99,14 @@ func (p Principal) May(r Right) bool {
 // allDomains reports whether the principal is not bound to some domains.
 func (p Principal) allDomains() bool { return p.Role != directory.RoleDomainAdmin }
 
+// domains are those that the principal is bound to; nil is all.
+func (p Principal) domains() []mail.Domain {
+	if p.allDomains() {
+		return nil
+	}
+	return append([]mail.Domain{}, p.Domains...)
+}
+
 // sees reports whether a domain is one of the principal's.
 func (p Principal) sees(d mail.Domain) bool { return p.allDomains() || slices.Contains(p.Domains, d) }
 

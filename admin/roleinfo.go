@@ -21,7 +21,7 @@ func (a *Admin) Roles(ctx context.Context) (Page[RoleInfo], error) {
 	}
 	who := map[Role][]string{}
 	count := map[Role]int{}
-	for _, acct := range a.opts.Directory.Accounts() {
+	for _, acct := range a.opts.Directory.AccountRows(nil).After("") {
 		count[acct.Role]++
 		if acct.Role != directory.RoleUser {
 			who[acct.Role] = append(who[acct.Role], acct.Address.String())

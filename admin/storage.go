@@ -183,7 +183,7 @@ func kindOf(rel string) (kind string, account uint32) {
 func (a *Admin) largest(ctx context.Context, index map[uint32]indexFile) (list []AccountStorage, others int, err error) {
 	used := map[uint32]measured{}
 	list = []AccountStorage{}
-	for _, acct := range a.opts.Directory.Accounts() {
+	for _, acct := range a.opts.Directory.AccountRows(nil).After("") {
 		f := index[acct.ID]
 		m, ok := a.storage.used[acct.ID]
 		if !ok || !m.changed.Equal(f.changed) {

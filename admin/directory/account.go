@@ -89,7 +89,7 @@ func NoAccount(p mail.Path) error {
 
 // Accounts returns all accounts by address.
 func (d *Directory) Accounts() []Account {
-	return sorted(d.current.Load().accounts, byDomain)
+	return d.current.Load().sorted.accounts.all()
 }
 
 // byDomain sorts accounts by domain and then by local-part.
@@ -232,6 +232,7 @@ func (c *change) putAccount(action string, before, after *Account) error {
 		a, old = before, before.record()
 		delete(c.next.accounts, before.ID)
 		delete(c.next.byAddress, before.Address.Key())
+		c.next.touched.accounts[byDomain(before)] = nil
 	}
 	if after != nil {
 		new = after.record()
@@ -239,6 +240,7 @@ func (c *change) putAccount(action string, before, after *Account) error {
 		kept := *after
 		c.next.accounts[after.ID] = &kept
 		c.next.byAddress[after.Address.Key()] = after.ID
+		c.next.touched.accounts[byDomain(after)] = &kept
 	}
 	if err := c.put(bucketAccounts, accountKey(a.ID), row); err != nil {
 		return err

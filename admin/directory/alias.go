@@ -24,7 +24,7 @@ type Alias struct {
 
 // Aliases returns all aliases by address.
 func (d *Directory) Aliases() []Alias {
-	return sorted(d.current.Load().aliases, func(a *Alias) string { return addressOrder(a.Address) })
+	return d.current.Load().sorted.aliases.all()
 }
 
 // Alias returns one alias.
@@ -189,7 +189,13 @@ func (c *change) dropAlias(a *Alias) error {
 
 // forgetTargets removes addresses wherever mail leads to them.
 func (c *change) forgetTargets(gone func(mail.Path) bool) error {
-	for _, a := range sorted(c.next.aliases, func(a *Alias) string { return addressOrder(a.Address) }) {
+	lead := map[string]*Alias{}
+	for k, a := range c.next.aliases {
+		if slices.ContainsFunc(a.Targets, gone) {
+			lead[k] = a
+		}
+	}
+	for _, a := range sorted(lead, aliasOrder) {
 		now := c.next.aliases[a.Address.Key()]
 		if now == nil {
 			continue // went with another
@@ -222,12 +228,14 @@ func (c *change) putAlias(action string, before, after *Alias) error {
 	if before != nil {
 		a, old = before, before.record()
 		delete(c.next.aliases, before.Address.Key())
+		c.next.touched.aliases[aliasOrder(before)] = nil
 	}
 	if after != nil {
 		new = after.record()
 		row = new
 		kept := *after
 		c.next.aliases[after.Address.Key()] = &kept
+		c.next.touched.aliases[aliasOrder(after)] = &kept
 	}
 	if err := c.put(bucketAliases, []byte(a.Address.Key()), row); err != nil {
 		return err

@@ -82,7 +82,7 @@ type DomainChange struct {
 
 // Domains returns all domains by name.
 func (d *Directory) Domains() []Domain {
-	return sorted(d.current.Load().domains, func(d *Domain) mail.Domain { return d.Name })
+	return d.current.Load().sorted.domains.all()
 }
 
 // Domain returns one domain.
@@ -212,8 +212,10 @@ func (c *change) putDomain(action string, before, after *Domain) error {
 		row = new
 		kept := *after
 		c.next.domains[after.Name] = &kept
+		c.next.touched.domains[domainOrder(after)] = &kept
 	} else {
 		delete(c.next.domains, before.Name)
+		c.next.touched.domains[domainOrder(before)] = nil
 	}
 	if err := c.put(bucketDomains, []byte(name.Name), row); err != nil {
 		return err

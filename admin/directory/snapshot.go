@@ -24,6 +24,10 @@ type snapshot struct {
 	values map[string]any // of all settings; made by index
 	apps   map[uint32][]*appPassword
 	first  map[mail.Domain]uint32 // oldest account of a domain that is not suspended; "": of all
+
+	sorted  *sortedLists // nil: not yet made
+	touched touched      // since sorted was made
+	leads   func() map[string][]mail.Path
 }
 
 func newSnapshot() *snapshot {
@@ -37,6 +41,8 @@ func newSnapshot() *snapshot {
 
 		appPasswords: map[secretHash]*appPassword{},
 		apiKeys:      map[string]*apiKey{},
+
+		touched: newTouched(),
 	}
 }
 
@@ -54,12 +60,14 @@ func (s *snapshot) clone() *snapshot {
 		apiKeys:      maps.Clone(s.apiKeys),
 
 		values: s.values,
+		sorted: s.sorted, leads: s.leads, touched: newTouched(),
 	}
 }
 
 // index makes what is derived from the rest.
 func (s *snapshot) index() {
 	s.values = settingValues(s.settings)
+	s.sort()
 	s.apps = map[uint32][]*appPassword{}
 	for _, p := range s.appPasswords {
 		s.apps[p.Account] = append(s.apps[p.Account], p)
