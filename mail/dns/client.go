@@ -107,9 +107,12 @@ func (q question) String() string { return q.name + " " + dns.TypeToString[q.qty
 func newQuestion(name string, qtype uint16) (question, error) {
 	name = dns.Fqdn(strings.ToLower(name))
 	for i := range len(name) {
-		if c := name[i]; c <= ' ' || c >= 0x7f || c == '\\' {
+		if c := name[i]; c < ' ' || c >= 0x7f || c == '\\' {
 			return question{}, fmt.Errorf("%w: %q is not a domain name", ErrNotFound, name)
 		}
+	}
+	if strings.Contains(name, " ") { // SPF has macros for it; the library wants it marked
+		name = strings.ReplaceAll(name, " ", `\ `)
 	}
 	if _, ok := dns.IsDomainName(name); !ok {
 		return question{}, fmt.Errorf("%w: %q is not a domain name", ErrNotFound, name)

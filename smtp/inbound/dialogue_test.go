@@ -46,6 +46,7 @@ mail.sender        TXT "v=spf1 a -all"
 type mda struct {
 	mu        sync.Mutex
 	delivered bytes.Buffer
+	last      string // message as it was handed over
 	problems  []string
 }
 
@@ -78,6 +79,7 @@ func (d *mda) Deliver(ctx context.Context, m delivery.Mail) error {
 	body, err := io.ReadAll(m.Body)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.last = string(body)
 	if err != nil || int64(len(body)) != m.Size {
 		d.problems = append(d.problems, fmt.Sprintf("%d octets of %d, %v", len(body), m.Size, err))
 	}
@@ -143,11 +145,15 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 // serve starts a server for a service and returns its address.
 func serve(t *testing.T, opts inbound.Options) string {
 	t.Helper()
+	return serveFor(t, &smtpserver.Server{Handler: inbound.New(opts), Hostname: opts.Hostname, MaxSize: 1 << 20})
+}
+
+func serveFor(t *testing.T, server *smtpserver.Server) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &smtpserver.Server{Handler: inbound.New(opts), Hostname: opts.Hostname, MaxSize: 1 << 20}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, l) }()

@@ -1,13 +1,10 @@
 package spf
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"net"
 	"net/netip"
 	"strings"
-
-	"blitiri.com.ar/go/spf"
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
@@ -33,13 +30,13 @@ type Result struct {
 	mail.AuthResult             // Method "spf"
 	Identity        Identity    // the one asked for, but Helo for the null reverse-path
 	Domain          mail.Domain // the domain checked, empty if there was none to check
-	Mechanism       string      // the mechanism that matched, "default" if none did; empty if none was evaluated
+	Mechanism       string      // the mechanism that matched, with what it names; "default" if none did; empty if none was evaluated
 
 	client Client
 }
 
 // Pass reports whether the client may use Domain.
-func (r Result) Pass() bool { return r.Result == string(spf.Pass) }
+func (r Result) Pass() bool { return r.Result == pass }
 
 // CheckMailFrom checks the reverse-path. For the null reverse-path it checks
 // the HELO name instead, as "postmaster" of which it counts (RFC 7208 section
@@ -62,27 +59,30 @@ func CheckHelo(ctx context.Context, resolver dns.Resolver, c Client) Result {
 }
 
 func check(ctx context.Context, resolver dns.Resolver, c Client, identity Identity, sender mail.Path) Result {
+	c.Addr = c.Addr.Unmap().WithZone("")
 	r := Result{Identity: identity, client: c}
 	r.Method = "spf"
 	r.Props = []mail.AuthProp{r.property()}
 	if sender.Domain.IsLiteral() || !strings.Contains(string(sender.Domain), ".") {
-		r.Result = string(spf.None) // RFC 7208 section 4.3
+		r.Result = none // RFC 7208 section 4.3
 		r.Comment = "no domain name to check"
 		return r
 	}
 	r.Domain = sender.Domain
-	result, err := spf.CheckHostWithSender(net.IP(c.Addr.Unmap().AsSlice()), c.Hello, senderText(sender),
-		spf.WithContext(ctx), spf.WithResolver(adapter{resolver}))
-	if ctx.Err() != nil && result != spf.Pass {
-		result = spf.TempError // whatever came of lookups that were cut off
+	e := evaluation{ctx: ctx, resolver: resolver, addr: c.Addr, local: sender.Local, sender: string(sender.Domain), hello: c.Hello}
+	out := e.check(string(sender.Domain))
+	if ctx.Err() != nil && out.result != pass {
+		out = outcome{result: temperror} // whatever came of lookups that were cut off
 	}
-	r.Result = string(result)
-	switch result {
-	case spf.None, spf.TempError, spf.PermError:
+	r.Result = out.result
+	switch out.result {
+	case none, temperror, permerror:
+	case neutral:
+		r.Mechanism = cmp.Or(out.term, "default")
 	default:
-		r.Mechanism = mechanism(err, c.Addr)
+		r.Mechanism = out.term
 	}
-	r.Comment = r.explain(err)
+	r.Comment = r.explain(out)
 	return r
 }
 
@@ -93,55 +93,31 @@ func (r Result) property() mail.AuthProp {
 	return mail.AuthProp{Type: "smtp", Name: "mailfrom", Value: r.client.ReversePath.String()}
 }
 
-// senderText writes the <sender> of RFC 7208 section 4.1. The library takes
-// what follows the first "@" for the domain, so a quoted local-part with an
-// "@" must not reach it; it counts only for macros.
-func senderText(p mail.Path) string {
-	if strings.Contains(p.Local, "@") {
-		p.Local = "postmaster"
-	}
-	return p.Local + "@" + string(p.Domain)
-}
-
-// mechanism names what decided.
-func mechanism(err error, client netip.Addr) string {
-	switch {
-	case errors.Is(err, spf.ErrMatchedAll):
-		return "all"
-	case errors.Is(err, spf.ErrMatchedA):
-		return "a"
-	case errors.Is(err, spf.ErrMatchedIP) && client.Unmap().Is4():
-		return "ip4"
-	case errors.Is(err, spf.ErrMatchedIP):
-		return "ip6"
-	case errors.Is(err, spf.ErrMatchedMX):
-		return "mx"
-	case errors.Is(err, spf.ErrMatchedPTR):
-		return "ptr"
-	case errors.Is(err, spf.ErrMatchedExists):
-		return "exists"
-	}
-	return "default"
-}
-
 // explain says in one line how the result came about.
-func (r Result) explain(err error) string {
-	ip := r.client.Addr.Unmap().String()
-	switch spf.Result(r.Result) {
-	case spf.Pass:
-		return "domain of " + r.who() + " permits " + ip
-	case spf.Fail:
-		return "domain of " + r.who() + " does not permit " + ip
-	case spf.SoftFail:
-		return "domain of transitioning " + r.who() + " does not permit " + ip
-	case spf.Neutral:
-		return ip + " is neither permitted nor denied by domain of " + r.who()
-	case spf.None:
+func (r Result) explain(out outcome) string {
+	addr := r.client.Addr.String()
+	by := ""
+	if out.inner != "" {
+		by = " by " + out.inner
+		if out.domain != string(r.Domain) {
+			by += " of " + out.domain
+		}
+	}
+	switch r.Result {
+	case pass:
+		return "domain of " + r.who() + " permits " + addr + by
+	case fail:
+		return "domain of " + r.who() + " does not permit " + addr + by
+	case softfail:
+		return "domain of transitioning " + r.who() + " does not permit " + addr + by
+	case neutral:
+		return addr + " is neither permitted nor denied by domain of " + r.who()
+	case none:
 		return "domain of " + r.who() + " says nothing about permitted hosts"
-	case spf.TempError:
+	case temperror:
 		return "temporary DNS trouble while checking " + r.who()
 	}
-	return "record of " + r.who() + " is not valid: " + err.Error()
+	return r.who() + ": " + out.err.Error()
 }
 
 func (r Result) who() string {

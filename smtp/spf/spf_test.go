@@ -33,6 +33,10 @@ broken.test.   TXT "v=spf1 include:gone.test -all"
 silent.test.   TXT "v=spf1 a:slow.test -all"
 mail.hello.test. TXT "v=spf1 ip4:192.0.2.1 -all"
 evil.test.     TXT "v=spf1 +all"
+outer.test.    TXT "v=spf1 a:absent.test include:pass.test ~all"
+leads.test.    TXT "v=spf1 redirect=pass.test"
+leadsnowhere.test. TXT "v=spf1 redirect=none.test"
+late.test.     TXT "v=spf1 +all ip4:192.0.2.256"
 none.test.     TXT "something else"
 `
 
@@ -54,16 +58,21 @@ func path(t *testing.T, s string) mail.Path {
 func TestCheckMailFrom(t *testing.T) {
 	z := zones()
 	for _, tt := range []struct{ name, addr, hello, from, result, mechanism string }{
-		{"permitted", "192.0.2.1", "mail.hello.test", "ana@pass.test", "pass", "ip4"},
-		{"permitted by IPv6", "2001:db8::5", "mail.hello.test", "ana@pass.test", "pass", "ip6"},
-		{"IPv4 in an IPv6 socket", "::ffff:192.0.2.1", "mail.hello.test", "ana@pass.test", "pass", "ip4"},
+		{"permitted", "192.0.2.1", "mail.hello.test", "ana@pass.test", "pass", "ip4:192.0.2.0/24"},
+		{"permitted by IPv6", "2001:db8::5", "mail.hello.test", "ana@pass.test", "pass", "ip6:2001:db8::/32"},
+		{"IPv4 in an IPv6 socket", "::ffff:192.0.2.1", "mail.hello.test", "ana@pass.test", "pass", "ip4:192.0.2.0/24"},
 		{"denied", "198.51.100.1", "mail.hello.test", "ana@pass.test", "fail", "all"},
 		{"weakly denied", "192.0.2.1", "mail.hello.test", "ana@soft.test", "softfail", "all"},
 		{"nothing matches", "192.0.2.1", "mail.hello.test", "ana@neutral.test", "neutral", "default"},
 		{"exchanger", "2001:db8::1", "mail.hello.test", "ana@mx.test", "pass", "mx"},
 		{"reverse name", "192.0.2.1", "mail.hello.test", "ana@ptr.test", "pass", "ptr"},
-		{"macro", "192.0.2.1", "mail.hello.test", "ana@macro.test", "pass", "exists"},
+		{"macro", "192.0.2.1", "mail.hello.test", "ana@macro.test", "pass", "exists:%{l}.%{d2}.list.test"},
 		{"macro, other local-part", "192.0.2.1", "mail.hello.test", "bo@macro.test", "fail", "all"},
+		{"include", "192.0.2.1", "mail.hello.test", "ana@outer.test", "pass", "include:pass.test"},
+		{"include does not match", "192.0.3.1", "mail.hello.test", "ana@outer.test", "softfail", "all"},
+		{"redirect", "192.0.3.1", "mail.hello.test", "ana@leads.test", "fail", "redirect"},
+		{"redirect to nothing", "192.0.3.1", "mail.hello.test", "ana@leadsnowhere.test", "permerror", ""},
+		{"mistake after the match", "192.0.2.1", "mail.hello.test", "ana@late.test", "permerror", ""},
 		{"no record", "192.0.2.1", "mail.hello.test", "ana@none.test", "none", ""},
 		{"no domain", "192.0.2.1", "mail.hello.test", "ana@absent.test", "none", ""},
 		{"address literal", "192.0.2.1", "mail.hello.test", "ana@[192.0.2.1]", "none", ""},
@@ -73,9 +82,9 @@ func TestCheckMailFrom(t *testing.T) {
 		{"endless", "192.0.2.1", "mail.hello.test", "ana@loop.test", "permerror", ""},
 		{"include of nothing", "192.0.2.1", "mail.hello.test", "ana@broken.test", "permerror", ""},
 		{"server trouble", "192.0.2.1", "mail.hello.test", "ana@silent.test", "temperror", ""},
-		{"quoted @ does not change the domain", "192.0.2.1", "mail.hello.test", `"x@evil.test"@pass.test`, "pass", "ip4"},
+		{"quoted @ does not change the domain", "192.0.2.1", "mail.hello.test", `"x@evil.test"@pass.test`, "pass", "ip4:192.0.2.0/24"},
 		{"quoted @ of an unrelated domain", "198.51.100.1", "mail.hello.test", `"x@evil.test"@pass.test`, "fail", "all"},
-		{"null reverse-path", "192.0.2.1", "mail.hello.test", "", "pass", "ip4"},
+		{"null reverse-path", "192.0.2.1", "mail.hello.test", "", "pass", "ip4:192.0.2.1"},
 		{"null reverse-path, denied", "192.0.2.2", "mail.hello.test", "", "fail", "all"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -123,11 +132,11 @@ func TestHeader(t *testing.T) {
 	z := zones()
 	for _, tt := range []struct{ name, hello, from, want string }{
 		{"pass", "mail.hello.test", "ana@pass.test",
-			"pass (mx.example.org: domain of ana@pass.test permits 192.0.2.1)\r\n" +
+			"pass (mx.example.org: domain of ana@pass.test permits 192.0.2.1 by ip4:192.0.2.0/24)\r\n" +
 				"\treceiver=mx.example.org;\r\n\tclient-ip=192.0.2.1;\r\n\tenvelope-from=\"ana@pass.test\";\r\n" +
-				"\thelo=mail.hello.test;\r\n\tidentity=mailfrom;\r\n\tmechanism=ip4"},
+				"\thelo=mail.hello.test;\r\n\tidentity=mailfrom;\r\n\tmechanism=\"ip4:192.0.2.0/24\""},
 		{"hostile hello", "x\"\r\nSubject: (evil)\\", "ana@soft.test",
-			"softfail (mx.example.org: domain of transitioning ana@soft.test does not permit 192.0.2.1)\r\n" +
+			"softfail (mx.example.org: domain of transitioning ana@soft.test does not permit 192.0.2.1 by ~all)\r\n" +
 				"\treceiver=mx.example.org;\r\n\tclient-ip=192.0.2.1;\r\n\tenvelope-from=\"ana@soft.test\";\r\n" +
 				"\thelo=\"x\\\"  Subject: (evil)\\\\\";\r\n\tidentity=mailfrom;\r\n\tmechanism=all"},
 		{"comment in the local-part", "mail.hello.test", `"a) b"@none.test`,

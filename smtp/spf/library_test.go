@@ -5,13 +5,16 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
+	"testing"
 
+	"blitiri.com.ar/go/spf"
+
+	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
 )
 
-// adapter gives the library our resolver. The library tells "not there", which
-// it counts as a void lookup (RFC 7208 section 4.6.4), from "not now" by the
-// flags of a *net.DNSError.
+// adapter gives another implementation our resolver.
 type adapter struct{ resolver dns.Resolver }
 
 func (a adapter) LookupTXT(ctx context.Context, name string) ([]string, error) {
@@ -52,4 +55,23 @@ func dnsError(name string, err error) error {
 	}
 	notFound := errors.Is(err, dns.ErrNotFound)
 	return &net.DNSError{Err: err.Error(), Name: name, IsNotFound: notFound, IsTemporary: !notFound}
+}
+
+// TestAgreesWithAnother compares results with those of another implementation.
+func TestAgreesWithAnother(t *testing.T) {
+	z := zones()
+	for line := range strings.Lines(zone) {
+		domain, _, ok := strings.Cut(line, ".  ")
+		if !ok || domain == "late.test" { // it does not look behind a match
+			continue
+		}
+		for _, addr := range []string{"192.0.2.1", "192.0.2.2", "198.51.100.1", "2001:db8::1"} {
+			ours := CheckMailFrom(t.Context(), z, Client{netip.MustParseAddr(addr), "mail.hello.test", mail.Path{Local: "ana", Domain: mail.Domain(domain)}})
+			theirs, err := spf.CheckHostWithSender(net.ParseIP(addr), "mail.hello.test", "ana@"+domain,
+				spf.WithContext(t.Context()), spf.WithResolver(adapter{z}))
+			if ours.Result != string(theirs) {
+				t.Errorf("%s from %s: ours is %s (%s), theirs %s (%v)", domain, addr, ours.Result, ours.Comment, theirs, err)
+			}
+		}
+	}
 }
