@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -229,14 +230,7 @@ func newPort25(t *testing.T, z *dnstest.Zones, change ...func(*inbound.Options))
 // asked returns a resolver that asks a name server on loopback.
 func asked(t *testing.T, z *dnstest.Zones) *dns.Client {
 	t.Helper()
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", pc.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc, l := onePort(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- z.Serve(ctx, pc, l) }()
@@ -247,6 +241,25 @@ func asked(t *testing.T, z *dnstest.Zones) *dns.Client {
 		}
 	})
 	return dns.NewClient(dns.Options{Servers: []netip.AddrPort{netip.MustParseAddrPort(pc.LocalAddr().String())}, Timeout: dnsTimeout})
+}
+
+// onePort listens on a port that is free for both UDP and TCP.
+func onePort(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for {
+		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("tcp", pc.LocalAddr().String())
+		if err == nil {
+			return pc, l
+		}
+		pc.Close()
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
+	}
 }
 
 // dial opens a connection in the name of an address.
