@@ -20,6 +20,7 @@ import (
 type Options struct {
 	Directory Directory
 	Boxes     *mailbox.Boxes
+	Reports   Reports // nil: there are no addresses for reports
 	// Enqueue makes the outbound queue's share of an Accept: queue.Entry.
 	Enqueue func(id trace.ID, env mail.Envelope, now time.Time) (store.Recipient, error)
 	Trace   *trace.Log
@@ -28,7 +29,10 @@ type Options struct {
 }
 
 // MDA routes and files mail. Its methods may be called concurrently.
-type MDA struct{ opts Options }
+type MDA struct {
+	opts    Options
+	reports chan struct{} // has room for those that are taken at once
+}
 
 // New makes an MDA.
 func New(opts Options) *MDA {
@@ -38,7 +42,7 @@ func New(opts Options) *MDA {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &MDA{opts: opts}
+	return &MDA{opts: opts, reports: make(chan struct{}, parallelReports)}
 }
 
 // Mail is a complete message with its envelope. Index belongs to exactly the
@@ -50,6 +54,7 @@ type Mail struct {
 	Body     io.Reader
 	Size     int64
 	Received time.Time
+	Author   mail.Domain // that DMARC has proved; "" if there is none
 	// Treat says what each account gets; nil: the message in its INBOX.
 	Treat func(mailbox.AccountID) Treatment
 	// Submitted says that the sender has logged in and may send anywhere.
@@ -77,8 +82,10 @@ func (m *MDA) Deliver(ctx context.Context, msg Mail) error {
 	if err != nil {
 		return err
 	}
-	if err := m.opts.Boxes.Deliver(ctx, new, p.targets, also...); err != nil {
-		return storeError(err)
+	if len(p.targets)+len(also) > 0 { // else it was a report, and nothing but that
+		if err := m.opts.Boxes.Deliver(ctx, new, p.targets, also...); err != nil {
+			return storeError(err)
+		}
 	}
 	m.opts.Trace.Append(trace.Summary{ID: msg.ID}, p.events...)
 	return nil
@@ -97,6 +104,7 @@ type plan struct {
 	header  []byte // put before the shared body
 	targets []mailbox.Target
 	remote  []mail.Recipient
+	reports []mail.Recipient // that Reports is for
 	events  []trace.Event
 }
 
@@ -123,6 +131,9 @@ func (m *MDA) plan(ctx context.Context, msg *Mail) (*plan, error) {
 			return nil, &mail.Error{Status: mail.StatusUnclassified, Err: err,
 				Text: "recipient " + rcpt.Path.String() + " was changed just now, try again later"}
 		}
+		if route.Reports {
+			p.reports = append(p.reports, rcpt)
+		}
 		if err := m.checkQuota(ctx, route, msg.Size); err != nil {
 			full = err
 		} else {
@@ -137,6 +148,9 @@ func (m *MDA) plan(ctx context.Context, msg *Mail) (*plan, error) {
 	}
 	if !room && full != nil {
 		return nil, full
+	}
+	if len(p.reports) > 0 {
+		return p, m.takeReports(ctx, msg, p, seen)
 	}
 	return p, nil
 }

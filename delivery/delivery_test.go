@@ -82,7 +82,9 @@ type world struct {
 	fails  bool // Enqueue fails
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldWith(t, nil) }
+
+func newWorldWith(t *testing.T, r delivery.Reports) *world {
 	t.Helper()
 	w := &world{}
 	s := memstore.New(func(rw store.RW, a store.Accepted) error {
@@ -97,7 +99,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.traces.Close() })
-	w.MDA = delivery.New(delivery.Options{Directory: people, Boxes: w.boxes, Trace: w.traces, Enqueue: func(_ trace.ID, env mail.Envelope, _ time.Time) (store.Recipient, error) {
+	w.MDA = delivery.New(delivery.Options{Directory: people, Boxes: w.boxes, Reports: r, Trace: w.traces, Enqueue: func(_ trace.ID, env mail.Envelope, _ time.Time) (store.Recipient, error) {
 		if w.fails {
 			return store.Recipient{}, errors.New("no")
 		}
@@ -112,7 +114,9 @@ func newWorld(t *testing.T) *world {
 
 const text = "Subject: x\r\n\r\nbody\r\n"
 
-func mailTo(to ...string) delivery.Mail {
+func mailTo(to ...string) delivery.Mail { return mailOf(text, to...) }
+
+func mailOf(text string, to ...string) delivery.Mail {
 	ix, err := message.Parse(strings.NewReader(text))
 	if err != nil {
 		panic(err)

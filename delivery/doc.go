@@ -13,6 +13,8 @@
 //	ana@example.org        account        its INBOX, \Junk or quarantine by verdict
 //	staff@example.org      group          the accounts of its members
 //	old@example.org        alias outside  the queue (owner 0), same reverse-path
+//	dmarc-reports@…        reports        Options.Reports; what is no report goes
+//	                                      to the postmaster
 //	cy@example.org         forwards       the same, and its INBOX if a copy is kept
 //
 // Each account's copy begins with Return-Path (RFC 5321 section 4.4: exactly

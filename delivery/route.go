@@ -30,6 +30,7 @@ type Directory interface {
 type Route struct {
 	Accounts []mailbox.AccountID
 	Remote   []Onward // through an alias, or because an account forwards
+	Reports  bool     // the message is for Options.Reports too
 }
 
 // Onward is an address elsewhere, and the one of ours that leads there.
@@ -45,7 +46,7 @@ func (m *MDA) local(p mail.Path) bool { return p.Domain == "" || m.opts.Director
 func (m *MDA) Route(ctx context.Context, to mail.Path) (Route, error) {
 	x := expansion{mda: m, seen: map[string]bool{}}
 	err := x.expand(ctx, to, to, 0)
-	if len(x.route.Accounts) == 0 && len(x.route.Remote) == 0 {
+	if len(x.route.Accounts) == 0 && len(x.route.Remote) == 0 && !x.route.Reports {
 		if err == nil {
 			err = mail.Errorf(mail.StatusRoutingLoop, "%s leads in a circle", to)
 		}
@@ -121,6 +122,10 @@ func (x *expansion) expand(ctx context.Context, p, by mail.Path, depth int) erro
 		x.route.Remote = append(x.route.Remote, Onward{To: p, By: by})
 		return nil
 	}
+	if r := x.mda.opts.Reports; r != nil && r.Takes(p) {
+		x.route.Reports = true
+		return nil
+	}
 	account, targets, err := x.mda.opts.Directory.Resolve(ctx, p)
 	if err != nil {
 		return err
@@ -164,7 +169,7 @@ func (m *MDA) CheckRecipient(ctx context.Context, to mail.Path, size int64) erro
 // checkQuota fails when no account of the route has room. Groups deliver to
 // those who have.
 func (m *MDA) checkQuota(ctx context.Context, r Route, size int64) error {
-	if len(r.Remote) > 0 {
+	if len(r.Remote) > 0 || r.Reports {
 		return nil
 	}
 	var full error

@@ -60,6 +60,11 @@ const (
 	MailboxKeepExpunged DurationSetting = "mailbox.keep-expunged"
 	StoreCompress       BoolSetting     = "store.compress"
 	TraceKeep           DurationSetting = "trace.keep"
+
+	DMARCReports        BoolSetting     = "dmarc.reports"
+	DMARCReportsAddress TextSetting     = "dmarc.reports-address"
+	TLSReportsAddress   TextSetting     = "tls.reports-address"
+	ReportsKeep         DurationSetting = "reports.keep"
 )
 
 // definition is one entry of the registry.
@@ -142,6 +147,14 @@ func definitions() []definition {
 			doc: "Compress messages on the disk (zstd) where that saves a tenth."},
 		{name: string(TraceKeep), kind: duration, initial: "30d", min: int64(time.Hour), max: int64(365 * day),
 			doc: "How long the story of each message is kept."},
+		{name: string(DMARCReports), kind: boolean, initial: "true",
+			doc: "Tell the domains that ask for it once a day what came in their name (DMARC aggregate reports). No addresses of people are in them."},
+		{name: string(DMARCReportsAddress), kind: words, initial: "dmarc-reports", check: checkLocalPart,
+			doc: "Local part of the address, in every domain, that takes the DMARC reports of others. An account or alias of that name comes first. \"off\": none."},
+		{name: string(TLSReportsAddress), kind: words, initial: "tls-reports", check: checkLocalPart,
+			doc: "Local part of the address, in every domain, that takes the TLS reports of others. An account or alias of that name comes first. \"off\": none."},
+		{name: string(ReportsKeep), kind: duration, initial: "400d", min: int64(30 * day), max: int64(3650 * day),
+			doc: "How long the reports of others are kept; 400d are 13 months."},
 	})
 }
 

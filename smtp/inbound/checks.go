@@ -172,6 +172,19 @@ func (s *Service) applyPolicy(f *Finding, r dmarc.Result) {
 	}
 }
 
+// author is the domain that DMARC has proved to be the author's, "" if there
+// is none or one of several was not.
+func (m *Mail) author() mail.Domain {
+	for _, f := range m.Findings {
+		if len(f.DMARC) > 0 {
+			if r := dmarc.Strictest(f.DMARC); r.Result == "pass" {
+				return r.Author
+			}
+		}
+	}
+	return ""
+}
+
 // authors returns the addresses of all From fields; there should be one field.
 func authors(header []byte) (list []message.Address) {
 	for f := range message.Fields(header) {

@@ -81,6 +81,7 @@ func (s *session) handOver(ctx context.Context, m *Mail, v Verdict) error {
 		Body:     io.MultiReader(bytes.NewReader(header), bytes.NewReader(m.Kept), m.Body()),
 		Size:     size + int64(len(header)),
 		Received: now,
+		Author:   m.author(),
 		Treat:    v.treat(),
 	})
 }
