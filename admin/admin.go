@@ -27,6 +27,7 @@ import (
 	"github.com/mailstead/mailstead/mailbox/store"
 	"github.com/mailstead/mailstead/mailbox/transfer"
 	"github.com/mailstead/mailstead/smtp/queue"
+	"github.com/mailstead/mailstead/smtp/reports"
 )
 
 // ErrUnavailable means that only a running server can tell.
@@ -89,6 +90,7 @@ type Options struct {
 	Series       *metrics.Store       // numbers over time
 	Logs         *logs.Ring           // the last lines of the log; nil: nobody keeps them
 	Arrivals     *deliverability.Book // how mail of ours arrives
+	Reports      *reports.Book        // of others, about our domains
 	// Server is what checks look at that nobody else here knows: ports, the
 	// network, the disk. nil: there are no checks.
 	Server *checks.Server
@@ -164,7 +166,12 @@ func Open(data string, o Options) (*Admin, error) {
 		return fail(err)
 	}
 	closers = append(closers, eng.Close)
-	o.Directory, o.Traces = dir, traces
+	book, err := reports.Open(filepath.Join(data, "reports.db"), reports.Options{Now: o.Now})
+	if err != nil {
+		return fail(err)
+	}
+	closers = append(closers, book.Close)
+	o.Directory, o.Traces, o.Reports = dir, traces, book
 	o.Mailboxes = mailbox.Open(eng, mailbox.Options{Now: o.Now})
 	o.Queue = queue.New(eng, nil, queue.Options{Expire: dir.Duration(directory.QueueExpire), Now: o.Now})
 	a := New(o)

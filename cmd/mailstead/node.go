@@ -41,6 +41,7 @@ import (
 	"github.com/mailstead/mailstead/smtp/inbound"
 	"github.com/mailstead/mailstead/smtp/outbound"
 	"github.com/mailstead/mailstead/smtp/queue"
+	"github.com/mailstead/mailstead/smtp/reports"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
 	"github.com/mailstead/mailstead/smtp/submission"
 )
@@ -104,6 +105,7 @@ type node struct {
 	queue     *queue.Queue
 	transport *outbound.Transport
 	mda       *delivery.MDA
+	reports   *reports.Book
 	certs     *certs.Manager
 	clients   *autoconfig.Service
 	admin     *admin.Admin
@@ -166,7 +168,10 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if n.junk, err = junk.Open(n.path("junk.db"), junk.Options{Boxes: n.boxes, Hostname: cfg.Hostname, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
-	n.mda = delivery.New(delivery.Options{Directory: d, Boxes: n.boxes, Enqueue: queue.Entry, Trace: n.traces, Logger: cfg.Log})
+	if err = n.openReports(); err != nil {
+		return nil, err
+	}
+	n.mda = delivery.New(delivery.Options{Directory: d, Boxes: n.boxes, Reports: n.reports, Enqueue: queue.Entry, Trace: n.traces, Logger: cfg.Log})
 	n.transport = n.newTransport()
 	n.queue = queue.New(n.engine, n.transport, n.queueOptions())
 	n.limiter = wire.NewLimiter(n.limits())
@@ -180,7 +185,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	}
 	n.clients = n.newClients()
 	n.admin = admin.New(admin.Options{
-		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, ExportDir: n.path("export"), Version: version(), Series: n.series, Arrivals: n.arrivals, Logs: lastLines,
+		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, ExportDir: n.path("export"), Version: version(), Series: n.series, Arrivals: n.arrivals, Reports: n.reports, Logs: lastLines,
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Logger: cfg.Log,
 		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Logger: cfg.Log}),
@@ -217,6 +222,9 @@ func (n *node) close() error {
 	errs = append(errs, n.memory.Close())
 	if n.engine != nil {
 		errs = append(errs, n.engine.Close())
+	}
+	if n.reports != nil {
+		errs = append(errs, n.reports.Close())
 	}
 	if n.traces != nil {
 		errs = append(errs, n.traces.Close())
@@ -312,7 +320,7 @@ func (n *node) inbound() *inbound.Service {
 	return inbound.New(inbound.Options{
 		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, Intake: n.intake, Scorer: n.junk, Door: n.door,
 		LenientDMARC: n.directory.Bool(directory.InboundLenientDMARC), Logger: n.cfg.Log,
-		Trust: n.trust,
+		Trust: n.trust, Observe: n.reports.Observe,
 	})
 }
 
@@ -366,7 +374,7 @@ func (n *node) services(ls listeners) []service {
 	}
 	imaps := imap
 	imaps.Implicit = true
-	all := []service{keepMemoryLow, n.queue.Run, n.junk.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.wizard.Watch, n.series.Run, n.arrivals.Run}
+	all := []service{keepMemoryLow, n.queue.Run, n.junk.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.wizard.Watch, n.series.Run, n.arrivals.Run, n.reports.Run}
 	for name, serve := range map[string]func(context.Context, net.Listener) error{
 		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,
 		portHTTP: n.serveHTTP(ls.port(portHTTPS)), portHTTPS: n.serveHTTPS,

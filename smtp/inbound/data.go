@@ -53,6 +53,9 @@ func (s *session) data(ctx context.Context, body io.Reader) (Verdict, error) {
 	}
 	v := s.service.judge(ctx, m)
 	s.record(m, v)
+	if o.Observe != nil {
+		o.Observe(m, v)
+	}
 	if err := v.err(); err != nil {
 		return v, err
 	}

@@ -65,15 +65,17 @@ type Options struct {
 	Trace     *trace.Log // may be nil
 	Door      *Door      // nil: everybody may come in
 
-	MaxHops      int             // Received fields; 0 is 100
-	Budget       time.Duration   // for the checks that run at once; 0 is 10 s
-	LenientDMARC bool            // p=reject files to \Junk
-	Trust        func() Trust    // who may overrule DMARC; nil: nobody
-	Checks       []Check         // run beside SPF and DKIM
-	Scorer       junk.Scorer     // nil: what the checks say is all
-	Final        []Check         // run last; they accept, or refuse for now
-	Policies     Policies        // nil: the defaults for everybody
-	Intake       *message.Intake // shared by services; nil: its own, in the system's folder
+	MaxHops      int           // Received fields; 0 is 100
+	Budget       time.Duration // for the checks that run at once; 0 is 10 s
+	LenientDMARC bool          // p=reject files to \Junk
+	Trust        func() Trust  // who may overrule DMARC; nil: nobody
+	Checks       []Check       // run beside SPF and DKIM
+	Scorer       junk.Scorer   // nil: what the checks say is all
+	Final        []Check       // run last; they accept, or refuse for now
+	Policies     Policies      // nil: the defaults for everybody
+	// Observe is told of each message that was judged; it must not wait.
+	Observe func(m *Mail, v Verdict)
+	Intake  *message.Intake // shared by services; nil: its own, in the system's folder
 
 	Now    func() time.Time
 	Rand   io.Reader // nil: crypto/rand
