@@ -269,11 +269,11 @@ func TestForwarding(t *testing.T) {
 		told   []string
 	}{
 		{"cy@example.org", map[mailbox.AccountID]int{2: 1}, "cy@elsewhere.example",
-			[]string{"cy@example.org filed to INBOX", "cy@example.org is forwarded to cy@elsewhere.example", "queued for 1 recipients elsewhere"}},
+			[]string{"cy@example.org filed to INBOX", "cy@example.org is forwarded to cy@elsewhere.example", "queued for 1 recipient elsewhere"}},
 		{"crew@example.org", map[mailbox.AccountID]int{1: 1, 2: 1}, "cy@elsewhere.example",
-			[]string{"crew@example.org filed to INBOX", "crew@example.org filed to INBOX", "crew@example.org is forwarded to cy@elsewhere.example by cy@example.org", "queued for 1 recipients elsewhere"}},
+			[]string{"crew@example.org filed to INBOX", "crew@example.org filed to INBOX", "crew@example.org is forwarded to cy@elsewhere.example by cy@example.org", "queued for 1 recipient elsewhere"}},
 		{"di@example.org", map[mailbox.AccountID]int{3: 0}, "di@elsewhere.example",
-			[]string{"di@example.org is forwarded to di@elsewhere.example", "no copy for di@example.org here: the mailbox is full", "queued for 1 recipients elsewhere"}},
+			[]string{"di@example.org is forwarded to di@elsewhere.example", "no copy for di@example.org here: the mailbox is full", "queued for 1 recipient elsewhere"}},
 		{"back@example.org", map[mailbox.AccountID]int{2: 1}, "", []string{"back@example.org filed to INBOX"}},
 	} {
 		t.Run(tt.to, func(t *testing.T) {

@@ -3,7 +3,6 @@ package inbound
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/mailstead/mailstead/mail"
@@ -72,7 +71,7 @@ func (s *session) finish(ctx context.Context, v Verdict, err error) {
 	o, tx := &s.service.opts, s.tx
 	now := o.Now()
 	tx.status = mail.StatusOf(err)
-	text := "accepted for " + strconv.Itoa(len(tx.env.Recipients)) + " recipients"
+	text := "accepted for " + trace.Recipients(len(tx.env.Recipients))
 	switch v.Action {
 	case Junk:
 		text += " as junk"
