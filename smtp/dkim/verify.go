@@ -169,7 +169,7 @@ func (s *Signatures) result(p *parsed, keys signature.Keys, now time.Time) Resul
 		r.set(err.Result, err.Text)
 	case s.open(p):
 		r.Partial = true
-		r.set("policy", fmt.Sprintf("signature covers only the first %d octets of the body (l=)", p.limit))
+		r.set("policy", fmt.Sprintf("l= covers only the first %d octets of the body", p.limit))
 	case p.limit >= 0:
 		r.set("pass", r.Algorithm+", l= covers the whole body")
 	default:
