@@ -141,6 +141,7 @@ func (s *Service) checkDMARC(ctx context.Context, m *Mail) Finding {
 		return Finding{Action: Junk, Reason: "no author that can be checked",
 			Results: []mail.AuthResult{{Method: "dmarc", Result: "permerror", Comment: "no author domain"}}}
 	}
+	complete = complete && len(m.Header) < message.MaxHeader // there could be more authors behind the cut
 	ids := m.identifiers()
 	var f Finding
 	for _, d := range domains {

@@ -19,11 +19,22 @@ func withoutForgeries(header []byte, us mail.Domain) []byte {
 		case strings.EqualFold(f.Name, "Return-Path"), strings.EqualFold(f.Name, verdictField):
 			return true
 		case strings.EqualFold(f.Name, "Authentication-Results"):
-			id := authservID(f.Value())
-			return id == "" || strings.EqualFold(strings.TrimSuffix(id, "."), string(us))
+			return isOurs(authservID(f.Value()), us)
 		}
 		return false
 	})
+}
+
+// isOurs reports whether somebody could take an authserv-id for ours: also with
+// a final dot, as U-labels, or with something behind that is no part of a name.
+// So does a field without an authserv-id.
+func isOurs(id string, us mail.Domain) bool {
+	if end := strings.IndexFunc(id, func(c rune) bool { return c < '0' && c != '-' && c != '.' || '9' < c && c < 'A' }); end >= 0 {
+		id = id[:end]
+	}
+	id = strings.Trim(id, ".")
+	d, err := mail.ParseDomain(id)
+	return id == "" || strings.EqualFold(id, string(us)) || err == nil && d == us
 }
 
 // authservID returns the name at the beginning of an Authentication-Results
@@ -42,6 +53,8 @@ func authservID(value string) string {
 			id = append(id, c)
 		case c == '"' && depth == 0:
 			quoted = !quoted
+		case c == '(' && depth == 0 && len(id) > 0:
+			return string(id)
 		case c == '(':
 			depth++
 		case c == ')' && depth > 0:

@@ -19,6 +19,15 @@ func TestWithoutForgeries(t *testing.T) {
 		{"somebody else's stays", "Authentication-Results: mx.elsewhere.test; spf=fail\r\nFrom: a@b.test\r\n\r\n", "Authentication-Results: mx.elsewhere.test; spf=fail\r\nFrom: a@b.test\r\n\r\n"},
 		{"a longer name is another", "Authentication-Results: mx.example.org.evil.test; spf=pass\r\n\r\n", "Authentication-Results: mx.example.org.evil.test; spf=pass\r\n\r\n"},
 		{"without a name", "Authentication-Results: (mx) ; spf=pass\r\nFrom: a@b.test\r\n\r\n", "From: a@b.test\r\n\r\n"},
+		{"ours with a version", "Authentication-Results: mx.example.org 1; spf=pass\r\nFrom: a@b.test\r\n\r\n", "From: a@b.test\r\n\r\n"},
+		{"ours with a version that is none", "Authentication-Results: mx.example.org/1; spf=pass\r\nFrom: a@b.test\r\n\r\n", "From: a@b.test\r\n\r\n"},
+		{"ours with results at once", "Authentication-Results: mx.example.org=; spf=pass\r\nFrom: a@b.test\r\n\r\n", "From: a@b.test\r\n\r\n"},
+		{"ours folded", "Authentication-Results:\r\n \r\n\tMX.EXAMPLE.ORG\r\n\t;spf=pass\r\nFrom: a@b.test\r\n\r\n", "From: a@b.test\r\n\r\n"},
+		{"ours with space before the colon", "Authentication-Results : mx.example.org; spf=pass\r\nFrom: a@b.test\r\n\r\n", "From: a@b.test\r\n\r\n"},
+		{"ours in wide letters", "Authentication-Results: ｍx。example.org; spf=pass\r\nFrom: a@b.test\r\n\r\n", "From: a@b.test\r\n\r\n"},
+		{"ours in quotes with a comment", "Authentication-Results: \"mx.example.org\"(c)1; spf=pass\r\nFrom: a@b.test\r\n\r\n", "From: a@b.test\r\n\r\n"},
+		{"ours twice", "Authentication-Results: mx.example.org; spf=pass\r\nFrom: a@b.test\r\nAuthentication-Results: mx.example.org; none\r\n\r\n", "From: a@b.test\r\n\r\n"},
+		{"a name that contains ours", "Authentication-Results: a-mx.example.org; spf=pass\r\n\r\n", "Authentication-Results: a-mx.example.org; spf=pass\r\n\r\n"},
 		{"a similar field stays", "X-Authentication-Results: mx.example.org; spf=pass\r\n\r\n", "X-Authentication-Results: mx.example.org; spf=pass\r\n\r\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -26,6 +35,15 @@ func TestWithoutForgeries(t *testing.T) {
 				t.Errorf("got\n%q\nwant\n%q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestForgeriesUnderAnInternationalName(t *testing.T) {
+	for _, id := range []string{"mx.exämple.test", "MX.EXÄMPLE.test.", "mx.xn--exmple-cua.test", `"mx.exa\u0308mple.test"`} {
+		in := "Authentication-Results: " + id + "; spf=pass\r\nFrom: a@b.test\r\n\r\n"
+		if got := string(withoutForgeries([]byte(strings.ReplaceAll(in, `\u0308`, "\u0308")), "mx.xn--exmple-cua.test")); got != "From: a@b.test\r\n\r\n" {
+			t.Errorf("%s: got %q", id, got)
+		}
 	}
 }
 

@@ -41,9 +41,10 @@ func NewMessage(header []byte, open func() io.Reader) *Message {
 // Header returns the header.
 func (m *Message) Header() []byte { return m.header }
 
-// Check refuses a header that would cost too much.
+// Check refuses a header that would cost too much. One of just MaxHeader octets
+// may have been cut.
 func (m *Message) Check() *Error {
-	if len(m.header) > MaxHeader {
+	if len(m.header) >= MaxHeader {
 		return errTooLarge
 	}
 	return nil
