@@ -20,6 +20,7 @@ import (
 	"github.com/mailstead/mailstead/admin/logs"
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/admin/signin"
+	"github.com/mailstead/mailstead/delivery/quarantine"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/trace"
@@ -91,6 +92,8 @@ type Options struct {
 	Logs         *logs.Ring           // the last lines of the log; nil: nobody keeps them
 	Arrivals     *deliverability.Book // how mail of ours arrives
 	Reports      *reports.Book        // of others, about our domains
+	Quarantine   *quarantine.Book     // nil: no server is running
+	Learner      Learner              // nil: nobody learns from what is released
 	// Server is what checks look at that nobody else here knows: ports, the
 	// network, the disk. nil: there are no checks.
 	Server *checks.Server

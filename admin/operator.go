@@ -60,6 +60,15 @@ type Operator interface {
 	// ChangeQueue does something with messages and returns with how many.
 	ChangeQueue(ctx context.Context, do QueueAction, which QueueSelection) (int, error)
 
+	// Quarantine returns what waits for somebody to say whether it is wanted,
+	// newest first; only a running server knows.
+	Quarantine(ctx context.Context, q QuarantineQuery) (Page[Quarantined], error)
+	QuarantinedMessage(ctx context.Context, id string) (Quarantined, error)
+	// ReleaseQuarantined moves messages to the inboxes of their accounts,
+	// DeleteQuarantined removes them for good; both return with how many.
+	ReleaseQuarantined(ctx context.Context, sel QuarantineSelection) (int, error)
+	DeleteQuarantined(ctx context.Context, sel QuarantineSelection) (int, error)
+
 	// FindTraces returns traces, newest first.
 	FindTraces(ctx context.Context, q TraceQuery) (Page[TraceSummary], error)
 	Trace(ctx context.Context, id string) (Trace, error)

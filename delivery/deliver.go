@@ -23,9 +23,12 @@ type Options struct {
 	Reports   Reports // nil: there are no addresses for reports
 	// Enqueue makes the outbound queue's share of an Accept: queue.Entry.
 	Enqueue func(id trace.ID, env mail.Envelope, now time.Time) (store.Recipient, error)
-	Trace   *trace.Log
-	Now     func() time.Time
-	Logger  *slog.Logger
+	// Quarantined is told of accounts that got a message into quarantine; it
+	// may be nil, and has to be quick.
+	Quarantined func(mailbox.AccountID)
+	Trace       *trace.Log
+	Now         func() time.Time
+	Logger      *slog.Logger
 }
 
 // MDA routes and files mail. Its methods may be called concurrently.
@@ -85,6 +88,13 @@ func (m *MDA) Deliver(ctx context.Context, msg Mail) error {
 	if len(p.targets)+len(also) > 0 { // else it was a report, and nothing but that
 		if err := m.opts.Boxes.Deliver(ctx, new, p.targets, also...); err != nil {
 			return storeError(err)
+		}
+	}
+	if m.opts.Quarantined != nil {
+		for _, t := range p.targets {
+			if t.Role == mailbox.RoleQuarantine {
+				m.opts.Quarantined(t.Account)
+			}
 		}
 	}
 	m.opts.Trace.Append(trace.Summary{ID: msg.ID}, p.events...)

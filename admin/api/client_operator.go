@@ -150,6 +150,24 @@ func (c *Client) ChangeQueue(ctx context.Context, do admin.QueueAction, which ad
 	return n.Changed, err
 }
 
+func (c *Client) Quarantine(ctx context.Context, q admin.QuarantineQuery) (admin.Page[admin.Quarantined], error) {
+	return list[admin.Quarantined](ctx, c, "/quarantine", q.Paging, "account", q.Account, "domain", q.Domain)
+}
+
+func (c *Client) QuarantinedMessage(ctx context.Context, id string) (admin.Quarantined, error) {
+	return get[admin.Quarantined](ctx, c, "/quarantine/"+url.PathEscape(id))
+}
+
+func (c *Client) ReleaseQuarantined(ctx context.Context, sel admin.QuarantineSelection) (int, error) {
+	n, err := call[Changed](ctx, c, request{method: http.MethodPost, path: "/quarantine:release", body: sel})
+	return n.Changed, err
+}
+
+func (c *Client) DeleteQuarantined(ctx context.Context, sel admin.QuarantineSelection) (int, error) {
+	n, err := call[Changed](ctx, c, request{method: http.MethodPost, path: "/quarantine:delete", body: sel})
+	return n.Changed, err
+}
+
 func (c *Client) FindTraces(ctx context.Context, q admin.TraceQuery) (admin.Page[admin.TraceSummary], error) {
 	return list[admin.TraceSummary](ctx, c, "/traces", q.Paging, "q", q.Text, "direction", q.Direction, "similar", q.Similar, "messageId", q.MessageID, "address", q.Address, "ip", q.IP,
 		"subject", q.Subject, "outcome", q.Outcome, "from", timeText(q.After), "to", timeText(q.Before))

@@ -33,6 +33,9 @@ type row struct {
 	weakCode int
 }
 
+// ids names one message.
+func ids(id string) string { return fmt.Sprintf(`{"ids":[%q]}`, id) }
+
 // operations has a row for every operation of the document.
 func operations(w *world) map[string]row {
 	t := w.t
@@ -101,26 +104,34 @@ func operations(w *world) map[string]row {
 		"get-my-export":          {as: "user@a.test", path: "/me/export/" + exported, bad: "/me/export/" + strings.Repeat("x", 201), where: "path.job", weak: "owner", weakCode: 404},
 		"get-my-client-setup":    {as: "user@a.test", weak: "nobody", weakCode: 401},
 
-		"get-overview":       {weak: "user"},
-		"get-deliverability": {code: 503, weak: "domain-admin"},
-		"get-metrics-series": {path: "/metrics-series?name=mail.in", code: 503, bad: "/metrics-series", where: "query.name", weak: "domain-admin"},
-		"list-checks":        {code: 503, weak: "user"},
-		"run-checks":         {body: `{}`, code: 503, bad: `/checks:run {"ids":1}`, where: "body.ids", weak: "user"},
-		"mute-check":         {path: "/checks/ptr.v4:mute", body: `{"until":"2030-01-01T00:00:00Z"}`, code: 503, bad: `/checks/ptr.v4:mute {"until":"x"}`, where: "body.until", weak: "support"},
-		"unmute-check":       {path: "/checks/ptr.v4:unmute", code: 503, weak: "support"},
-		"list-traces":        {path: "/traces?q=@far.example", bad: "/traces?direction=up", where: "query.direction", weak: "user"},
-		"list-refusals":      {bad: "/refusals?cursor=!", where: "query.cursor", weak: "user"},
-		"get-trace":          {path: "/traces/" + traced, bad: "/traces/" + strings.Repeat("x", 201), where: "path.id", weak: "user"},
-		"list-queue":         {path: "/queue?address=@far.example", bad: "/queue?state=lost", where: "query.state", weak: "user"},
-		"get-queue-groups":   {weak: "user"},
-		"get-queue-message":  {path: "/queue/" + queued, bad: "/queue/" + strings.Repeat("x", 201), where: "path.id", weak: "user"},
-		"hold-queue":         {body: fmt.Sprintf(`{"ids":[%q]}`, queued), bad: `/queue:hold {}`, where: "body.ids", weak: "support"},
-		"release-queue":      {body: `{"filter":{"address":"@far.example"}}`, bad: `/queue:release {"filter":{"state":"lost"}}`, where: "body.filter.state", weak: "support"},
-		"retry-queue":        {body: `{"filter":{}}`, bad: `/queue:retry {}`, where: "body.ids", weak: "support"},
-		"reroute-queue":      {body: `{"filter":{},"to":"relay.example:587"}`, bad: `/queue:reroute {"filter":{},"to":"no port"}`, where: "body.to", weak: "support"},
-		"cancel-queue":       {body: `{"filter":{"address":"nobody@far.example"}}`, bad: `/queue:cancel {"ids":1}`, where: "body.ids", weak: "support"},
-		"get-events":         {path: "/events?topics=nothing", code: 422, bad: "/events?topics=nothing", where: "query.topics", weak: "user"},
-		"get-job":            {path: "/jobs/x", code: 404, bad: "/jobs/" + strings.Repeat("x", 201), where: "path.id", weak: "nobody", weakCode: 401},
+		"get-overview":          {weak: "user"},
+		"get-deliverability":    {code: 503, weak: "domain-admin"},
+		"get-metrics-series":    {path: "/metrics-series?name=mail.in", code: 503, bad: "/metrics-series", where: "query.name", weak: "domain-admin"},
+		"list-checks":           {code: 503, weak: "user"},
+		"run-checks":            {body: `{}`, code: 503, bad: `/checks:run {"ids":1}`, where: "body.ids", weak: "user"},
+		"mute-check":            {path: "/checks/ptr.v4:mute", body: `{"until":"2030-01-01T00:00:00Z"}`, code: 503, bad: `/checks/ptr.v4:mute {"until":"x"}`, where: "body.until", weak: "support"},
+		"unmute-check":          {path: "/checks/ptr.v4:unmute", code: 503, weak: "support"},
+		"list-traces":           {path: "/traces?q=@far.example", bad: "/traces?direction=up", where: "query.direction", weak: "user"},
+		"list-refusals":         {bad: "/refusals?cursor=!", where: "query.cursor", weak: "user"},
+		"get-trace":             {path: "/traces/" + traced, bad: "/traces/" + strings.Repeat("x", 201), where: "path.id", weak: "user"},
+		"list-quarantine":       {bad: "/quarantine?domain=!", where: "query.domain", weak: "user"},
+		"get-quarantined":       {path: "/quarantine/" + w.quarantine("user@a.test"), bad: "/quarantine/" + strings.Repeat("x", 201), where: "path.id", weak: "user"},
+		"release-quarantine":    {body: ids(w.quarantine("user@a.test")), bad: `/quarantine:release {"ids":[]}`, where: "body.ids", weak: "support"},
+		"delete-quarantine":     {body: ids(w.quarantine("user@a.test")), bad: `/quarantine:delete {"ids":[]}`, where: "body.ids", weak: "support"},
+		"list-my-quarantine":    {as: "user@a.test", bad: "/me/quarantine?cursor=!", where: "query.cursor", weak: "nobody", weakCode: 401},
+		"get-my-quarantined":    {as: "user@a.test", path: "/me/quarantine/" + w.quarantine("user@a.test"), bad: "/me/quarantine/" + strings.Repeat("x", 201), where: "path.id", weak: "nobody", weakCode: 401},
+		"release-my-quarantine": {as: "user@a.test", body: ids(w.quarantine("user@a.test")), bad: `/me/quarantine:release {"ids":[]}`, where: "body.ids", weak: "nobody", weakCode: 401},
+		"delete-my-quarantine":  {as: "user@a.test", body: ids(w.quarantine("user@a.test")), bad: `/me/quarantine:delete {"ids":[]}`, where: "body.ids", weak: "nobody", weakCode: 401},
+		"list-queue":            {path: "/queue?address=@far.example", bad: "/queue?state=lost", where: "query.state", weak: "user"},
+		"get-queue-groups":      {weak: "user"},
+		"get-queue-message":     {path: "/queue/" + queued, bad: "/queue/" + strings.Repeat("x", 201), where: "path.id", weak: "user"},
+		"hold-queue":            {body: fmt.Sprintf(`{"ids":[%q]}`, queued), bad: `/queue:hold {}`, where: "body.ids", weak: "support"},
+		"release-queue":         {body: `{"filter":{"address":"@far.example"}}`, bad: `/queue:release {"filter":{"state":"lost"}}`, where: "body.filter.state", weak: "support"},
+		"retry-queue":           {body: `{"filter":{}}`, bad: `/queue:retry {}`, where: "body.ids", weak: "support"},
+		"reroute-queue":         {body: `{"filter":{},"to":"relay.example:587"}`, bad: `/queue:reroute {"filter":{},"to":"no port"}`, where: "body.to", weak: "support"},
+		"cancel-queue":          {body: `{"filter":{"address":"nobody@far.example"}}`, bad: `/queue:cancel {"ids":1}`, where: "body.ids", weak: "support"},
+		"get-events":            {path: "/events?topics=nothing", code: 422, bad: "/events?topics=nothing", where: "query.topics", weak: "user"},
+		"get-job":               {path: "/jobs/x", code: 404, bad: "/jobs/" + strings.Repeat("x", 201), where: "path.id", weak: "nobody", weakCode: 401},
 
 		"list-domains":      {bad: "/domains?cursor=!", where: "query.cursor", weak: "user"},
 		"add-domain":        {body: `{"name":"c.test"}`, code: 201, bad: `/domains {"name":"a b"}`, where: "body.name", weak: "domain-admin"},

@@ -3,6 +3,7 @@ package api
 import (
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -19,8 +20,10 @@ import (
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/logs"
 	"github.com/mailstead/mailstead/admin/signin"
+	"github.com/mailstead/mailstead/delivery/quarantine"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
+	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/mailbox"
 	"github.com/mailstead/mailstead/mailbox/store"
@@ -34,6 +37,7 @@ type world struct {
 	admin  *admin.Admin
 	queue  *queue.Queue
 	boxes  *mailbox.Boxes
+	book   *quarantine.Book
 	traces *trace.Log
 	log    *slog.Logger // of the server
 	server *Server
@@ -83,12 +87,13 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { eng.Close() })
 	w.queue = queue.New(eng, nil, queue.Options{})
 	w.boxes = mailbox.Open(eng, mailbox.Options{})
+	w.book = quarantine.New(quarantine.Options{Boxes: w.boxes, Now: w.now, Accounts: func() []mailbox.AccountID { return nil }})
 	lines := logs.NewRing(slog.DiscardHandler)
 	w.log = slog.New(lines)
 	w.log.Info("the world begins")
 	w.admin = admin.New(admin.Options{
 		DataDir: data, Logs: lines, Version: "test",
-		Directory: w.dir, Mailboxes: w.boxes, Queue: w.queue, Traces: w.traces, Hostname: host,
+		Directory: w.dir, Mailboxes: w.boxes, Quarantine: w.book, Queue: w.queue, Traces: w.traces, Hostname: host,
 		Resolver: dnstest.New(""), Certificates: fakeCerts{}, Now: w.now, ExportDir: filepath.Join(data, "export"),
 		Clients: autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),
 		SignIn:  signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),
@@ -118,6 +123,33 @@ func (w *world) people() {
 			w.t.Fatal(err)
 		}
 	}
+}
+
+// quarantine puts a message for an account into quarantine and returns its ID.
+func (w *world) quarantine(address string) string {
+	w.t.Helper()
+	raw := "From: Eve <eve@far.example>\r\nSubject: cheap\r\n\r\nbuy\r\n"
+	ix, err := message.Parse(strings.NewReader(raw))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	id := mailbox.AccountID(w.account(address).ID)
+	m := &mailbox.NewMessage{Body: strings.NewReader(raw), Size: int64(len(raw)), Index: ix, InternalDate: w.now()}
+	err = w.boxes.Deliver(w.t.Context(), m, []mailbox.Target{{Account: id, Role: mailbox.RoleQuarantine,
+		Header: []byte("Delivered-To: " + address + "\r\nX-Mailstead-Verdict: quarantine; score=11.5; reasons=words=+5.0\r\n")}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.book.Added(id)
+	keys, err := w.book.Keys(w.t.Context(), []mailbox.AccountID{id})
+	if err != nil || len(keys) == 0 {
+		w.t.Fatalf("%d messages in quarantine, %v", len(keys), err)
+	}
+	var newest mailbox.UID
+	for _, k := range keys {
+		newest = max(newest, k.UID)
+	}
+	return fmt.Sprintf("%d-%d", id, newest)
 }
 
 // account returns an account by its address.

@@ -57,6 +57,7 @@ const (
 	LimitConnectionsAddress IntSetting = "limits.connections-per-address"
 	LimitConnectionsNet     IntSetting = "limits.connections-per-net"
 
+	QuarantineKeep      DurationSetting = "quarantine.keep"
 	MailboxKeepExpunged DurationSetting = "mailbox.keep-expunged"
 	StoreCompress       BoolSetting     = "store.compress"
 	TraceKeep           DurationSetting = "trace.keep"
@@ -141,6 +142,8 @@ func definitions() []definition {
 			doc: "Connections of a service at once from one address."},
 		{name: string(LimitConnectionsNet), kind: integer, initial: "200", min: 1, max: 100_000,
 			doc: "Connections of a service at once from one net: /24 of IPv4, /48 of IPv6."},
+		{name: string(QuarantineKeep), kind: duration, initial: "30d", min: int64(time.Hour), max: int64(365 * day),
+			doc: "How long mail waits in quarantine for somebody to release it; then it is filed to Junk."},
 		{name: string(MailboxKeepExpunged), kind: duration, initial: "30d", min: int64(day), max: int64(365 * day),
 			doc: "How long a mail program may stay away and still hear only what changed."},
 		{name: string(StoreCompress), kind: boolean, initial: "false",

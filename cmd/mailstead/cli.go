@@ -25,17 +25,18 @@ import (
 // cliCommands are the commands that ask or change a server. Each group has the
 // flags of target.
 type cliCommands struct {
-	Domain   domainCmd   `cmd:"" help:"Domains, and their records in the DNS."`
-	Account  accountCmd  `cmd:"" help:"People's accounts."`
-	Alias    aliasCmd    `cmd:"" help:"Addresses that lead to others: aliases and groups."`
-	DKIM     dkimCmd     `cmd:"" name:"dkim" help:"Keys that mail is signed with."`
-	Queue    queueCmd    `cmd:"" help:"Mail that waits to be delivered to others."`
-	Trace    traceCmd    `cmd:"" help:"What happened to a message, and why."`
-	Settings settingsCmd `cmd:"" help:"Every limit and policy, with its meaning."`
-	Cert     certCmd     `cmd:"" help:"Certificates."`
-	Audit    auditCmd    `cmd:"" help:"Who changed what."`
-	Ban      banCmd      `cmd:"" help:"Whose failed logins make them wait."`
-	Doctor   doctorCmd   `cmd:"" help:"Check that the server can do its work, and say what to fix."`
+	Domain     domainCmd     `cmd:"" help:"Domains, and their records in the DNS."`
+	Account    accountCmd    `cmd:"" help:"People's accounts."`
+	Alias      aliasCmd      `cmd:"" help:"Addresses that lead to others: aliases and groups."`
+	DKIM       dkimCmd       `cmd:"" name:"dkim" help:"Keys that mail is signed with."`
+	Queue      queueCmd      `cmd:"" help:"Mail that waits to be delivered to others."`
+	Quarantine quarantineCmd `cmd:"" help:"Mail that waits for somebody to say whether it is wanted."`
+	Trace      traceCmd      `cmd:"" help:"What happened to a message, and why."`
+	Settings   settingsCmd   `cmd:"" help:"Every limit and policy, with its meaning."`
+	Cert       certCmd       `cmd:"" help:"Certificates."`
+	Audit      auditCmd      `cmd:"" help:"Who changed what."`
+	Ban        banCmd        `cmd:"" help:"Whose failed logins make them wait."`
+	Doctor     doctorCmd     `cmd:"" help:"Check that the server can do its work, and say what to fix."`
 }
 
 // target says which server is meant and how to print.

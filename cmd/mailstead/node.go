@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,6 +28,7 @@ import (
 	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/delivery/junk"
+	"github.com/mailstead/mailstead/delivery/quarantine"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
@@ -96,27 +98,28 @@ func (ls listeners) close() {
 
 // node is everything behind the ports of one server.
 type node struct {
-	cfg       nodeConfig
-	directory *directory.Directory
-	traces    *trace.Log
-	engine    *store.Engine
-	boxes     *mailbox.Boxes
-	junk      *junk.Classifier
-	queue     *queue.Queue
-	transport *outbound.Transport
-	mda       *delivery.MDA
-	reports   *reports.Book
-	certs     *certs.Manager
-	clients   *autoconfig.Service
-	admin     *admin.Admin
-	api       *api.Server
-	socket    net.Listener // of api
-	keys      keyCache
-	limiter   *wire.Limiter
-	intake    *message.Intake
-	memory    *inbound.Memory
-	lists     *dnsbl.Lists
-	door      *inbound.Door
+	cfg        nodeConfig
+	directory  *directory.Directory
+	traces     *trace.Log
+	engine     *store.Engine
+	boxes      *mailbox.Boxes
+	junk       *junk.Classifier
+	queue      *queue.Queue
+	transport  *outbound.Transport
+	mda        *delivery.MDA
+	quarantine *quarantine.Book
+	reports    *reports.Book
+	certs      *certs.Manager
+	clients    *autoconfig.Service
+	admin      *admin.Admin
+	api        *api.Server
+	socket     net.Listener // of api
+	keys       keyCache
+	limiter    *wire.Limiter
+	intake     *message.Intake
+	memory     *inbound.Memory
+	lists      *dnsbl.Lists
+	door       *inbound.Door
 
 	exemptNets atomic.Pointer[parsedNetworks]
 
@@ -171,7 +174,12 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if err = n.openReports(); err != nil {
 		return nil, err
 	}
-	n.mda = delivery.New(delivery.Options{Directory: d, Boxes: n.boxes, Reports: n.reports, Enqueue: queue.Entry, Trace: n.traces, Logger: cfg.Log})
+	n.quarantine = quarantine.New(quarantine.Options{
+		Boxes: n.boxes, Accounts: n.accountIDs, Keep: func() time.Duration { return d.Duration(directory.QuarantineKeep) }, Logger: cfg.Log,
+	})
+	n.mda = delivery.New(delivery.Options{
+		Directory: d, Boxes: n.boxes, Reports: n.reports, Enqueue: queue.Entry, Quarantined: n.quarantine.Added, Trace: n.traces, Logger: cfg.Log,
+	})
 	n.transport = n.newTransport()
 	n.queue = queue.New(n.engine, n.transport, n.queueOptions())
 	n.limiter = wire.NewLimiter(n.limits())
@@ -185,7 +193,8 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	}
 	n.clients = n.newClients()
 	n.admin = admin.New(admin.Options{
-		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, ExportDir: n.path("export"), Version: version(), Series: n.series, Arrivals: n.arrivals, Reports: n.reports, Logs: lastLines,
+		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, ExportDir: n.path("export"), Version: version(), Series: n.series, Arrivals: n.arrivals, Reports: n.reports,
+		Quarantine: n.quarantine, Learner: n.junk, Logs: lastLines,
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Logger: cfg.Log,
 		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Logger: cfg.Log}),
@@ -236,6 +245,16 @@ func (n *node) close() error {
 		errs = append(errs, n.directory.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// accountIDs are the accounts there are.
+func (n *node) accountIDs() []mailbox.AccountID {
+	all := n.directory.Accounts()
+	ids := make([]mailbox.AccountID, len(all))
+	for i, a := range all {
+		ids[i] = mailbox.AccountID(a.ID)
+	}
+	return ids
 }
 
 // apply turns an accepted record into rows: of the queue, or of an account.
@@ -374,7 +393,10 @@ func (n *node) services(ls listeners) []service {
 	}
 	imaps := imap
 	imaps.Implicit = true
-	all := []service{keepMemoryLow, n.queue.Run, n.junk.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.wizard.Watch, n.series.Run, n.arrivals.Run, n.reports.Run}
+	all := []service{
+		keepMemoryLow, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.wizard.Watch,
+		n.series.Run, n.arrivals.Run, n.reports.Run,
+	}
 	for name, serve := range map[string]func(context.Context, net.Listener) error{
 		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,
 		portHTTP: n.serveHTTP(ls.port(portHTTPS)), portHTTPS: n.serveHTTPS,

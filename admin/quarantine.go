@@ -1,0 +1,388 @@
+package admin
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/delivery/junk"
+	"github.com/mailstead/mailstead/delivery/quarantine"
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/mailbox"
+)
+
+// Learner learns from what people say of a message; *junk.Classifier.
+type Learner interface {
+	Learn(ctx context.Context, id mailbox.AccountID, email mailbox.EmailID, class junk.Class) error
+}
+
+// Quarantined is a message that waits for somebody to say whether it is wanted.
+type Quarantined struct {
+	ID       string        `json:"id"`
+	Account  string        `json:"account" doc:"Address of the account whose mail it is."`
+	To       string        `json:"to,omitempty" doc:"Address by which the account was reached."`
+	Received time.Time     `json:"received"`
+	From     string        `json:"from"`
+	Subject  string        `json:"subject,omitempty" doc:"Left out for those who may not see what is in mail."`
+	Preview  string        `json:"preview,omitempty" doc:"Beginning of the text; only for the account itself."`
+	Size     int64         `json:"size"`
+	Score    float64       `json:"score"`
+	Reasons  []mail.Reason `json:"reasons" doc:"What the score is the sum of, the heaviest first."`
+	Decided  string        `json:"decided,omitempty" doc:"What decided, if it was not the score."`
+	Trace    string        `json:"trace,omitempty" doc:"ID of the story of the message."`
+}
+
+// QuarantineQuery narrows what is listed; empty fields do not.
+type QuarantineQuery struct {
+	Paging
+	Account string // address
+	Domain  string
+}
+
+// maxQuarantineIDs bounds how many messages one request names.
+const maxQuarantineIDs = 500
+
+// errNoQuarantine is for data without a running server.
+func (a *Admin) errNoQuarantine() error {
+	if a.opts.Quarantine != nil {
+		return nil
+	}
+	return &directory.Problem{Kind: ErrUnavailable, Text: "only a running server looks into the quarantine; start it with `mailstead serve`"}
+}
+
+// Quarantine returns what waits for release, the newest first.
+func (a *Admin) Quarantine(ctx context.Context, q QuarantineQuery) (Page[Quarantined], error) {
+	p, err := authorize(ctx, SeeFlow)
+	if err != nil {
+		return Page[Quarantined]{}, err
+	}
+	of, err := a.quarantineOf(p, q)
+	if err != nil {
+		return Page[Quarantined]{}, err
+	}
+	return a.quarantinePage(ctx, of, q.Paging, p.May(ChangePeople), false)
+}
+
+// MyQuarantine returns what waits for one's own word, the newest first.
+func (a *Admin) MyQuarantine(ctx context.Context, page Paging) (Page[Quarantined], error) {
+	p, _, err := a.authorizeMe(ctx)
+	if err != nil {
+		return Page[Quarantined]{}, err
+	}
+	return a.quarantinePage(ctx, []mailbox.AccountID{mailbox.AccountID(p.Account)}, page, true, true)
+}
+
+// quarantineOf returns the accounts that a query is about; nil is all.
+func (a *Admin) quarantineOf(p Principal, q QuarantineQuery) ([]mailbox.AccountID, error) {
+	var domain mail.Domain
+	var address string
+	if q.Domain != "" {
+		d, err := mail.ParseDomain(q.Domain)
+		if err != nil {
+			return nil, At("domain", invalid("%q is no domain name", q.Domain))
+		}
+		domain = d
+	}
+	if q.Account != "" {
+		addr, err := mail.ParseAddress(q.Account)
+		if err != nil {
+			return nil, At("account", invalid("%q is no address", q.Account))
+		}
+		address = addr.Key()
+	}
+	if domain == "" && address == "" && p.allDomains() {
+		return nil, nil
+	}
+	of := []mailbox.AccountID{}
+	for _, acct := range a.opts.Directory.Accounts() {
+		if p.sees(acct.Address.Domain) && (domain == "" || acct.Address.Domain == domain) && (address == "" || acct.Address.Key() == address) {
+			of = append(of, mailbox.AccountID(acct.ID))
+		}
+	}
+	return of, nil
+}
+
+// quarantinePage reads a page; subjects are left out without the right to see
+// them, and the text is its owner's.
+func (a *Admin) quarantinePage(ctx context.Context, of []mailbox.AccountID, page Paging, subjects, own bool) (Page[Quarantined], error) {
+	if err := a.errNoQuarantine(); err != nil {
+		return Page[Quarantined]{}, err
+	}
+	keys, err := a.opts.Quarantine.Keys(ctx, of)
+	if err != nil {
+		return Page[Quarantined]{}, err
+	}
+	after, err := page.after()
+	if err != nil {
+		return Page[Quarantined]{}, err
+	}
+	total := len(keys)
+	list := Page[Quarantined]{Items: []Quarantined{}, Total: &total}
+	from, found := slices.BinarySearchFunc(keys, after, func(k quarantine.Key, after string) int { return strings.Compare(quarantineSortKey(k), after) })
+	if found {
+		from++
+	}
+	keys = keys[from:]
+	if n := page.limit(); len(keys) > n {
+		list.Next = cursor(quarantineSortKey(keys[n-1]))
+		keys = keys[:n]
+	}
+	for _, k := range keys {
+		m, err := a.opts.Quarantine.Load(ctx, k.Account, k.UID)
+		if errors.Is(err, mailbox.ErrNoMessage) || errors.Is(err, mailbox.ErrNoAccount) {
+			continue // released meanwhile
+		}
+		if err != nil {
+			return Page[Quarantined]{}, err
+		}
+		list.Items = append(list.Items, a.describeQuarantined(&m, subjects, own))
+	}
+	return list, nil
+}
+
+// quarantineSortKey sorts as Key.Compare does.
+func quarantineSortKey(k quarantine.Key) string {
+	b := binary.BigEndian.AppendUint64(nil, ^uint64(k.Received.UnixNano()))
+	b = binary.BigEndian.AppendUint32(b, uint32(k.Account))
+	return string(binary.BigEndian.AppendUint32(b, ^uint32(k.UID)))
+}
+
+func (a *Admin) describeQuarantined(m *quarantine.Message, subjects, own bool) Quarantined {
+	q := Quarantined{ID: quarantineID(m.Account, m.UID), Received: m.Received, From: authorText(m.From), Size: m.Size,
+		Score: m.Score, Reasons: m.Reasons, Trace: string(m.Trace)}
+	if q.Reasons == nil {
+		q.Reasons = []mail.Reason{}
+	}
+	if acct, err := a.opts.Directory.Account(uint32(m.Account)); err == nil {
+		q.Account = acct.Address.String()
+	}
+	if !m.To.IsNull() {
+		q.To = m.To.String()
+	}
+	if subjects {
+		q.Subject = m.Subject
+	}
+	if own {
+		q.Preview = m.Preview
+	}
+	return q
+}
+
+// authorText is the first author as people read it.
+func authorText(from []message.Address) string {
+	for _, a := range from {
+		if a.Host == "" { // begin or end of a group
+			continue
+		}
+		text := a.Mailbox + "@" + a.Host
+		if d, err := mail.ParseDomain(a.Host); err == nil {
+			text = mail.Path{Local: a.Mailbox, Domain: d}.Display()
+		}
+		if a.Name != "" {
+			text = a.Name + " <" + text + ">"
+		}
+		return text
+	}
+	return ""
+}
+
+func quarantineID(id mailbox.AccountID, uid mailbox.UID) string {
+	return strconv.FormatUint(uint64(id), 10) + "-" + strconv.FormatUint(uint64(uid), 10)
+}
+
+func parseQuarantineID(s string) (mailbox.AccountID, mailbox.UID, error) {
+	account, uid, _ := strings.Cut(s, "-")
+	id, err := strconv.ParseUint(account, 10, 32)
+	n, err2 := strconv.ParseUint(uid, 10, 32)
+	if err != nil || err2 != nil || n == 0 {
+		return 0, 0, noQuarantined(s)
+	}
+	return mailbox.AccountID(id), mailbox.UID(n), nil
+}
+
+func noQuarantined(id string) error {
+	return &directory.Problem{Kind: directory.ErrNotFound, Text: "there is no message " + id + " in quarantine; it may have been released"}
+}
+
+// QuarantinedMessage returns one message with the sentences of its reasons.
+func (a *Admin) QuarantinedMessage(ctx context.Context, id string) (Quarantined, error) {
+	p, err := authorize(ctx, SeeFlow)
+	if err != nil {
+		return Quarantined{}, err
+	}
+	return a.quarantined(ctx, id, func(acct directory.Account) bool { return p.sees(acct.Address.Domain) }, p.May(ChangePeople), false)
+}
+
+// MyQuarantinedMessage is the same for one's own mail.
+func (a *Admin) MyQuarantinedMessage(ctx context.Context, id string) (Quarantined, error) {
+	p, _, err := a.authorizeMe(ctx)
+	if err != nil {
+		return Quarantined{}, err
+	}
+	return a.quarantined(ctx, id, func(acct directory.Account) bool { return acct.ID == p.Account }, true, true)
+}
+
+func (a *Admin) quarantined(ctx context.Context, id string, may func(directory.Account) bool, subjects, own bool) (Quarantined, error) {
+	account, uid, err := parseQuarantineID(id)
+	if err != nil {
+		return Quarantined{}, err
+	}
+	if err := a.errNoQuarantine(); err != nil {
+		return Quarantined{}, err
+	}
+	acct, err := a.opts.Directory.Account(uint32(account))
+	if err != nil || !may(acct) {
+		return Quarantined{}, noQuarantined(id)
+	}
+	m, err := a.opts.Quarantine.Load(ctx, account, uid)
+	if errors.Is(err, mailbox.ErrNoMessage) || errors.Is(err, mailbox.ErrNoAccount) {
+		return Quarantined{}, noQuarantined(id)
+	}
+	if err != nil {
+		return Quarantined{}, err
+	}
+	q := a.describeQuarantined(&m, subjects, own)
+	return q, a.explainQuarantined(ctx, &q, m.Account)
+}
+
+// explainQuarantined takes from the trace why a message is where it is, if there
+// still is one.
+func (a *Admin) explainQuarantined(ctx context.Context, q *Quarantined, id mailbox.AccountID) error {
+	if q.Trace == "" {
+		return nil
+	}
+	if err := a.opts.Traces.Flush(ctx); err != nil {
+		return err
+	}
+	t, err := a.opts.Traces.Show(ctx, trace.ID(q.Trace))
+	if errors.Is(err, trace.ErrNotFound) {
+		q.Trace = ""
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range t.Events {
+		if e.Kind == trace.Verdict && e.Fields["account"] == strconv.FormatUint(uint64(id), 10) {
+			var reasons []mail.Reason
+			if json.Unmarshal([]byte(e.Fields[trace.Reasons]), &reasons) == nil && len(reasons) > 0 {
+				q.Reasons = reasons
+			}
+			q.Decided = e.Fields["reason"]
+		}
+	}
+	return nil
+}
+
+// QuarantineSelection names messages and says what else is to be done.
+type QuarantineSelection struct {
+	IDs   []string `json:"ids" minItems:"1" maxItems:"500" doc:"Messages, as they are listed."`
+	Train bool     `json:"train,omitempty" doc:"With release: learn that such mail is wanted."`
+}
+
+// ReleaseQuarantined moves messages to the inboxes of their accounts, with
+// their dates, and returns how many there were.
+func (a *Admin) ReleaseQuarantined(ctx context.Context, sel QuarantineSelection) (int, error) {
+	return a.changeQuarantine(ctx, "quarantine.release", sel, a.release)
+}
+
+// DeleteQuarantined removes messages for good and returns how many there were.
+func (a *Admin) DeleteQuarantined(ctx context.Context, sel QuarantineSelection) (int, error) {
+	return a.changeQuarantine(ctx, "quarantine.delete", sel, a.remove)
+}
+
+// ReleaseMyQuarantined and DeleteMyQuarantined do the same with one's own mail.
+func (a *Admin) ReleaseMyQuarantined(ctx context.Context, sel QuarantineSelection) (int, error) {
+	return a.changeMyQuarantine(ctx, "quarantine.release", sel, a.release)
+}
+
+func (a *Admin) DeleteMyQuarantined(ctx context.Context, sel QuarantineSelection) (int, error) {
+	return a.changeMyQuarantine(ctx, "quarantine.delete", sel, a.remove)
+}
+
+// quarantineChange is done with messages of one account.
+type quarantineChange func(ctx context.Context, id mailbox.AccountID, uids []mailbox.UID, train bool) (int, error)
+
+func (a *Admin) changeQuarantine(ctx context.Context, action string, sel QuarantineSelection, do quarantineChange) (int, error) {
+	p, err := authorize(ctx, ChangePeople)
+	if err != nil {
+		return 0, err
+	}
+	return a.changeQuarantineOf(ctx, action, sel, func(acct directory.Account) bool { return p.sees(acct.Address.Domain) }, do)
+}
+
+func (a *Admin) changeMyQuarantine(ctx context.Context, action string, sel QuarantineSelection, do quarantineChange) (int, error) {
+	p, _, err := a.authorizeMe(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return a.changeQuarantineOf(ctx, action, sel, func(acct directory.Account) bool { return acct.ID == p.Account }, do)
+}
+
+func (a *Admin) changeQuarantineOf(ctx context.Context, action string, sel QuarantineSelection, may func(directory.Account) bool, do quarantineChange) (int, error) {
+	if err := a.errNoQuarantine(); err != nil {
+		return 0, err
+	}
+	if len(sel.IDs) == 0 || len(sel.IDs) > maxQuarantineIDs {
+		return 0, At("ids", invalid("name between 1 and %d messages", maxQuarantineIDs))
+	}
+	byAccount := map[mailbox.AccountID][]mailbox.UID{}
+	var order []mailbox.AccountID
+	for _, s := range sel.IDs {
+		id, uid, err := parseQuarantineID(s)
+		if err != nil {
+			return 0, err
+		}
+		acct, err := a.opts.Directory.Account(uint32(id))
+		if err != nil || !may(acct) {
+			return 0, noQuarantined(s)
+		}
+		if byAccount[id] == nil {
+			order = append(order, id)
+		}
+		byAccount[id] = append(byAccount[id], uid)
+	}
+	n := 0
+	for _, id := range order {
+		done, err := do(ctx, id, byAccount[id], sel.Train)
+		n += done
+		if errors.Is(err, mailbox.ErrNotFound) { // it has no quarantine
+			continue
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	if n == 0 {
+		return 0, noQuarantined(sel.IDs[0])
+	}
+	ids := slices.Clone(sel.IDs[:min(len(sel.IDs), maxAudited)])
+	return n, a.opts.Directory.Record(context.WithoutCancel(ctx), Actor(ctx), action, ids[0], ids)
+}
+
+func (a *Admin) release(ctx context.Context, id mailbox.AccountID, uids []mailbox.UID, train bool) (int, error) {
+	released, err := a.opts.Quarantine.Release(ctx, id, uids)
+	if err != nil {
+		return 0, err
+	}
+	if train && a.opts.Learner != nil {
+		for _, r := range released {
+			if err := a.opts.Learner.Learn(ctx, id, r.Email, junk.Good); err != nil {
+				a.opts.Logger.Warn("learn from a released message", "account", id, "err", err)
+			}
+		}
+	}
+	return len(released), nil
+}
+
+func (a *Admin) remove(ctx context.Context, id mailbox.AccountID, uids []mailbox.UID, _ bool) (int, error) {
+	return a.opts.Quarantine.Delete(ctx, id, uids)
+}
