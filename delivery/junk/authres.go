@@ -24,6 +24,25 @@ func (e *Evidence) authentication(header []byte, us mail.Domain) {
 	}
 }
 
+// transport fills in what our Received and Delivered-To say of how a message
+// came: the client's names and the recipient.
+func (e *Evidence) transport(ours, account []byte) {
+	for value := range message.FieldValues(ours, "Received") {
+		hello, rest, _ := strings.Cut(strings.TrimPrefix(value, "from "), " (")
+		e.Hello = hello
+		if rest, _, _ = strings.Cut(rest, ")"); !strings.HasPrefix(rest, "[") {
+			e.ClientName, _, _ = strings.Cut(rest, " ")
+		}
+		break
+	}
+	for value := range message.FieldValues(account, "Delivered-To") {
+		if p, err := mail.ParseAddress(value); err == nil {
+			e.Envelope.Recipients = []mail.Recipient{{Path: p}}
+		}
+		break
+	}
+}
+
 // result takes one result: its method, and the properties after it.
 func (e *Evidence) result(words []string) {
 	if len(words) == 0 {

@@ -79,7 +79,7 @@ func (m *incoming) trace() string {
 		add("dkim", "pass", mail.AuthProp{Type: "header", Name: "d", Value: string(d)}, mail.AuthProp{Type: "header", Name: "b", Value: "ab/cd"})
 	}
 	add("dmarc", m.dmarc, mail.AuthProp{Type: "header", Name: "from", Value: "x"})
-	return "Authentication-Results: " + r.String() + "\r\nReceived-SPF: " + m.spf + "\r\nReceived: from x\r\n\tby " + host + ";\r\n\tSat, 28 Nov 2026 12:00:00 +0000\r\n"
+	return "Authentication-Results: " + r.String() + "\r\nReceived-SPF: " + m.spf + "\r\nReceived: from " + m.hello + " (" + strings.TrimPrefix(m.name+" [", " ") + m.client + "])\r\n\tby " + host + ";\r\n\tSat, 28 Nov 2026 12:00:00 +0000\r\n"
 }
 
 // world is accounts on a store, and a classifier that learns from them.
@@ -146,7 +146,7 @@ func (w *world) close() {
 func (w *world) deliver(id mailbox.AccountID, m incoming, verdict string) mailbox.EmailID {
 	w.t.Helper()
 	raw := m.trace() + strings.ReplaceAll(m.raw, "\n", "\r\n")
-	target := mailbox.Target{Account: id, Header: []byte("Return-Path: <x@y>\r\n")}
+	target := mailbox.Target{Account: id, Header: []byte("Return-Path: <x@y>\r\nDelivered-To: " + m.to + "\r\n")}
 	place, _, _ := strings.Cut(verdict, ";")
 	if place != "" {
 		target.Header = append(target.Header, "X-Mailstead-Verdict: "+verdict+"\r\n"...)

@@ -111,6 +111,8 @@ func (l *letter) field(field message.Field) {
 	switch string(name) {
 	case "x-mailer", "user-agent":
 		f.mailer = clip(field.Value())
+	case "list-unsubscribe":
+		l.tokens.addString("lu:", unsubscribeBy(clip(field.Value())))
 	case "list-unsubscribe-post":
 		f.oneClick = strings.EqualFold(strings.TrimSpace(clip(field.Value())), "List-Unsubscribe=One-Click")
 	case "precedence":
@@ -126,6 +128,18 @@ func (l *letter) field(field message.Field) {
 	}
 }
 
+// unsubscribeBy says how List-Unsubscribe is meant to be used (RFC 2369 section
+// 3.2).
+func unsubscribeBy(value string) string {
+	by := ""
+	for _, scheme := range []string{"https:", "http:", "mailto:"} {
+		if strings.Contains(value, "<"+scheme) {
+			by += scheme
+		}
+	}
+	return by
+}
+
 // headerTokens makes tokens of what the header says.
 func (l *letter) headerTokens() {
 	f := &l.fields
@@ -135,7 +149,18 @@ func (l *letter) headerTokens() {
 		l.tokens.addString("fromorg:", f.org)
 		l.tokens.addString("fromtld:", f.org[strings.LastIndexByte(f.org, '.')+1:])
 	}
+	if strings.TrimRight(f.from.Mailbox, "0123456789") != f.from.Mailbox {
+		l.tokens.addString("from:", "\x00digits")
+	}
 	l.text(kindName, []byte(f.nameText), &l.name)
+	switch {
+	case l.name.letters == 0:
+		l.tokens.addString("n:", "\x00none")
+	case l.name.upper == l.name.letters:
+		l.tokens.addString("n:", "\x00caps")
+	case l.name.upper == 0:
+		l.tokens.addString("n:", "\x00small")
+	}
 	l.text(kindSubject, []byte(f.subject), &l.subject)
 	if f.replyOrg != "" && f.replyOrg != f.org {
 		l.tokens.addString("reply:", "\x00elsewhere")

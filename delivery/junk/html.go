@@ -49,16 +49,68 @@ func (l *letter) html(b []byte) {
 			l.elements = r.open[:0]
 			return
 		case html.TextToken:
-			r.text(z.Text())
+			r.text(unescape(z.Raw()))
 		case html.StartTagToken:
-			r.start(z, false)
+			r.start(z.Raw(), false)
 		case html.SelfClosingTagToken:
-			r.start(z, true)
+			r.start(z.Raw(), true)
 		case html.EndTagToken:
-			name, _ := z.TagName()
-			r.end(atom.Lookup(name))
+			_, tag, _ := l.tagName(z.Raw()[2:])
+			r.end(tag)
 		}
 	}
+}
+
+// tagName returns the name that a tag begins with, in lower case, and what
+// follows it. The name is valid until the next call.
+func (l *letter) tagName(b []byte) (name []byte, tag atom.Atom, rest []byte) {
+	n := 0
+	for n < len(b) && b[n] > ' ' && b[n] != '/' && b[n] != '>' {
+		n++
+	}
+	name = l.scratch[:0]
+	for _, c := range b[:min(n, maxWord)] {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		name = append(name, c)
+	}
+	l.scratch = name
+	return name, atom.Lookup(name), b[n:]
+}
+
+// nextAttr returns the attribute that a tag goes on with, and what follows it;
+// no key at the end. The value is as it stands there.
+func nextAttr(b []byte) (key, value, rest []byte) {
+	b = bytes.TrimLeft(b, " \t\r\n\f/")
+	n := 0
+	for n < len(b) && b[n] > ' ' && b[n] != '=' && b[n] != '>' && b[n] != '/' {
+		n++
+	}
+	key, b = b[:n], bytes.TrimLeft(b[n:], " \t\r\n\f")
+	if len(b) == 0 || b[0] != '=' {
+		return key, nil, b
+	}
+	if b = bytes.TrimLeft(b[1:], " \t\r\n\f"); len(b) == 0 {
+		return key, nil, b
+	}
+	if quote := b[0]; quote == '"' || quote == '\'' {
+		value, rest, _ = bytes.Cut(b[1:], b[:1])
+		return key, value, rest
+	}
+	n = 0
+	for n < len(b) && b[n] > ' ' && b[n] != '>' {
+		n++
+	}
+	return key, b[:n], b[n:]
+}
+
+// unescape resolves entities.
+func unescape(b []byte) []byte {
+	if bytes.IndexByte(b, '&') < 0 {
+		return b
+	}
+	return []byte(html.UnescapeString(string(b)))
 }
 
 func (r *pageReader) hidden() bool { return len(r.open) > 0 && r.open[len(r.open)-1].hidden }
@@ -89,43 +141,19 @@ func (r *pageReader) checkLinkText(b []byte) {
 	}
 }
 
-// start takes a start tag. Each name of an element is a token, and so is what
-// is done with style.
-func (r *pageReader) start(z *html.Tokenizer, closed bool) {
-	name, more := z.TagName()
-	tag := atom.Lookup(name)
-	p := &r.l.page
+// start takes a start tag. Each name of an element is a token.
+func (r *pageReader) start(raw []byte, closed bool) {
+	name, tag, rest := r.l.tagName(raw[1:])
 	if tag != 0 {
 		r.l.tokens.add("h:", name)
 	}
 	hidden := r.hidden()
-	for more {
+	for {
 		var key, value []byte
-		key, value, more = z.TagAttr()
-		switch string(key) {
-		case "href":
-			r.href(tag, value)
-		case "style":
-			h, t := styleHides(value)
-			hidden = hidden || h
-			if t {
-				p.tiny++
-			}
-		case "hidden":
-			hidden = true
-		case "size":
-			if tag == atom.Font && bytes.HasPrefix(value, []byte("-")) {
-				p.tiny++
-			}
-		case "type":
-			if tag == atom.Input && bytes.EqualFold(value, []byte("password")) {
-				p.passwords++
-			}
-		case "src":
-			if tag == atom.Img && !bytes.HasPrefix(value, []byte("cid:")) {
-				r.l.url(value, &r.l.imageLinks)
-			}
+		if key, value, rest = nextAttr(rest); len(key) == 0 {
+			break
 		}
+		hidden = r.attr(tag, key, value) || hidden
 	}
 	r.count(tag)
 	if closed || isVoid(tag) || tag == 0 || len(r.open) == maxOpen {
@@ -135,6 +163,41 @@ func (r *pageReader) start(z *html.Tokenizer, closed bool) {
 		r.skip = tag
 	}
 	r.open = append(r.open, element{tag, hidden})
+}
+
+// attr takes an attribute, and reports whether it hides its element.
+func (r *pageReader) attr(tag atom.Atom, key, value []byte) (hides bool) {
+	p := &r.l.page
+	switch {
+	case isNamed(key, "style"):
+		hides, tiny := styleHides(value)
+		if tiny {
+			p.tiny++
+		}
+		return hides
+	case isNamed(key, "href"):
+		r.href(tag, value)
+	case isNamed(key, "hidden"):
+		return true
+	case isNamed(key, "size"):
+		if tag == atom.Font && bytes.HasPrefix(value, []byte("-")) {
+			p.tiny++
+		}
+	case isNamed(key, "type"):
+		if tag == atom.Input && isNamed(value, "password") {
+			p.passwords++
+		}
+	case isNamed(key, "src"):
+		if tag == atom.Img && !bytes.HasPrefix(value, []byte("cid:")) {
+			r.l.url(unescape(value), &r.l.imageLinks)
+		}
+	}
+	return false
+}
+
+// isNamed compares names of HTML and CSS, which are ASCII.
+func isNamed(b []byte, name string) bool {
+	return len(b) == len(name) && b[0]|0x20 == name[0] && strings.EqualFold(string(b), name)
 }
 
 func (r *pageReader) count(tag atom.Atom) {
@@ -156,7 +219,7 @@ func (r *pageReader) href(tag atom.Atom, value []byte) {
 		return
 	}
 	r.linkTo = ""
-	value = bytes.TrimSpace(value)
+	value = unescape(bytes.TrimSpace(value))
 	if hasFoldPrefix(value, "http://") || hasFoldPrefix(value, "https://") || bytes.HasPrefix(value, []byte("//")) {
 		r.linkTo = r.l.url(bytes.TrimPrefix(value, []byte("//")), &r.l.links)
 	}
@@ -188,41 +251,45 @@ func isVoid(tag atom.Atom) bool {
 // styleHides reports whether a style attribute makes text invisible, and
 // whether it makes it too small to be read.
 func styleHides(style []byte) (hides, tiny bool) {
-	color, background := "", ""
-	for decl := range bytes.SplitSeq(style, []byte(";")) {
-		key, value, ok := bytes.Cut(decl, []byte(":"))
-		if !ok || len(value) > 60 {
-			continue
+	var color, background []byte
+	for rest := style; len(rest) > 0; {
+		var decl []byte
+		decl, rest, _ = bytes.Cut(rest, []byte(";"))
+		key, value, _ := bytes.Cut(decl, []byte(":"))
+		v := bytes.TrimSpace(value)
+		if i := bytes.IndexByte(v, '!'); i >= 0 { // !important
+			v = bytes.TrimSpace(v[:i])
 		}
-		v := strings.ToLower(string(bytes.TrimSpace(value)))
-		v = strings.TrimSpace(strings.TrimSuffix(v, "!important"))
-		switch strings.ToLower(string(bytes.TrimSpace(key))) {
-		case "display":
-			hides = hides || v == "none"
-		case "visibility":
-			hides = hides || v == "hidden"
-		case "opacity", "max-height":
+		switch key = bytes.TrimSpace(key); {
+		case len(v) == 0 || len(key) == 0:
+		case isNamed(key, "display"):
+			hides = hides || isNamed(v, "none")
+		case isNamed(key, "visibility"):
+			hides = hides || isNamed(v, "hidden")
+		case isNamed(key, "opacity"), isNamed(key, "max-height"):
 			hides = hides || zero(v)
-		case "font-size":
+		case isNamed(key, "font-size"):
 			hides = hides || zero(v)
-			tiny = tiny || strings.HasSuffix(v, "px") && small(strings.TrimSuffix(v, "px"))
-		case "color":
+			tiny = tiny || small(v)
+		case isNamed(key, "color"):
 			color = v
-		case "background", "background-color":
+		case isNamed(key, "background"), isNamed(key, "background-color"):
 			background = v
 		}
 	}
-	return hides || color != "" && color == background, tiny
+	return hides || len(color) > 0 && bytes.EqualFold(color, background), tiny
 }
 
 // zero reports whether a length or number of CSS is 0, whatever its unit.
-func zero(v string) bool {
-	return strings.HasPrefix(v, "0") && strings.Trim(v, "0.pxemrt%") == ""
-}
+func zero(v []byte) bool { return v[0] == '0' && len(bytes.Trim(v, "0.pxemrtPXEMRT%")) == 0 }
 
-// small reports whether letters of that many pixels cannot be read.
-func small(px string) bool {
-	n, err := strconv.ParseFloat(px, 64)
+// small reports whether letters of a size in pixels cannot be read.
+func small(v []byte) bool {
+	px, ok := bytes.CutSuffix(bytes.ToLower(v), []byte("px"))
+	if !ok || len(px) > 10 {
+		return false
+	}
+	n, err := strconv.ParseFloat(string(px), 64)
 	return err == nil && n < 4
 }
 

@@ -46,7 +46,32 @@ func readLetter(key hashKey, e *Evidence) *letter {
 	l.tokens.reset(key)
 	l.header()
 	l.body()
+	l.factTokens()
 	return l
+}
+
+// factTokens makes tokens of the rules that hit, and of what kind of mail it is:
+// how much each means differs from place to place, and is learned.
+func (l *letter) factTokens() {
+	for i := range rules { // before now is known: the date does not count
+		if rules[i].hits(l) {
+			l.tokens.addString("r:", rules[i].name)
+		}
+	}
+	f := &l.fields
+	kind := l.scratch[:0]
+	for _, is := range []bool{l.authentic(), len(l.e.DKIM) > 0, f.has&hasUnsubscribe != 0, f.has&hasListID != 0, f.has&hasReferences != 0, f.auto, l.hasHTML, l.links.count > 0} {
+		if is {
+			kind = append(kind, '1')
+		} else {
+			kind = append(kind, '0')
+		}
+	}
+	l.scratch = kind
+	l.tokens.add("k:", kind)
+	l.tokens.add("k:", kind[:3])
+	l.tokens.addString("a:spf", l.e.SPF)
+	l.tokens.addString("a:dmarc", l.e.DMARC)
 }
 
 // release keeps the memory of l for the next message.
@@ -61,10 +86,10 @@ func (l *letter) release() {
 
 // body reads the text parts.
 func (l *letter) body() {
-	ix, n := l.e.Index, 0
+	ix, parts := l.e.Index, 0
 	left := int64(maxText)
 	for p := range ix.Parts() {
-		if n++; n > maxParts {
+		if parts++; parts > maxParts {
 			break
 		}
 		l.tokens.addString("t:", p.Type+"/"+p.Subtype)
@@ -80,12 +105,15 @@ func (l *letter) body() {
 			l.file(p)
 		}
 	}
-	l.tokens.addString("c:parts", bucket(n))
+	l.tokens.addString("c:parts", bucket(parts))
 	l.tokens.addString("c:files", bucket(l.files.count))
 	l.tokens.addString("c:links", bucket(l.links.count))
 	l.tokens.addString("c:hosts", bucket(len(l.links.hosts)))
 	l.tokens.addString("c:images", bucket(l.page.images+l.inline))
-	l.tokens.addString("c:words", bucket(l.plain.words+l.page.words))
+	n := l.allText()
+	l.tokens.addString("c:words", bucket(n.words))
+	l.tokens.addString("c:caps", bucket(n.upper*100/max(n.letters, 1)))
+	l.tokens.addString("c:wordsperlink", bucket(n.words/max(l.links.count, 1)))
 	l.tokens.addString("c:!", bucket(l.plain.exclaims+l.page.exclaims))
 	if l.page.hidden > 0 {
 		l.tokens.addString("c:hidden", bucket(l.page.hidden))

@@ -68,7 +68,7 @@ func (l *letter) url(b []byte, n *links) (org string) {
 	n.count++
 	n.userinfo = n.userinfo || u.userinfo
 	n.port = n.port || u.port != "" && u.port != "80" && u.port != "443"
-	if _, err := netip.ParseAddr(strings.Trim(u.host, "[]")); err == nil || allDigits(u.host) {
+	if u.host[0] == '[' || allDigits(u.host) {
 		n.ip = true
 		l.tokens.addString("u:", "\x00ip")
 		return u.host
@@ -92,6 +92,12 @@ func (l *letter) url(b []byte, n *links) (org string) {
 // built.
 func (l *letter) urlTokens(u urlParts, org string) {
 	l.tokens.addString("u:", org)
+	l.tokens.addString("us:", u.scheme)
+	if org == l.fields.org {
+		l.tokens.addString("u:", "\x00own")
+	} else {
+		l.tokens.addString("u:", "\x00elsewhere")
+	}
 	l.tokens.addString("ut:", org[strings.LastIndexByte(org, '.')+1:])
 	l.tokens.addString("ul:", bucket(strings.Count(u.host, ".")))
 	if strings.ContainsAny(org, "0123456789") {
@@ -112,17 +118,17 @@ func (l *letter) urlTokens(u urlParts, org string) {
 }
 
 type urlParts struct {
-	host, port, path string
-	query            int // octets
-	userinfo         bool
+	scheme, host, port, path string
+	query                    int // octets
+	userinfo                 bool
 }
 
 // splitURL takes a URL apart, with or without its scheme.
 func splitURL(b []byte) urlParts {
 	var u urlParts
 	s := string(b)
-	if _, rest, ok := strings.Cut(s, "://"); ok {
-		s = rest
+	if scheme, rest, ok := strings.Cut(s, "://"); ok && len(scheme) <= len("https") {
+		u.scheme, s = strings.ToLower(scheme), rest
 	}
 	authority, rest := s, ""
 	if i := strings.IndexAny(s, "/?#\\"); i >= 0 {

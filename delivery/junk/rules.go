@@ -149,9 +149,14 @@ func (l *letter) wellKeptList() bool {
 // for.
 func transactional(l *letter) bool {
 	n := l.allText()
-	return l.authentic() && l.fields.has&hasUnsubscribe == 0 && n.codes+l.subject.codes > 0 && n.words < 250 && len(l.links.hosts) <= 2 &&
-		l.files.count == 0 && !l.links.foreign && (l.fields.auto || l.fields.replyOrg == "" || l.fields.replyOrg == l.fields.org)
+	return l.authentic() && (l.fields.auto || robots[strings.ToLower(l.fields.author.Local)]) && l.fields.has&hasUnsubscribe == 0 && !undisclosed(l) &&
+		n.codes+l.subject.codes > 0 && n.words < 250 && len(l.links.hosts) <= 2 && n.exclaims == 0 && l.page.hidden == 0 && l.files.count == 0 &&
+		!l.links.foreign && (l.fields.replyOrg == "" || l.fields.replyOrg == l.fields.org)
 }
+
+// robots are local-parts under which programs write.
+var robots = map[string]bool{"noreply": true, "no-reply": true, "no_reply": true, "donotreply": true, "do-not-reply": true, "notification": true, "notifications": true,
+	"account": true, "accounts": true, "service": true, "security": true, "alert": true, "alerts": true, "billing": true, "orders": true, "auto-confirm": true}
 
 // allText is what is counted of the text that people see.
 func (l *letter) allText() textCounts {

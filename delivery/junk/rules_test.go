@@ -126,7 +126,8 @@ func TestRules(t *testing.T) {
 			m.raw = "From: ana@sender.com\n" + replace("To:", "List-Unsubscribe: <https://sender.com/u>\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\nTo:")
 			m.dkim = nil
 		}), "", "bulk.wellkept"},
-		{"code", ana(replace("Shall we meet", "Your code is 482913. Do not pass it on. Shall we meet")), "code", ""},
+		{"code", good("no-reply@sender.com", replace("Shall we meet", "Your code is 482913. Do not pass it on. Shall we meet")), "code", ""},
+		{"code that a person writes", ana(replace("Shall we meet", "Your code is 482913. Shall we meet")), "", "code"},
 		{"code of a stranger", with(func(m *incoming) {
 			m.raw = "From: ana@sender.com\n" + replace("Shall we meet", "Your code is 482913. Shall we meet")
 			m.spf, m.dkim, m.dmarc = "none", nil, "none"

@@ -258,6 +258,7 @@ func (c *Classifier) readStored(ctx context.Context, ref mailbox.BodyRef, ix *me
 	e := &Evidence{Header: came, Index: ix, Open: func(from, to int64) io.Reader { return io.NewSectionReader(body, from, to-from) }}
 	e.Author = authorOf(ix)
 	e.authentication(ours, c.opts.Hostname)
+	e.transport(ours, ref.Header)
 	l := readLetter(c.key, e)
 	defer l.release()
 	return l.tokens.tokens(), l.identities(), nil
