@@ -8,14 +8,14 @@ import (
 // Constants of the judgement by words.
 const (
 	minTrained  = 20  // messages of each class before words count
-	strength    = 3   // s of Robinson: how many messages the guess is worth
+	strength    = 2   // s of Robinson: how many messages the guess is worth
 	unknown     = 0.5 // x of Robinson: the guess for a token never seen
 	minDistance = 0.1 // of a token's probability from 0.5, to be significant
 	maxTold     = 150 // tokens that are combined
 	ownHalf     = 25  // messages of a class that make the account's own layer weigh as much as the base
 	maxWords    = 5   // score of what is surely junk
 	minWords    = -4
-	sureOdds    = 9 // odds that give maxWords: a probability of 0.9
+	sureOdds    = 5 // odds that give maxWords: a probability of 0.83
 )
 
 // count is how many messages of each class had a token.

@@ -87,9 +87,8 @@ func (c *Classifier) Close() error {
 
 // Score implements Scorer.
 func (c *Classifier) Score(_ context.Context, e *Evidence, accounts []mailbox.AccountID) []Opinion {
-	l := readLetter(c.key, e)
+	l := readLetter(c.key, e, c.opts.Now())
 	defer l.release()
-	l.now = c.opts.Now()
 	common := l.rules()
 	opinions := make([]Opinion, len(accounts))
 	for i, id := range accounts {
@@ -110,13 +109,9 @@ func (c *Classifier) Score(_ context.Context, e *Evidence, accounts []mailbox.Ac
 // rules returns the reasons of the table that hit, but for those that a check
 // before has given already.
 func (l *letter) rules() []mail.Reason {
-	var reasons []mail.Reason
-	for i := range rules {
-		r := &rules[i]
-		if r.hits(l) && !l.given(r.name) {
-			if reasons == nil {
-				reasons = make([]mail.Reason, 0, 12)
-			}
+	reasons := make([]mail.Reason, 0, len(l.hit))
+	for _, i := range l.hit {
+		if r := &rules[i]; !l.given(r.name) {
 			reasons = append(reasons, mail.Reason{Name: r.name, Score: r.score, Text: r.text})
 		}
 	}

@@ -95,6 +95,7 @@ func TestCorpus(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	w.sent(me, "friend@somewhere.com") // so that others are new
 	lessons, exam := newCorpus(1, false), newCorpus(2, true)
 	samples := make2(800, exam.ham, exam.junk)
 	before := judgeAll(t, w, me, samples)

@@ -14,7 +14,7 @@ import (
 // look at. It reads the body once, and only text parts.
 type letter struct {
 	e      *Evidence
-	now    time.Time // zero: the date is not judged
+	now    time.Time
 	tokens tokenSet
 
 	fields  fields
@@ -32,6 +32,8 @@ type letter struct {
 	hasHTML bool
 	inline  int // images inside the message
 
+	hit []int // numbers of the rules that hit
+
 	scratch  []byte
 	raw      []byte
 	elements []element
@@ -39,22 +41,28 @@ type letter struct {
 
 var letters = sync.Pool{New: func() any { return new(letter) }}
 
-// readLetter reads a message. It is given back with release.
-func readLetter(key hashKey, e *Evidence) *letter {
+// readLetter reads a message; now is when. It is given back with release.
+func readLetter(key hashKey, e *Evidence, now time.Time) *letter {
 	l := letters.Get().(*letter)
-	l.e = e
+	l.e, l.now = e, now
 	l.tokens.reset(key)
 	l.header()
 	l.body()
+	for i := range rules {
+		if rules[i].hits(l) {
+			l.hit = append(l.hit, i)
+		}
+	}
 	l.factTokens()
 	return l
 }
 
 // factTokens makes tokens of the rules that hit, and of what kind of mail it is:
-// how much each means differs from place to place, and is learned.
+// how much each means differs from place to place, and is learned. What depends
+// on the time is left out: learning comes later.
 func (l *letter) factTokens() {
-	for i := range rules { // before now is known: the date does not count
-		if rules[i].hits(l) {
+	for _, i := range l.hit {
+		if !strings.HasPrefix(rules[i].name, "date.") {
 			l.tokens.addString("r:", rules[i].name)
 		}
 	}
@@ -79,7 +87,7 @@ func (l *letter) release() {
 	tokens, scratch, raw, elements, hosts, images := l.tokens, l.scratch, l.raw, l.elements, l.links.hosts[:0], l.imageLinks.hosts[:0]
 	clear(hosts[:cap(hosts)])
 	clear(images[:cap(images)])
-	*l = letter{tokens: tokens, scratch: scratch, raw: raw, elements: elements}
+	*l = letter{tokens: tokens, scratch: scratch, raw: raw, elements: elements, hit: l.hit[:0]}
 	l.links.hosts, l.imageLinks.hosts = hosts, images
 	letters.Put(l)
 }

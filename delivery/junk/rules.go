@@ -41,12 +41,12 @@ var rules = []rule{
 	{"date.missing", 1, "The message has no date, or one that cannot be read.", func(l *letter) bool { return l.e.Index.Date.IsZero() }},
 	{"date.future", 1.5, "The date of the message is more than a day ahead.", func(l *letter) bool { return dateAfter(l, 24*time.Hour) }},
 	{"date.old", 1, "The date of the message is more than ten days ago.", func(l *letter) bool { return dateBefore(l, -10*24*time.Hour) }},
-	{"msgid.missing", 1, "The message has no Message-ID.", func(l *letter) bool { return l.e.Index.MessageID == "" }},
+	{"msgid.missing", 1.2, "The message has no Message-ID.", func(l *letter) bool { return l.e.Index.MessageID == "" }},
 	{"subject.missing", 0.7, "The message has no subject.", func(l *letter) bool { return strings.TrimSpace(l.fields.subject) == "" }},
 	{"subject.caps", 1.2, "The subject is in capital letters.", func(l *letter) bool { return allCaps(&l.subject) }},
 	{"subject.shouts", 0.7, "The subject has several exclamation marks.", func(l *letter) bool { return l.subject.exclaims >= 2 }},
 	{"subject.money", 0.7, "The subject speaks of a sum of money.", func(l *letter) bool { return l.subject.money > 0 && !l.authentic() }},
-	{"subject.fakereply", 1, "The subject says that it is an answer, and the message is none.", fakeReply},
+	{"subject.fakereply", 1.5, "The subject says that it is an answer, and the message is none.", fakeReply},
 	{"header.doubled", 1.5, "A header field that may be there once is there twice.", func(l *letter) bool { return l.fields.doubled }},
 	{"header.8bit", 0.7, "The header has characters that need an encoding or SMTPUTF8.", func(l *letter) bool {
 		return l.e.Index.Traits&message.HasUTF8Header != 0 && !l.e.Envelope.UTF8
@@ -60,7 +60,7 @@ var rules = []rule{
 	{"form.lines", 0.5, "The message has line ends that SMTP does not allow.", func(l *letter) bool {
 		return l.e.Index.Traits&(message.HasBareCR|message.HasBareLF) != 0
 	}},
-	{"to.undisclosed", 0.8, "The message does not say who it is for.", undisclosed},
+	{"to.undisclosed", 1, "The message does not say who it is for.", undisclosed},
 	{"to.many", 0.5, "The message is for more than 20 people.", func(l *letter) bool { return l.fields.to > 20 }},
 	{"priority.stranger", 0.4, "Somebody unknown says that it is urgent.", func(l *letter) bool { return l.fields.priority }},
 
@@ -71,7 +71,8 @@ var rules = []rule{
 	{"lookalike.ours", 3, "The author's domain looks like the recipient's own and is another.", func(l *letter) bool { return looksLikeOurs(l) }},
 	{"lookalike.mixed", 2.5, "The author's domain mixes letters that look alike.", func(l *letter) bool { return mixedName(l.fields.author.Domain) }},
 	{"author.self", 1.5, "The message pretends to come from its recipient, and is not authenticated.", fromSelf},
-	{"reply.elsewhere", 1, "Answers go to another domain than the author's.", replyElsewhere},
+	{"reply.elsewhere", 1.5, "Answers go to another domain than the author's.", replyElsewhere},
+	{"reply.trap", 1.5, "Answers go to another domain, and nobody sees who else got the message.", func(l *letter) bool { return replyElsewhere(l) && notToRecipient(l) }},
 
 	// What it contains.
 	{"files.program", 4, "An attachment is a program.", func(l *letter) bool { return l.files.executable && !l.files.disguised }},
@@ -99,7 +100,7 @@ var rules = []rule{
 	{"link.port", 1, "A link leads to an unusual port.", func(l *letter) bool { return l.links.port }},
 	{"link.puny", 0.7, "A link leads to a name with unusual letters.", func(l *letter) bool { return l.links.puny }},
 	{"link.lookalike", 3, "A link leads to a domain that looks like the recipient's own and is another.", linkLooksLikeOurs},
-	{"link.short", 1, "A link hides where it leads to behind a shortener.", func(l *letter) bool { return l.links.short }},
+	{"link.short", 1.5, "A link hides where it leads to behind a shortener.", func(l *letter) bool { return l.links.short }},
 
 	// Mail to many, and by programs.
 	{"bulk.nounsubscribe", 0.8, "The message goes to many and does not say how to end that.", func(l *letter) bool {
@@ -156,7 +157,7 @@ func transactional(l *letter) bool {
 
 // robots are local-parts under which programs write.
 var robots = map[string]bool{"noreply": true, "no-reply": true, "no_reply": true, "donotreply": true, "do-not-reply": true, "notification": true, "notifications": true,
-	"account": true, "accounts": true, "service": true, "security": true, "alert": true, "alerts": true, "billing": true, "orders": true, "auto-confirm": true}
+	"alert": true, "alerts": true, "auto-confirm": true, "orders": true, "billing": true}
 
 // allText is what is counted of the text that people see.
 func (l *letter) allText() textCounts {
@@ -167,11 +168,11 @@ func (l *letter) allText() textCounts {
 }
 
 func dateAfter(l *letter, d time.Duration) bool {
-	return !l.e.Index.Date.IsZero() && !l.now.IsZero() && l.e.Index.Date.After(l.now.Add(d))
+	return !l.e.Index.Date.IsZero() && l.e.Index.Date.After(l.now.Add(d))
 }
 
 func dateBefore(l *letter, d time.Duration) bool {
-	return !l.e.Index.Date.IsZero() && !l.now.IsZero() && l.e.Index.Date.Before(l.now.Add(d))
+	return !l.e.Index.Date.IsZero() && l.e.Index.Date.Before(l.now.Add(d))
 }
 
 // serverName reports whether a HELO argument is a name with a dot, or an
@@ -216,6 +217,21 @@ func undisclosed(l *letter) bool {
 		}
 	}
 	return l.fields.has&hasListID == 0
+}
+
+// notToRecipient reports whether no recipient stands in To or Cc.
+func notToRecipient(l *letter) bool {
+	env := &l.e.Index.Envelope
+	for _, list := range [][]message.Address{env.To, env.Cc} {
+		for _, a := range list {
+			if slices.ContainsFunc(l.e.Envelope.Recipients, func(r mail.Recipient) bool {
+				return strings.EqualFold(r.Path.Local, a.Mailbox) && strings.EqualFold(string(r.Path.Domain), a.Host)
+			}) {
+				return false
+			}
+		}
+	}
+	return len(l.e.Envelope.Recipients) > 0
 }
 
 func replyElsewhere(l *letter) bool {

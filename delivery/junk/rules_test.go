@@ -94,7 +94,8 @@ func TestRules(t *testing.T) {
 		{"the same name elsewhere", good("it@example.com", plain), "", "lookalike.ours"},
 		{"U-labels are honest", good("ana@xn--bcher-kva.de", plain), "", "lookalike.mixed"},
 		{"to itself", incoming{raw: "From: bo@example.org\n" + plain, to: "bo@example.org", from: "x@y.com", spf: "none", dmarc: "none"}, "author.self", ""},
-		{"answers go elsewhere", ana(replace("To:", "Reply-To: x@other.com\nTo:")), "reply.elsewhere", ""},
+		{"answers go elsewhere", ana(replace("To:", "Reply-To: x@other.com\nTo:")), "reply.elsewhere", "reply.trap"},
+		{"answers to somebody nobody sees", ana(strings.Replace(replace("To:", "Reply-To: x@other.com\nTo:"), "bo@example.org", "undisclosed:;", 1)), "reply.trap", ""},
 		{"answers stay in the house", ana(replace("To:", "Reply-To: x@help.sender.com\nTo:")), "", "reply.elsewhere"},
 		{"program", ana(attach("setup.exe")), "files.program", "files.disguised"},
 		{"disguised program", ana(attach("invoice.pdf.exe")), "files.disguised", "files.program"},
@@ -136,9 +137,8 @@ func TestRules(t *testing.T) {
 		{"no policy, signed by others", with(func(m *incoming) { m.dmarc, m.dkim = "none", []mail.Domain{"other.com"} }), "", "dkim.pass"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l := readLetter(hashKey{}, tt.in.evidence(t))
+			l := readLetter(hashKey{}, tt.in.evidence(t), clock)
 			defer l.release()
-			l.now = clock
 			o := Opinion{Reasons: l.rules()}
 			hit := strings.Fields(o.names())
 			for _, want := range strings.Fields(tt.want) {

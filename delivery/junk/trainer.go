@@ -259,7 +259,7 @@ func (c *Classifier) readStored(ctx context.Context, ref mailbox.BodyRef, ix *me
 	e.Author = authorOf(ix)
 	e.authentication(ours, c.opts.Hostname)
 	e.transport(ours, ref.Header)
-	l := readLetter(c.key, e)
+	l := readLetter(c.key, e, c.opts.Now())
 	defer l.release()
 	return l.tokens.tokens(), l.identities(), nil
 }

@@ -165,7 +165,7 @@ func TestSameTokensWhenLearned(t *testing.T) {
 	w := newWorld(t)
 	m := good("eve@spam.com", offer)
 	m.dkim = append(m.dkim, "esp.net")
-	l := readLetter(w.key, m.evidence(t))
+	l := readLetter(w.key, m.evidence(t), clock)
 	tokens, senders := l.tokens.tokens(), l.identities()
 	l.release()
 	id := w.deliver(me, m, "inbox; score=0.5;\r\n\treasons=dmarc.pass=-0.5")
