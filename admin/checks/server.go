@@ -44,6 +44,7 @@ type Server struct {
 	Domains      func() []Domain
 	Queue        func(ctx context.Context) (messages int, oldest time.Time, err error)
 	LastErrors   func() (count int, last string, at time.Time)
+	Filters      func() []Filter
 
 	Now func() time.Time
 }
@@ -107,6 +108,11 @@ func (s *Server) localChecks() []Check {
 	}
 	if s.Queue != nil {
 		all = append(all, s.queueCheck())
+	}
+	if s.Filters != nil {
+		if list := s.Filters(); len(list) > 0 {
+			all = append(all, filterCheck(list))
+		}
 	}
 	if s.LastErrors != nil {
 		all = append(all, s.errorsCheck())

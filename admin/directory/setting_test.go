@@ -37,13 +37,13 @@ func TestRegistry(t *testing.T) {
 		t.Error("a default is wrong")
 	}
 	for _, s := range []IntSetting{PasswordMinLength, AccountQuota, AccountQuotaMessages, MessageMaxRecipients, SubmissionRecipientsPerDay,
-		QueueParallel, QueuePerDomain, LimitConnections, LimitConnectionsAddress, LimitConnectionsNet} {
+		FilterRspamdWeight, FilterMaxSize, FilterParallel, QueueParallel, QueuePerDomain, LimitConnections, LimitConnectionsAddress, LimitConnectionsNet} {
 		d.Int(s)
 	}
-	for _, s := range []DurationSetting{QueueDelayNotice, MailboxKeepExpunged, TraceKeep} {
+	for _, s := range []DurationSetting{FilterTimeout, QueueDelayNotice, MailboxKeepExpunged, TraceKeep} {
 		d.Duration(s)
 	}
-	for _, s := range []TextSetting{RelayHost, RelayLogin, RelayPassword} {
+	for _, s := range []TextSetting{FilterRspamd, FilterRspamdPassword, FilterRspamdFail, FilterClamd, FilterClamdFail, FilterMilters, FilterMiltersFail, RelayHost, RelayLogin, RelayPassword} {
 		d.Text(s)
 	}
 }

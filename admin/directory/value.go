@@ -1,10 +1,13 @@
 package directory
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net"
 	"net/netip"
+	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -230,6 +233,58 @@ func checkHostPort(s string) error {
 	host, port, err := net.SplitHostPort(s)
 	if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || n == 0 || host == "" {
 		return fmt.Errorf("%q is not a server with its port; write it as in smtp.example.com:587", s)
+	}
+	return nil
+}
+
+// maxSockets is how many programs can be named in one setting.
+const maxSockets = 8
+
+// maxSocketPath is the longest path of a unix socket (sun_path), in octets.
+const maxSocketPath = 107
+
+// ParseSocket reads where a program listens, "unix:/path" or "host:port", and
+// returns what net.Dial takes.
+func ParseSocket(s string) (network, addr string, err error) {
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		if !filepath.IsAbs(path) || len(path) > maxSocketPath {
+			return "", "", fmt.Errorf("%q is no socket; write it with its whole path, as in unix:/run/clamav/clamd.ctl", s)
+		}
+		return "unix", path, nil
+	}
+	if checkHostPort(s) != nil || strings.ContainsAny(s, "/@ ") {
+		return "", "", fmt.Errorf("%q is not where a program listens; write it as in 127.0.0.1:3310 or unix:/run/clamav/clamd.ctl", s)
+	}
+	return "tcp", s, nil
+}
+
+func checkSocket(s string) error {
+	_, _, err := ParseSocket(s)
+	return err
+}
+
+func checkSockets(s string) error {
+	list := strings.Fields(s)
+	if len(list) > maxSockets {
+		return fmt.Errorf("it must have at most %d addresses", maxSockets)
+	}
+	for i, a := range list {
+		if err := checkSocket(a); err != nil {
+			return err
+		}
+		if slices.Contains(list[:i], a) {
+			return fmt.Errorf("%q is there twice", a)
+		}
+	}
+	return nil
+}
+
+// checkURL checks the address of a web server, without a path.
+func checkURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+		u.Path != "" {
+		return errors.New("it must be a scheme, a host and a port, as in http://127.0.0.1:11333")
 	}
 	return nil
 }

@@ -124,6 +124,7 @@ type node struct {
 	exemptNets atomic.Pointer[parsedNetworks]
 
 	errors    *checks.ErrorLog // of cfg.Log
+	filters   *filters
 	wizard    *setup.Wizard
 	metrics   *metrics.Server
 	series    *metrics.Store
@@ -158,6 +159,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		return nil, err
 	}
 	d := n.directory
+	n.filters = &filters{directory: d, hostname: cfg.Hostname, log: cfg.Log}
 	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Keep: d.Duration(directory.TraceKeep), Observe: n.countTrace, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
@@ -340,6 +342,7 @@ func (n *node) inbound() *inbound.Service {
 		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, Intake: n.intake, Scorer: n.junk, Door: n.door,
 		LenientDMARC: n.directory.Bool(directory.InboundLenientDMARC), Logger: n.cfg.Log,
 		Trust: n.trust, Observe: n.reports.Observe,
+		Filters: n.filters.checks(), FilterBudget: directory.MaxFilterTimeout,
 	})
 }
 

@@ -24,7 +24,7 @@ const (
 
 // Clamd asks the daemon of ClamAV whether a message carries malware.
 type Clamd struct {
-	Network, Addr string // as ParseAddress returns them
+	Network, Addr string // as net.Dial takes them
 	// MaxSize is how much of a message is shown, in octets: of a larger one the
 	// beginning. 0 is no bound. clamd's StreamMaxLength must not be below it.
 	MaxSize int64

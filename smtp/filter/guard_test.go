@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -68,7 +69,7 @@ func TestGuardTime(t *testing.T) {
 		}
 	}
 	busy := &fakeMilter{replies: map[byte][]string{}}
-	u, err := ParseURL("http://192.0.2.1:11333")
+	u, err := url.Parse("http://192.0.2.1:11333")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ const NameMilter = "milter"
 // a connection of its own, and all steps of a session on it, one after the
 // other: nothing is asked before the message is there.
 type Milter struct {
-	Network, Addr string // as ParseAddress returns them
+	Network, Addr string // as net.Dial takes them
 	MaxSize       int64  // of a message that is shown, in octets; 0 is no bound
 	Dial          Dial   // nil: as the system does
 }

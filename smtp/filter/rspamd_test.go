@@ -19,7 +19,7 @@ func rspamdBy(t *testing.T, o RspamdOptions, handler http.HandlerFunc) *Rspamd {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	u, err := ParseURL(server.URL)
+	u, err := url.Parse(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,35 +183,6 @@ func TestRspamdPing(t *testing.T) {
 		})
 		if err := f.Ping(t.Context()); (err == nil) != ok {
 			t.Errorf("%q: %v", reply, err)
-		}
-	}
-}
-
-func TestParseAddress(t *testing.T) {
-	for in, want := range map[string]string{
-		"127.0.0.1:3310": "tcp 127.0.0.1:3310", "[::1]:3310": "tcp [::1]:3310", "scan.example.org:3310": "tcp scan.example.org:3310",
-		"unix:/run/clamav/clamd.ctl": "unix /run/clamav/clamd.ctl",
-		"":                           "", "unix:clamd.ctl": "", "/run/clamav/clamd.ctl": "", "127.0.0.1": "", "127.0.0.1:0": "", "127.0.0.1:99999": "",
-		"inet:8891@localhost": "", "unix:/" + strings.Repeat("x", 107): "", ":25": "",
-	} {
-		network, addr, err := ParseAddress(in)
-		if got := strings.TrimSpace(network + " " + addr); got != want || (err == nil) != (want != "") {
-			t.Errorf("ParseAddress(%q) = %q, %v", in, got, err)
-		}
-	}
-}
-
-func TestParseURL(t *testing.T) {
-	for in, ok := range map[string]bool{
-		"http://127.0.0.1:11333": true, "https://scan.example.org/": true, "http://[::1]:11333": true,
-		"127.0.0.1:11333": false, "http://": false, "ftp://x": false, "http://u:p@x": false, "http://x/path": false, "http://x?q": false, "": false,
-	} {
-		u, err := ParseURL(in)
-		if (err == nil) != ok {
-			t.Errorf("ParseURL(%q): %v", in, err)
-		}
-		if _, perr := url.Parse(in); ok && (perr != nil || strings.HasSuffix(u.String(), "/")) {
-			t.Errorf("ParseURL(%q) = %v", in, u)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/mail"
@@ -54,6 +55,7 @@ type Client struct {
 	Addr     netip.Addr
 	Hello    string // argument of HELO or EHLO
 	Protocol string // for Received: ESMTPS …
+	TLS      string // version, as in TLS 1.3; empty without
 	Cipher   string // of TLS, empty without
 	Allowed  bool   // the server's list allows the network: blocklists do not count
 }
@@ -71,13 +73,15 @@ type Finding struct {
 	// Reasons are what it adds to the score, where it does not decide alone.
 	Reasons []mail.Reason
 
-	Results     []mail.AuthResult  // for Authentication-Results
-	Identifiers []dmarc.Identifier // domains that stand for the message
-	Header      []byte             // fields to put before the message
-	ClientName  string             // name of the client, confirmed both ways
-	DMARC       []dmarc.Result     // of each author
-	Sealer      mail.Domain        // trusted by us, and vouching for the message by ARC
-	Err         error              // what went wrong on our side; for the log
+	Results     []mail.AuthResult   // for Authentication-Results
+	Identifiers []dmarc.Identifier  // domains that stand for the message
+	Header      []byte              // fields to put before the message
+	ClientName  string              // name of the client, confirmed both ways
+	DMARC       []dmarc.Result      // of each author
+	Sealer      mail.Domain         // trusted by us, and vouching for the message by ARC
+	Edit        []message.FieldEdit // changes of Mail.Kept
+	ReversePath *mail.Path          // instead of the client's, if not nil
+	Err         error               // what went wrong on our side; for the log
 
 	chain arc.Result
 }
@@ -96,17 +100,19 @@ const (
 // each account wants, and last whether the client should come again later.
 func (s *Service) judge(ctx context.Context, m *Mail) Verdict {
 	for _, stage := range s.stages {
-		m.Findings = append(m.Findings, s.runStage(ctx, stage, m)...)
-		if v := decide(m.Findings); v.Action == Refuse {
+		if v := s.pass(ctx, stage, s.opts.Budget, m); v.Action == Refuse {
 			return v.withContact(m)
 		}
+	}
+	if v := s.pass(ctx, s.opts.Filters, s.opts.FilterBudget, m); v.Action == Refuse {
+		return v.withContact(m)
 	}
 	s.weigh(ctx, m)
 	v := conclude(decide(m.Findings), m.Recipients)
 	if v.Action == Refuse || len(s.opts.Final) == 0 {
 		return v.withContact(m)
 	}
-	final := s.runStage(ctx, s.opts.Final, m)
+	final := s.runStage(ctx, s.opts.Final, s.opts.Budget, m)
 	m.Findings = append(m.Findings, final...)
 	if not := decide(final); not.Action == Refuse {
 		not.Recipients = m.Recipients
@@ -115,10 +121,19 @@ func (s *Service) judge(ctx context.Context, m *Mail) Verdict {
 	return v
 }
 
-// runStage runs checks at once, each stage within the time budget. Findings
-// stand in the order of the checks.
-func (s *Service) runStage(ctx context.Context, checks []Check, m *Mail) []Finding {
-	ctx, cancel := context.WithTimeout(ctx, s.opts.Budget)
+// pass runs a stage and decides on all that was found up to then.
+func (s *Service) pass(ctx context.Context, checks []Check, budget time.Duration, m *Mail) Verdict {
+	m.Findings = append(m.Findings, s.runStage(ctx, checks, budget, m)...)
+	return decide(m.Findings)
+}
+
+// runStage runs checks at once, within a time budget. Findings stand in the
+// order of the checks.
+func (s *Service) runStage(ctx context.Context, checks []Check, budget time.Duration, m *Mail) []Finding {
+	if len(checks) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	findings := make([]Finding, len(checks))
 	run := func(i int) {

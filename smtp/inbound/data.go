@@ -65,6 +65,9 @@ func (s *session) data(ctx context.Context, body io.Reader) (Verdict, error) {
 // handOver delivers the message with our fields before it.
 func (s *session) handOver(ctx context.Context, m *Mail, v Verdict) error {
 	o := &s.service.opts
+	if err := m.applyChanges(); err != nil {
+		return transferError(err)
+	}
 	size := m.Index.Size
 	stored, err := o.Intake.Store(ctx, size)
 	if err != nil {
@@ -87,6 +90,29 @@ func (s *session) handOver(ctx context.Context, m *Mail, v Verdict) error {
 		Author:   m.author(),
 		Treat:    v.treat(),
 	})
+}
+
+// applyChanges makes the changes of header and envelope that checks ask for.
+// What the trace says of the message is what came.
+func (m *Mail) applyChanges() error {
+	var edits []message.FieldEdit
+	for _, f := range m.Findings {
+		edits = append(edits, f.Edit...)
+		if f.ReversePath != nil {
+			m.Envelope.ReversePath = *f.ReversePath
+		}
+	}
+	if len(edits) == 0 {
+		return nil
+	}
+	m.Kept = message.EditFields(m.Kept, edits)
+	indexer := message.NewIndexer()
+	indexer.Write(m.Kept) // never fails
+	if _, err := io.Copy(indexer, m.Body()); err != nil {
+		return err
+	}
+	m.Index = indexer.Close()
+	return nil
 }
 
 // transferError names what went wrong while the message came in. Errors that

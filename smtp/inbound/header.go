@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -78,20 +79,30 @@ func authservID(value string) string {
 // say, Received.
 func (s *Service) traceHeader(m *Mail, now time.Time) []byte {
 	var b bytes.Buffer
-	results := mail.AuthResults{ServID: s.opts.Hostname}
+	b.Write(m.ResultsField(s.opts.Hostname))
+	for _, f := range m.Findings {
+		b.Write(f.Header)
+	}
+	b.WriteString(s.received(m, m.ClientName(), now))
+	return b.Bytes()
+}
+
+// ResultsField makes the Authentication-Results of what was found so far, in
+// the name of authserv-id us.
+func (m *Mail) ResultsField(us mail.Domain) []byte {
+	results := mail.AuthResults{ServID: us}
 	for _, f := range m.Findings {
 		results.Results = append(results.Results, f.Results...)
 	}
-	fmt.Fprintf(&b, "Authentication-Results: %s\r\n", results)
-	name := ""
+	return fmt.Appendf(nil, "Authentication-Results: %s\r\n", results)
+}
+
+// ClientName is the name of the client that was confirmed both ways, or "".
+func (m *Mail) ClientName() (name string) {
 	for _, f := range m.Findings {
-		b.Write(f.Header)
-		if f.ClientName != "" {
-			name = f.ClientName
-		}
+		name = cmp.Or(f.ClientName, name)
 	}
-	b.WriteString(s.received(m, name, now))
-	return b.Bytes()
+	return name
 }
 
 // received makes the trace field of RFC 5321 section 4.4. A recipient is

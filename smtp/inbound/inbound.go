@@ -23,6 +23,9 @@ import (
 const (
 	defaultMaxHops = 100 // RFC 5321 section 6.3
 	defaultBudget  = 10 * time.Second
+
+	// Clients wait ten minutes for the reply (RFC 5321 section 4.5.3.2.6).
+	defaultFilterBudget = 5 * time.Minute
 )
 
 // Deliverer takes mail for our domains. *delivery.MDA is one. Its errors are
@@ -70,6 +73,8 @@ type Options struct {
 	LenientDMARC bool          // p=reject files to \Junk
 	Trust        func() Trust  // who may overrule DMARC; nil: nobody
 	Checks       []Check       // run beside SPF and DKIM
+	Filters      []Check       // run when it is known who sent the message, and nothing refused it
+	FilterBudget time.Duration // for Filters; 0 is 5 min
 	Scorer       junk.Scorer   // nil: what the checks say is all
 	Final        []Check       // run last; they accept, or refuse for now
 	Policies     Policies      // nil: the defaults for everybody
@@ -94,6 +99,7 @@ var _ smtpserver.Handler = (*Service)(nil)
 func New(opts Options) *Service {
 	opts.MaxHops = cmp.Or(opts.MaxHops, defaultMaxHops)
 	opts.Budget = cmp.Or(opts.Budget, defaultBudget)
+	opts.FilterBudget = cmp.Or(opts.FilterBudget, defaultFilterBudget)
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}

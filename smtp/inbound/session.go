@@ -112,6 +112,7 @@ func (s *session) client() Client {
 	c := Client{Addr: s.conn.Remote.Addr(), Hello: hello, Protocol: s.conn.Protocol()}
 	c.Allowed = s.service.opts.Policies.AllowsClient(c.Addr)
 	if state := s.conn.TLS(); state != nil {
+		c.TLS = tls.VersionName(state.Version)
 		c.Cipher = tls.CipherSuiteName(state.CipherSuite)
 	}
 	return c

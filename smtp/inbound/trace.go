@@ -47,11 +47,25 @@ func (s *session) record(m *Mail, v Verdict) {
 			events = append(events, trace.Event{Time: now, Kind: trace.Check, Text: resultText(r),
 				Fields: map[string]string{"check": f.Check, "result": r.Result, "reason": r.Comment}})
 		}
+		if len(f.Results) == 0 {
+			events = append(events, reasonEvents(now, &f)...)
+		}
 		if f.Err != nil {
 			s.service.opts.Logger.Warn("check had trouble", "conn", s.conn.ID, "queue_id", m.ID, "check", f.Check, "err", f.Err)
 		}
 	}
 	s.service.opts.Trace.Append(sum, append(events, verdictEvents(now, m, v)...)...)
+}
+
+// reasonEvents tell what a check has found that has no place in
+// Authentication-Results.
+func reasonEvents(now time.Time, f *Finding) []trace.Event {
+	var events []trace.Event
+	for _, r := range f.Reasons {
+		events = append(events, trace.Event{Time: now, Kind: trace.Check, Text: r.Text,
+			Fields: map[string]string{"check": f.Check, "score": strconv.FormatFloat(r.Score, 'f', 2, 64), "reason": r.Text}})
+	}
+	return events
 }
 
 // resultText is a result in the words of Authentication-Results, on one line.
