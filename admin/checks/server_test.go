@@ -321,6 +321,41 @@ func TestQueueAndErrors(t *testing.T) {
 	}
 }
 
+func TestFilters(t *testing.T) {
+	s := newWorld(goodZone).server()
+	var list []Filter
+	s.Filters = func() []Filter { return list }
+	for _, c := range s.Checks() {
+		if c.ID == "filters" {
+			t.Error("there is a check without a filter")
+		}
+	}
+	up := func(context.Context) error { return nil }
+	down := func(context.Context) error { return errors.New("connection refused") }
+	silent := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	for _, tt := range []struct {
+		name  string
+		list  []Filter
+		state State
+		says  string
+	}{
+		{"all answer", []Filter{{"ClamAV at a:1", true, up}, {"rspamd at b:2", false, up}}, OK, "ClamAV at a:1, rspamd at b:2"},
+		{"one that is skipped is down", []Filter{{"ClamAV at a:1", true, up}, {"rspamd at b:2", false, down}}, Warn,
+			"rspamd at b:2 does not answer, and mail goes on without it: connection refused"},
+		{"one that is needed says nothing", []Filter{{"ClamAV at a:1", true, silent}, {"rspamd at b:2", false, down}}, Fail,
+			"ClamAV at a:1 does not answer, and mail from outside is put off: context deadline exceeded; rspamd"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			list = tt.list
+			synctest.Test(t, func(t *testing.T) {
+				if f := run(t, s, "filters"); f.State != tt.state || !strings.Contains(f.Saw, tt.says) || (f.Fix == "") != (tt.state == OK) {
+					t.Errorf("%+v", f)
+				}
+			})
+		})
+	}
+}
+
 func TestDomainCheck(t *testing.T) {
 	report := func(rec ...dnsadvice.Record) func(context.Context) (dnsadvice.Report, error) {
 		return func(context.Context) (dnsadvice.Report, error) {

@@ -69,8 +69,11 @@ func (g *Guard) Run(ctx context.Context, m *Message) Result {
 		return g.failed(fmt.Errorf("no turn: %w", ctx.Err()))
 	}
 	r, err := g.filter.Run(ctx, m)
-	if err != nil {
-		return g.failed(errors.Join(err, ctx.Err()))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return g.failed(fmt.Errorf("%w: %w", ctx.Err(), err))
+	case err != nil:
+		return g.failed(err)
 	}
 	return r
 }

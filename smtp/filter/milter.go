@@ -56,7 +56,7 @@ func (f *Milter) Run(ctx context.Context, m *Message) (Result, error) {
 	s.m, s.changes.header = m, m.Header
 	for _, step := range milterSteps {
 		if err := step(s); err != nil && !errors.Is(err, errDecided) {
-			return Result{}, fmt.Errorf("milter: %w", err)
+			return Result{}, err
 		} else if err != nil {
 			break
 		}
@@ -91,7 +91,7 @@ func (f *Milter) open(ctx context.Context) (*milterSession, func(), error) {
 	s := &milterSession{conn: conn, r: bufio.NewReader(conn), w: bufio.NewWriterSize(conn, 32<<10)}
 	if err := s.negotiate(); err != nil {
 		done()
-		return nil, nil, fmt.Errorf("milter: options: %w", err)
+		return nil, nil, fmt.Errorf("options: %w", err)
 	}
 	return s, done, nil
 }
