@@ -3,6 +3,7 @@ package inbound
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/mailstead/mailstead/mail"
