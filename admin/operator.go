@@ -8,6 +8,7 @@ import (
 	"github.com/mailstead/mailstead/admin/checks"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/smtp/reports"
 )
 
 // Operator is everything that the command line can ask for.
@@ -91,6 +92,13 @@ type Operator interface {
 	Certificates(ctx context.Context) (Page[certs.Status], error)
 	// Audit returns changes, newest first.
 	Audit(ctx context.Context, f AuditFilter) (Page[directory.AuditEntry], error)
+
+	// DMARCReports and TLSReports sum up what others report.
+	DMARCReports(ctx context.Context, q ReportQuery) (reports.Summary, error)
+	TLSReports(ctx context.Context, q ReportQuery) (reports.TLSSummary, error)
+	DMARCReport(ctx context.Context, id string) (DMARCReport, error)
+	// SentReports returns what this server has told others, newest first.
+	SentReports(ctx context.Context) (Page[reports.Sent], error)
 
 	// Bans returns whose failed logins make them wait; only a running server
 	// knows.

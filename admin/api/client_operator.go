@@ -11,6 +11,7 @@ import (
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/smtp/reports"
 )
 
 // list is get for a page of a list.
@@ -214,4 +215,20 @@ func (c *Client) Certificates(ctx context.Context) (admin.Page[certs.Status], er
 
 func (c *Client) Audit(ctx context.Context, f admin.AuditFilter) (admin.Page[directory.AuditEntry], error) {
 	return list[directory.AuditEntry](ctx, c, "/audit", f.Paging, "actor", f.Actor, "object", f.Object, "action", f.Action, "from", timeText(f.Since), "to", timeText(f.Till))
+}
+
+func (c *Client) DMARCReports(ctx context.Context, q admin.ReportQuery) (reports.Summary, error) {
+	return get[reports.Summary](ctx, c, "/reports/dmarc", "domain", q.Domain, "from", timeText(q.From), "to", timeText(q.To))
+}
+
+func (c *Client) TLSReports(ctx context.Context, q admin.ReportQuery) (reports.TLSSummary, error) {
+	return get[reports.TLSSummary](ctx, c, "/reports/tls", "domain", q.Domain, "from", timeText(q.From), "to", timeText(q.To))
+}
+
+func (c *Client) DMARCReport(ctx context.Context, id string) (admin.DMARCReport, error) {
+	return get[admin.DMARCReport](ctx, c, "/reports/dmarc/"+url.PathEscape(id))
+}
+
+func (c *Client) SentReports(ctx context.Context) (admin.Page[reports.Sent], error) {
+	return get[admin.Page[reports.Sent]](ctx, c, "/reports/sent")
 }

@@ -128,6 +128,7 @@ func (s *Server) routes() {
 	s.aliasRoutes()
 	s.queueRoutes()
 	s.traceRoutes()
+	s.reportRoutes()
 	s.quarantineRoutes()
 	s.settingRoutes()
 	s.auditRoutes()

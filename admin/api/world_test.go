@@ -28,6 +28,7 @@ import (
 	"github.com/mailstead/mailstead/mailbox"
 	"github.com/mailstead/mailstead/mailbox/store"
 	"github.com/mailstead/mailstead/smtp/queue"
+	"github.com/mailstead/mailstead/smtp/reports"
 )
 
 // world is a server with people of all roles, in two domains.
@@ -85,6 +86,9 @@ func newWorld(t *testing.T) *world {
 	}})
 	check(err)
 	t.Cleanup(func() { eng.Close() })
+	book, err := reports.Open(filepath.Join(data, "reports.db"), reports.Options{Now: w.now})
+	check(err)
+	t.Cleanup(func() { book.Close() })
 	w.queue = queue.New(eng, nil, queue.Options{})
 	w.boxes = mailbox.Open(eng, mailbox.Options{})
 	w.book = quarantine.New(quarantine.Options{Boxes: w.boxes, Now: w.now, Accounts: func() []mailbox.AccountID { return nil }})
@@ -93,7 +97,7 @@ func newWorld(t *testing.T) *world {
 	w.log.Info("the world begins")
 	w.admin = admin.New(admin.Options{
 		DataDir: data, Logs: lines, Version: "test",
-		Directory: w.dir, Mailboxes: w.boxes, Quarantine: w.book, Queue: w.queue, Traces: w.traces, Hostname: host,
+		Directory: w.dir, Mailboxes: w.boxes, Quarantine: w.book, Queue: w.queue, Traces: w.traces, Reports: book, Hostname: host,
 		Resolver: dnstest.New(""), Certificates: fakeCerts{}, Now: w.now, ExportDir: filepath.Join(data, "export"),
 		Clients: autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),
 		SignIn:  signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),

@@ -36,6 +36,7 @@ type cliCommands struct {
 	Cert       certCmd       `cmd:"" help:"Certificates."`
 	Audit      auditCmd      `cmd:"" help:"Who changed what."`
 	Ban        banCmd        `cmd:"" help:"Whose failed logins make them wait."`
+	Report     reportCmd     `cmd:"" help:"What others report about mail in our name, and what we report to them."`
 	Doctor     doctorCmd     `cmd:"" help:"Check that the server can do its work, and say what to fix."`
 }
 
