@@ -1396,6 +1396,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/reports/dmarc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sum up what others report about mail in the name of a domain: by source and day, with a verdict in words. */
+        get: operations["get-dmarc-reports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/dmarc/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show one report. */
+        get: operations["get-dmarc-report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/sent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the reports that this server has sent to others, the newest first; at most 500. */
+        get: operations["list-sent-reports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/tls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sum up what others report about TLS to the servers of a domain. */
+        get: operations["get-tls-reports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/resolve": {
         parameters: {
             query?: never;
@@ -2126,6 +2194,72 @@ export interface components {
             /** @enum {string} */
             state: "new" | "signing" | "retired";
         };
+        DMARCReport: {
+            /** Format: date-time */
+            begin: string;
+            contact?: string;
+            /** @description Of this server, that it is about. */
+            domain: string;
+            email?: string;
+            /** Format: date-time */
+            end: string;
+            /** @description That the reporter had. */
+            errors: string[];
+            generator?: string;
+            id: string;
+            /**
+             * Format: int64
+             * @description Rows that are not kept; they were counted.
+             */
+            left?: number;
+            /** Format: int64 */
+            messages: number;
+            /** @description What is odd about the report. */
+            notes: string[];
+            /** @description Who reports, in their own words. */
+            org: string;
+            policy: components["schemas"]["ReportsPolicy"];
+            /** @description Where the policy record stands. */
+            policyDomain: string;
+            /** Format: date-time */
+            received: string;
+            /** @description As its sender calls it. */
+            reportId: string;
+            rows: components["schemas"]["DMARCReportRow"][];
+            /** @description Domain that the message came from; absent: it does not pass DMARC, so that the report does not count. */
+            sender?: string;
+            /** @description Of the message that brought it. */
+            trace?: string;
+        };
+        DMARCReportReason: {
+            comment?: string;
+            type: string;
+        };
+        DMARCReportResult: {
+            comment?: string;
+            domain?: string;
+            /** @enum {string} */
+            method: "dkim" | "spf";
+            result: string;
+            selector?: string;
+        };
+        DMARCReportRow: {
+            /** @enum {string} */
+            disposition: "none" | "pass" | "quarantine" | "reject";
+            /** @description Passed, and aligned. */
+            dkim: boolean;
+            envelopeFrom?: string;
+            envelopeTo?: string;
+            headerFrom: string;
+            /** Format: int64 */
+            messages: number;
+            reasons: components["schemas"]["DMARCReportReason"][];
+            /** @description What SPF and DKIM found, aligned or not. */
+            results: components["schemas"]["DMARCReportResult"][];
+            source: string;
+            /** @description Passed, and aligned. */
+            spf: boolean;
+        };
         DNSChange: {
             /** Format: date-time */
             at: string;
@@ -2641,6 +2775,16 @@ export interface components {
              */
             total?: number;
         };
+        PageReportsSent: {
+            items: components["schemas"]["ReportsSent"][];
+            /** @description Cursor of the next page; absent on the last. */
+            next?: string;
+            /**
+             * Format: int64
+             * @description Number of items on all pages, where it is known.
+             */
+            total?: number;
+        };
         PageRoleInfo: {
             items: components["schemas"]["RoleInfo"][];
             /** @description Cursor of the next page; absent on the last. */
@@ -2907,6 +3051,291 @@ export interface components {
         RecoveryCodes: {
             /** @description Each works once. They are shown only now. */
             recoveryCodes: string[];
+        };
+        ReportsAddress: {
+            ip: string;
+            /** @description In the DNS, if it leads back to the address. */
+            name?: string;
+        };
+        ReportsDay: {
+            /**
+             * Format: int64
+             * @description Passed DMARC.
+             */
+            aligned: number;
+            /** @description As in 2026-11-27, in UTC. */
+            day: string;
+            /**
+             * Format: int64
+             * @description Passed by DKIM.
+             */
+            dkim: number;
+            /** Format: int64 */
+            messages: number;
+            /**
+             * Format: int64
+             * @description Failed, and nothing was done about them.
+             */
+            none: number;
+            /**
+             * Format: int64
+             * @description Failed, and were filed to Junk or the like.
+             */
+            quarantine: number;
+            /**
+             * Format: int64
+             * @description Failed, and were refused.
+             */
+            reject: number;
+            /**
+             * Format: int64
+             * @description Passed by SPF.
+             */
+            spf: number;
+        };
+        ReportsLine: {
+            /** Format: int64 */
+            aligned: number;
+            /** Format: date-time */
+            begin: string;
+            /** Format: date-time */
+            end: string;
+            id: string;
+            /** Format: int64 */
+            messages: number;
+            org: string;
+            /** Format: date-time */
+            received: string;
+            sender?: string;
+            verified: boolean;
+        };
+        ReportsNumbers: {
+            /**
+             * Format: int64
+             * @description Passed DMARC.
+             */
+            aligned: number;
+            /**
+             * Format: int64
+             * @description Passed by DKIM.
+             */
+            dkim: number;
+            /** Format: int64 */
+            messages: number;
+            /**
+             * Format: int64
+             * @description Failed, and nothing was done about them.
+             */
+            none: number;
+            /**
+             * Format: int64
+             * @description Failed, and were filed to Junk or the like.
+             */
+            quarantine: number;
+            /**
+             * Format: int64
+             * @description Failed, and were refused.
+             */
+            reject: number;
+            /**
+             * Format: int64
+             * @description Passed by SPF.
+             */
+            spf: number;
+        };
+        ReportsPolicy: {
+            adkim?: string;
+            aspf?: string;
+            np?: string;
+            p: string;
+            sp?: string;
+            testing?: boolean;
+        };
+        ReportsReporter: {
+            /** Format: int64 */
+            messages: number;
+            org: string;
+            /** Format: int64 */
+            reports: number;
+            /** @description Domain that its messages come from. */
+            sender?: string;
+        };
+        ReportsSent: {
+            /** Format: date-time */
+            begin: string;
+            /** @description That the report is about. */
+            domain: string;
+            /** Format: date-time */
+            end: string;
+            /** @description Of the report, as its receiver sees it. */
+            id: string;
+            /** Format: int64 */
+            messages: number;
+            /** @description Why it was not sent. */
+            reason?: string;
+            /** Format: int64 */
+            rows: number;
+            /** Format: date-time */
+            time: string;
+            to: string;
+            /** @description Of the message; absent: it was not sent. */
+            trace?: string;
+        };
+        ReportsSource: {
+            /** Format: int64 */
+            addressCount: number;
+            /** @description At most 20, the ones with the most messages first. */
+            addresses: components["schemas"]["ReportsAddress"][];
+            /**
+             * Format: int64
+             * @description Passed DMARC.
+             */
+            aligned: number;
+            /** @description Only days with messages. */
+            days: components["schemas"]["ReportsDay"][];
+            /**
+             * Format: int64
+             * @description Passed by DKIM.
+             */
+            dkim: number;
+            /** @enum {string} */
+            kind: "this-server" | "service" | "host" | "address" | "others";
+            /** Format: int64 */
+            messages: number;
+            /** @description Of a known service, the end of its hosts' names, or an address. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Failed, and nothing was done about them.
+             */
+            none: number;
+            /**
+             * Format: int64
+             * @description Failed, and were filed to Junk or the like.
+             */
+            quarantine: number;
+            /**
+             * Format: int64
+             * @description Failed, and were refused.
+             */
+            reject: number;
+            /**
+             * Format: int64
+             * @description Passed by SPF.
+             */
+            spf: number;
+            /**
+             * @description forged: nothing stands for its mail; unaligned: something does, but not for this domain.
+             * @enum {string}
+             */
+            state: "aligned" | "partly" | "unaligned" | "forwarded" | "forged";
+            /** @description What it means, and what to do. */
+            text: string;
+        };
+        ReportsSummary: {
+            /** @description Those of which there are reports, the oldest first. */
+            days: components["schemas"]["ReportsDay"][];
+            domain: string;
+            /** Format: date-time */
+            from: string;
+            /** @description As the newest report saw it; absent: no report counts. */
+            policy?: components["schemas"]["ReportsPolicy"];
+            reporters: components["schemas"]["ReportsReporter"][];
+            /** @description The newest 100. */
+            reports: components["schemas"]["ReportsLine"][];
+            /** @description The ones with the most messages first. */
+            sources: components["schemas"]["ReportsSource"][];
+            /** Format: date-time */
+            to: string;
+            total: components["schemas"]["ReportsNumbers"];
+            /**
+             * Format: int64
+             * @description Reports that do not pass DMARC themselves: they are listed, and do not count.
+             */
+            unverified: number;
+            verdict: components["schemas"]["ReportsVerdict"];
+        };
+        ReportsTLSDay: {
+            day: string;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            successful: number;
+        };
+        ReportsTLSFailure: {
+            /** @description In the words of one of them. */
+            info?: string;
+            mx?: string;
+            /** @description Who has seen it. */
+            orgs: string[];
+            /** Format: int64 */
+            sessions: number;
+            /** @description What it means, and what to do. */
+            text: string;
+            type: string;
+        };
+        ReportsTLSLine: {
+            /** Format: date-time */
+            begin: string;
+            /** Format: date-time */
+            end: string;
+            /** Format: int64 */
+            failed: number;
+            id: string;
+            org: string;
+            /** Format: date-time */
+            received: string;
+            sender?: string;
+            /** Format: int64 */
+            successful: number;
+            verified: boolean;
+        };
+        ReportsTLSPolicy: {
+            /** Format: int64 */
+            failed: number;
+            /** @description Of MTA-STS, as the newest report saw it. */
+            mode?: string;
+            /** Format: int64 */
+            successful: number;
+            /** @description sts, tlsa, no-policy-found */
+            type: string;
+        };
+        ReportsTLSSummary: {
+            days: components["schemas"]["ReportsTLSDay"][];
+            domain: string;
+            /** Format: int64 */
+            failed: number;
+            /** @description The most frequent first. */
+            failures: components["schemas"]["ReportsTLSFailure"][];
+            /** Format: date-time */
+            from: string;
+            policies: components["schemas"]["ReportsTLSPolicy"][];
+            /** @description The newest 100. */
+            reports: components["schemas"]["ReportsTLSLine"][];
+            /**
+             * Format: int64
+             * @description Sessions.
+             */
+            successful: number;
+            /** @description What it means, in words. */
+            text: string;
+            /** Format: date-time */
+            to: string;
+            /**
+             * Format: int64
+             * @description Reports that do not pass DMARC: they are listed, and do not count.
+             */
+            unverified: number;
+        };
+        ReportsVerdict: {
+            /**
+             * @description What is safe to do: the next policy, or to take t=y away.
+             * @enum {string}
+             */
+            next?: "quarantine" | "reject" | "end-test";
+            /** @enum {string} */
+            state: "no-reports" | "too-little" | "fix-first" | "safe" | "done";
+            text: string;
         };
         Resolution: {
             /** @description Whose mailboxes it ends in. */
@@ -6440,6 +6869,136 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageTraceSummary"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-dmarc-reports": {
+        parameters: {
+            query: {
+                /** @description A domain of this server. */
+                domain: string;
+                /** @description Default: 28 days ago. */
+                from?: string;
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportsSummary"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-dmarc-report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DMARCReport"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-sent-reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageReportsSent"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-tls-reports": {
+        parameters: {
+            query: {
+                /** @description A domain of this server. */
+                domain: string;
+                /** @description Default: 28 days ago. */
+                from?: string;
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportsTLSSummary"];
                 };
             };
             /** @description What went wrong. */
