@@ -26,27 +26,38 @@ type AuthResults struct {
 // survives in it.
 func (a AuthResults) String() string {
 	var b strings.Builder
+	b.Grow(64 + 160*len(a.Results))
 	b.WriteString(string(a.ServID))
 	if len(a.Results) == 0 {
 		b.WriteString("; none")
 	}
-	for _, r := range a.Results {
+	for i := range a.Results {
 		b.WriteString(";\r\n\t")
-		r.write(&b)
+		a.Results[i].write(&b)
 	}
 	return b.String()
 }
 
-func (r AuthResult) write(b *strings.Builder) {
-	b.WriteString(r.Method + "=" + r.Result)
+func (r *AuthResult) write(b *strings.Builder) {
+	b.WriteString(r.Method)
+	b.WriteByte('=')
+	b.WriteString(r.Result)
 	if r.Comment != "" {
-		b.WriteString(" (" + cleanComment(r.Comment) + ")")
+		b.WriteString(" (")
+		b.WriteString(cleanComment(r.Comment))
+		b.WriteByte(')')
 	}
 	if r.Reason != "" {
-		b.WriteString(" reason=" + authValue(r.Reason, true))
+		b.WriteString(" reason=")
+		b.WriteString(authValue(r.Reason, true))
 	}
 	for _, p := range r.Props {
-		b.WriteString(" " + p.Type + "." + p.Name + "=" + authValue(p.Value, false))
+		b.WriteByte(' ')
+		b.WriteString(p.Type)
+		b.WriteByte('.')
+		b.WriteString(p.Name)
+		b.WriteByte('=')
+		b.WriteString(authValue(p.Value, false))
 	}
 }
 

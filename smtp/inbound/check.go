@@ -83,7 +83,7 @@ type Finding struct {
 	ReversePath *mail.Path          // instead of the client's, if not nil
 	Err         error               // what went wrong on our side; for the log
 
-	chain arc.Result
+	chain *arc.Result // nil: there is none
 }
 
 // Action is what to do with a message, from mild to strict.
@@ -99,21 +99,19 @@ const (
 // judge runs the checks stage by stage, until one refuses; then it asks what
 // each account wants, and last whether the client should come again later.
 func (s *Service) judge(ctx context.Context, m *Mail) Verdict {
-	for _, stage := range s.stages {
-		if v := s.pass(ctx, stage, s.opts.Budget, m); v.Action == Refuse {
+	m.Findings = make([]Finding, 0, s.checks)
+	for _, st := range s.stages {
+		s.runStage(ctx, st, m)
+		if v := decide(m.Findings); v.Action == Refuse {
 			return v.withContact(m)
 		}
-	}
-	if v := s.pass(ctx, s.opts.Filters, s.opts.FilterBudget, m); v.Action == Refuse {
-		return v.withContact(m)
 	}
 	s.weigh(ctx, m)
 	v := conclude(decide(m.Findings), m.Recipients)
 	if v.Action == Refuse || len(s.opts.Final) == 0 {
 		return v.withContact(m)
 	}
-	final := s.runStage(ctx, s.opts.Final, s.opts.Budget, m)
-	m.Findings = append(m.Findings, final...)
+	final := s.runStage(ctx, stage{s.opts.Final, s.opts.Budget}, m)
 	if not := decide(final); not.Action == Refuse {
 		not.Recipients = m.Recipients
 		return not.withContact(m)
@@ -121,30 +119,33 @@ func (s *Service) judge(ctx context.Context, m *Mail) Verdict {
 	return v
 }
 
-// pass runs a stage and decides on all that was found up to then.
-func (s *Service) pass(ctx context.Context, checks []Check, budget time.Duration, m *Mail) Verdict {
-	m.Findings = append(m.Findings, s.runStage(ctx, checks, budget, m)...)
-	return decide(m.Findings)
+// stage is checks that run at once, and the time they have for it.
+type stage struct {
+	checks []Check
+	budget time.Duration
 }
 
-// runStage runs checks at once, within a time budget. Findings stand in the
-// order of the checks.
-func (s *Service) runStage(ctx context.Context, checks []Check, budget time.Duration, m *Mail) []Finding {
-	if len(checks) == 0 {
+// runStage runs the checks of a stage, and adds what they found to m, in their
+// order.
+func (s *Service) runStage(ctx context.Context, st stage, m *Mail) []Finding {
+	if len(st.checks) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, budget)
+	ctx, cancel := context.WithTimeout(ctx, st.budget)
 	defer cancel()
-	findings := make([]Finding, len(checks))
+	before := len(m.Findings)
+	all := slices.Grow(m.Findings, len(st.checks))[:before+len(st.checks)]
+	findings := all[before:]
 	run := func(i int) {
-		findings[i] = checks[i].Run(ctx, m)
-		findings[i].Check = checks[i].Name
+		findings[i] = st.checks[i].Run(ctx, m)
+		findings[i].Check = st.checks[i].Name
 	}
 	var wg sync.WaitGroup
-	for i := 1; i < len(checks); i++ {
+	for i := 1; i < len(st.checks); i++ {
 		wg.Go(func() { run(i) })
 	}
 	run(0)
 	wg.Wait()
+	m.Findings = all
 	return findings
 }

@@ -128,7 +128,7 @@ func (s *Service) checkARC(ctx context.Context, m *Mail) Finding {
 	if r.Result == "none" {
 		return Finding{}
 	}
-	return Finding{Results: []mail.AuthResult{r.AuthResult}, chain: r}
+	return Finding{Results: []mail.AuthResult{r.AuthResult}, chain: &r}
 }
 
 // checkDMARC asks what the authors' domains want, once SPF, DKIM and ARC are
@@ -162,13 +162,16 @@ func (s *Service) checkDMARC(ctx context.Context, m *Mail) Finding {
 
 // applyPolicy does what the owner of the author's domain asks for.
 func (s *Service) applyPolicy(f *Finding, r dmarc.Result) {
+	if r.Disposition == dmarc.None {
+		return
+	}
 	reason := fmt.Sprintf("neither SPF nor DKIM stands for %s, whose policy is p=%s", r.Author, r.Policy)
 	switch {
 	case r.Disposition == dmarc.Reject && !s.opts.LenientDMARC:
 		f.Action, f.Reason, f.Status, f.Code = Refuse, reason, mail.StatusPolicy, 550
 		f.Text = fmt.Sprintf("the owner of %s asks to refuse mail that is not authenticated as its own (DMARC p=%s of %s)",
 			r.Author, r.Policy, r.PolicyDomain)
-	case r.Disposition != dmarc.None:
+	default:
 		f.Action, f.Reason = Junk, reason
 	}
 }

@@ -1,9 +1,7 @@
 package inbound
 
 import (
-	"bytes"
 	"cmp"
-	"fmt"
 	"strings"
 	"time"
 
@@ -78,38 +76,39 @@ func authservID(value string) string {
 // first: Authentication-Results, Received-SPF and what else checks have to
 // say, Received.
 func (s *Service) traceHeader(m *Mail, now time.Time) []byte {
-	var b bytes.Buffer
-	b.Write(m.ResultsField(s.opts.Hostname))
-	for _, f := range m.Findings {
-		b.Write(f.Header)
+	b := make([]byte, 0, usualTrace)
+	b = append(b, m.ResultsField(s.opts.Hostname)...)
+	for i := range m.Findings {
+		b = append(b, m.Findings[i].Header...)
 	}
-	b.WriteString(s.received(m, m.ClientName(), now))
-	return b.Bytes()
+	return append(b, s.received(m, m.ClientName(), now)...)
 }
 
 // ResultsField makes the Authentication-Results of what was found so far, in
 // the name of authserv-id us.
 func (m *Mail) ResultsField(us mail.Domain) []byte {
-	results := mail.AuthResults{ServID: us}
-	for _, f := range m.Findings {
-		results.Results = append(results.Results, f.Results...)
+	results := mail.AuthResults{ServID: us, Results: make([]mail.AuthResult, 0, 8)}
+	for i := range m.Findings {
+		results.Results = append(results.Results, m.Findings[i].Results...)
 	}
-	return fmt.Appendf(nil, "Authentication-Results: %s\r\n", results)
+	return []byte("Authentication-Results: " + results.String() + "\r\n")
 }
 
 // ClientName is the name of the client that was confirmed both ways, or "".
 func (m *Mail) ClientName() (name string) {
-	for _, f := range m.Findings {
-		name = cmp.Or(f.ClientName, name)
+	for i := range m.Findings {
+		name = cmp.Or(m.Findings[i].ClientName, name)
 	}
 	return name
 }
+
+// usualTrace is how long our fields are for most messages.
+const usualTrace = 2 << 10
 
 // received makes the trace field of RFC 5321 section 4.4. A recipient is
 // named only if there is no other: they need not know of each other (section
 // 7.2).
 func (s *Service) received(m *Mail, name string, now time.Time) string {
-	var b strings.Builder
 	literal := addressLiteral(m)
 	hello := literal
 	if d, err := mail.ParseDomain(m.Client.Hello); err == nil {
@@ -118,15 +117,15 @@ func (s *Service) received(m *Mail, name string, now time.Time) string {
 	if name != "" {
 		name += " "
 	}
-	fmt.Fprintf(&b, "Received: from %s (%s%s)\r\n\tby %s with %s id %s", hello, name, literal, s.opts.Hostname, m.Client.Protocol, m.ID)
+	recipient, cipher := "", ""
 	if len(m.Envelope.Recipients) == 1 {
-		fmt.Fprintf(&b, "\r\n\tfor %s", m.Envelope.Recipients[0].Path.Wire())
+		recipient = "\r\n\tfor " + m.Envelope.Recipients[0].Path.Wire()
 	}
 	if m.Client.Cipher != "" {
-		fmt.Fprintf(&b, "\r\n\ttls %s", m.Client.Cipher) // RFC 8314 section 4.3
+		cipher = "\r\n\ttls " + m.Client.Cipher // RFC 8314 section 4.3
 	}
-	fmt.Fprintf(&b, ";\r\n\t%s\r\n", now.Format(time.RFC1123Z))
-	return b.String()
+	return "Received: from " + hello + " (" + name + literal + ")\r\n\tby " + string(s.opts.Hostname) + " with " + m.Client.Protocol +
+		" id " + string(m.ID) + recipient + cipher + ";\r\n\t" + now.Format(time.RFC1123Z) + "\r\n"
 }
 
 func addressLiteral(m *Mail) string {

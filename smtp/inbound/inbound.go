@@ -69,7 +69,7 @@ type Options struct {
 	Door      *Door      // nil: everybody may come in
 
 	MaxHops      int           // Received fields; 0 is 100
-	Budget       time.Duration // for the checks that run at once; 0 is 10 s
+	Budget       time.Duration // for authentication, and for the final checks; 0 is 10 s
 	LenientDMARC bool          // p=reject files to \Junk
 	Trust        func() Trust  // who may overrule DMARC; nil: nobody
 	Checks       []Check       // run beside SPF and DKIM
@@ -90,7 +90,8 @@ type Options struct {
 // Service is the Handler of port 25.
 type Service struct {
 	opts   Options
-	stages [][]Check // one after the other; the checks of a stage run at once
+	stages []stage // one after the other
+	checks int     // in all stages, and those that are final
 }
 
 var _ smtpserver.Handler = (*Service)(nil)
@@ -123,10 +124,18 @@ func New(opts Options) *Service {
 		opts.Final = append([]Check{{"greylist", opts.Door.checkGreylist}}, opts.Final...)
 	}
 	s := &Service{opts: opts}
-	s.stages = [][]Check{
-		{{"loop", s.checkLoop}},
-		append([]Check{{"iprev", s.checkReverse}, {"spf", s.checkSPF}, {"dkim", s.checkDKIM}, {"arc", s.checkARC}}, opts.Checks...),
-		{{"dmarc", s.checkDMARC}},
+	// Authentication has one budget. DMARC has its part of it for itself, or
+	// strangers could use up the time in which their forgery is found out.
+	proofs := opts.Budget * 2 / 3
+	s.stages = []stage{
+		{[]Check{{"loop", s.checkLoop}}, proofs},
+		{append([]Check{{"iprev", s.checkReverse}, {"spf", s.checkSPF}, {"dkim", s.checkDKIM}, {"arc", s.checkARC}}, opts.Checks...), proofs},
+		{[]Check{{"dmarc", s.checkDMARC}}, opts.Budget - proofs},
+		{opts.Filters, opts.FilterBudget},
+	}
+	s.checks = len(opts.Final)
+	for _, st := range s.stages {
+		s.checks += len(st.checks)
 	}
 	return s
 }

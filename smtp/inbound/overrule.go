@@ -104,6 +104,9 @@ func (s *Service) vouching(ctx context.Context, m *Mail, trust Trust, author mai
 	}
 	trusted := func(d mail.Domain) bool { return slices.Contains(trust.Sealers, d) }
 	for _, f := range m.Findings {
+		if f.chain == nil {
+			continue
+		}
 		for sealer, results := range f.chain.Vouched(trusted) {
 			if provedAuthor(results, author) {
 				return sealer

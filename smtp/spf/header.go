@@ -9,23 +9,22 @@ import (
 // Header returns the value of a Received-SPF field (RFC 7208 section 9.1),
 // folded. receiver is the name of this server.
 func (r Result) Header(receiver mail.Domain) string {
-	pairs := [][2]string{
-		{"receiver", string(receiver)},
-		{"client-ip", r.client.Addr.Unmap().String()},
-		{"envelope-from", r.client.ReversePath.String()},
-		{"helo", r.client.Hello},
-		{"identity", string(r.Identity)},
-	}
-	if r.Mechanism != "" {
-		pairs = append(pairs, [2]string{"mechanism", r.Mechanism})
-	}
 	var b strings.Builder
-	b.WriteString(r.Result + " (" + comment(string(receiver)+": "+r.Comment) + ")")
-	for i, p := range pairs {
-		b.WriteString("\r\n\t" + p[0] + "=" + value(p[1]))
-		if i < len(pairs)-1 {
-			b.WriteByte(';')
-		}
+	b.Grow(512)
+	for _, s := range []string{r.Result, " (", comment(string(receiver)), ": ", comment(r.Comment), ")"} {
+		b.WriteString(s)
+	}
+	pair := func(name, text string) {
+		b.WriteString(name)
+		b.WriteString(value(text))
+	}
+	pair("\r\n\treceiver=", string(receiver))
+	pair(";\r\n\tclient-ip=", r.client.Addr.String())
+	pair(";\r\n\tenvelope-from=", r.client.ReversePath.String())
+	pair(";\r\n\thelo=", r.client.Hello)
+	pair(";\r\n\tidentity=", string(r.Identity))
+	if r.Mechanism != "" {
+		pair(";\r\n\tmechanism=", r.Mechanism)
 	}
 	return b.String()
 }
