@@ -133,8 +133,8 @@ func (c *Classifier) words(id mailbox.AccountID, tokens []uint64) (r mail.Reason
 	var room [maxTokens]float64
 	probs := room[:0]
 	c.layers.read(id, func(base, own *layer) {
-		all := totals{base.totals.Junk + own.totals.Junk, base.totals.Good + own.totals.Good}
-		if !all.enough() {
+		most := totals{max(base.totals.Junk, own.totals.Junk), max(base.totals.Good, own.totals.Good)} // most of what is in one is in the other, too
+		if !most.enough() {
 			return
 		}
 		for _, t := range tokens {

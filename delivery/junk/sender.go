@@ -195,7 +195,7 @@ func (o *Opinion) addSender(s standing) {
 		add("sender.bad", 1.5, "You have moved other mail that this service has signed to Junk.")
 	case s.net.bad >= 2 && s.net.good == 0:
 		add("sender.bad", 1.5, "You have moved mail from this network to Junk.")
-	case s.address == history{} && s.org == history{}:
+	case s.address == history{}:
 		add("sender.new", scoreNew, "You have had no mail of this author before.")
 	}
 	if stranger && s.look.liked() {
