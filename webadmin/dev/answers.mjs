@@ -1,4 +1,6 @@
 // Made-up answers of the API, in the shapes of src/api/types.ts.
+import { trustRoutes } from './trust.mjs';
+
 export const state = { role: 'owner', signedIn: true, version: '0.4.0', listeners: new Set(), muted: new Map() };
 
 const now = Date.now();
@@ -119,6 +121,7 @@ const act = ({ body }) => {
 };
 
 export const routes = [
+  ...trustRoutes,
   ['GET', '/session', () => [200, session()]],
   ['POST', '/session', ({ body }) => {
     if (body.password !== 'secret') return problem(401, 'invalid-login', 'Not signed in', 'Address or password is wrong.');

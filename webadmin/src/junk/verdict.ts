@@ -27,7 +27,7 @@ export interface Verdict {
   // The address by which the account was reached; '' stands for all.
   to: string;
   author: string;
-  // Whether it is proven that the author is who the message says.
+  // Whether the message is authentic as of the author, or the author's domain has no policy by which it could be.
   proven: boolean;
   known: boolean;
 }
