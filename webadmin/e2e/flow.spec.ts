@@ -107,7 +107,7 @@ test('a message from outside appears without a reload', async ({ page, server })
   const row = page.getByRole('row').filter({ hasText: 'ruth@elsewhere.test' });
   await expect(row).toHaveCount(0);
   await page.evaluate(() => Object.assign(globalThis, { notReloaded: true }));
-  expect(await receive(server.ready, 'ruth@elsewhere.test', 'bob@example.test', 'From: <ruth@elsewhere.test>\nSubject: News\n\nHello')).toMatch(/^250 /);
+  expect(await receive(server.ready, 'ruth@elsewhere.test', 'bob@example.test', `From: Ruth <ruth@elsewhere.test>\nTo: bob@example.test\nDate: ${new Date().toUTCString()}\nMessage-ID: <news@elsewhere.test>\nSubject: News\n\nHello Bob, how are you?`)).toMatch(/^250 /);
   await expect(row).toContainText('bob@example.test');
   await expect(row).toContainText('Accepted');
   expect(await page.evaluate(() => 'notReloaded' in globalThis)).toBe(true);

@@ -8,6 +8,7 @@ const pages = [
   { path: '/admin/mail', heading: 'Mail flow' },
   { path: '/admin/mail/search', heading: 'Mail flow' },
   { path: '/admin/mail/refusals', heading: 'Mail flow' },
+  { path: '/admin/mail/quarantine', heading: 'Mail flow' },
   { path: '/admin/mail/queue', heading: 'Mail flow' },
   { path: '/admin/domains', heading: 'Domains' },
   { path: '/admin/domains/example.test', heading: 'example.test' },
