@@ -68,7 +68,7 @@ func (a *Admin) mayUndo(ctx context.Context, p Principal, id string) error {
 // rightFor is the right that a change of some kind needs.
 func rightFor(action string) Right {
 	switch kind, _, _ := strings.Cut(action, "."); kind {
-	case "account", "alias":
+	case "account", "alias", "quarantine":
 		return ChangePeople
 	case "domain":
 		return ChangeDomains

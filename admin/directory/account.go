@@ -217,6 +217,9 @@ func (c *change) dropAccount(a *Account) error {
 	if err := c.dropAppPasswords(a.ID); err != nil {
 		return err
 	}
+	if err := c.forgetRules(func(s RuleScope) bool { return s.Account == a.ID || s.Address.Key() == key }); err != nil {
+		return err
+	}
 	if err := c.putAccount("account.remove", a, nil); err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func login(d *Directory, service, who, password string) string {
 	if err == nil && id.AppPassword != "" {
 		return fmt.Sprint(id.Account, " by app")
 	}
-	return verdict(id, err)
+	return answer(id, err)
 }
 
 func (d *Directory) mustAppPassword(t *testing.T, account uint32, n NewAppPassword) (AppPassword, string) {

@@ -120,7 +120,7 @@ func buckets() [][]byte {
 	return [][]byte{
 		bucketMeta, bucketDomains, bucketAccounts, bucketCredentials, bucketAliases, bucketSettings, bucketAudit,
 		bucketSessions, bucketLinks, bucketTOTP, bucketRecovery, bucketPasskeys,
-		bucketAppPasswords, bucketAPIKeys, bucketLastUse, bucketLogins, bucketLoginIndex,
+		bucketRules, bucketAppPasswords, bucketAPIKeys, bucketLastUse, bucketLogins, bucketLoginIndex,
 	}
 }
 

@@ -499,6 +499,11 @@ func readRecord(kind string, row []byte) (any, error) {
 		for _, p := range s.appPasswords {
 			return p.record(), err
 		}
+	case "rules":
+		read(s.readRules)
+		for _, r := range s.rules {
+			return r.record(), err
+		}
 	case "api_key":
 		read(s.readAPIKey)
 		for _, k := range s.apiKeys {

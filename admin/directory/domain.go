@@ -191,6 +191,9 @@ func (d *Directory) RemoveDomain(ctx context.Context, actor string, name mail.Do
 		if err := c.forgetDomain(name); err != nil {
 			return err
 		}
+		if err := c.forgetRules(func(s RuleScope) bool { return s.Domain == name || s.Address.Domain == name }); err != nil {
+			return err
+		}
 		return c.putDomain("domain.remove", c.next.domains[name], nil)
 	})
 	if err != nil {

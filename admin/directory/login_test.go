@@ -28,10 +28,10 @@ var (
 // try logs in with a password and says what came of it.
 func try(d *Directory, from netip.Addr, login, password string) string {
 	id, err := d.Authenticator(from, "imap").Password(context.Background(), login, password)
-	return verdict(id, err)
+	return answer(id, err)
 }
 
-func verdict(id sasl.Identity, err error) string {
+func answer(id sasl.Identity, err error) string {
 	switch {
 	case err == nil:
 		return fmt.Sprint(id.Account)
@@ -336,7 +336,7 @@ func TestMechanisms(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _, err = s.Next(t.Context(), []byte("\x00"+tt.login+"\x00"+tt.password))
-		if got := verdict(s.Identity(), err); got != tt.want {
+		if got := answer(s.Identity(), err); got != tt.want {
 			t.Errorf("PLAIN, %s, %q: %s, want %s", tt.login, tt.password, got, tt.want)
 		}
 	}
@@ -366,7 +366,7 @@ func scramBy(t *testing.T, d *Directory, service, login, password string) string
 		}
 		var done bool
 		if challenge, done, err = s.Next(t.Context(), []byte(response)); done || err != nil {
-			return verdict(s.Identity(), err)
+			return answer(s.Identity(), err)
 		}
 	}
 	t.Fatal("the exchange has no end")
@@ -391,14 +391,14 @@ func TestSCRAMKeys(t *testing.T) {
 		if err1 != nil || err2 != nil || !reflect.DeepEqual(one, two) || len(one.Salt) != len(keys.Salt) || one.Iterations != keys.Iterations || len(one.StoredKey) != 32 {
 			t.Errorf("made-up keys of %q: %+v %+v %v %v", login, one, two, err1, err2)
 		}
-		if id, err := auth.SCRAMDone(t.Context(), login, &sasl.SCRAMKey{}); verdict(id, err) != "failed" {
+		if id, err := auth.SCRAMDone(t.Context(), login, &sasl.SCRAMKey{}); answer(id, err) != "failed" {
 			t.Errorf("%q proved: %v, %v", login, id, err)
 		}
 	}
-	if id, err := auth.SCRAMDone(t.Context(), "ana@example.org", &sasl.SCRAMKey{}); verdict(id, err) != "1" {
+	if id, err := auth.SCRAMDone(t.Context(), "ana@example.org", &sasl.SCRAMKey{}); answer(id, err) != "1" {
 		t.Errorf("proved: %v, %v", id, err)
 	}
-	if id, err := auth.SCRAMDone(t.Context(), "ana@example.org", nil); verdict(id, err) != "failed" {
+	if id, err := auth.SCRAMDone(t.Context(), "ana@example.org", nil); answer(id, err) != "failed" {
 		t.Errorf("not proved: %v, %v", id, err)
 	}
 	for range freeOfLogin + 1 {

@@ -237,6 +237,7 @@ func readSnapshot(tx *bolt.Tx) (*snapshot, error) {
 		{bucketSettings, s.readSetting},
 		{bucketAppPasswords, s.readAppPassword},
 		{bucketAPIKeys, s.readAPIKey},
+		{bucketRules, s.readRules},
 	} {
 		err := tx.Bucket(b.name).ForEach(func(k, v []byte) error {
 			if err := b.read(k, v); err != nil {

@@ -20,6 +20,7 @@ type snapshot struct {
 
 	appPasswords map[secretHash]*appPassword
 	apiKeys      map[string]*apiKey // by ID
+	rules        map[string]*rules  // by RuleScope.key
 
 	values map[string]any // of all settings; made by index
 	apps   map[uint32][]*appPassword
@@ -41,6 +42,7 @@ func newSnapshot() *snapshot {
 
 		appPasswords: map[secretHash]*appPassword{},
 		apiKeys:      map[string]*apiKey{},
+		rules:        map[string]*rules{},
 
 		touched: newTouched(),
 	}
@@ -58,6 +60,7 @@ func (s *snapshot) clone() *snapshot {
 
 		appPasswords: maps.Clone(s.appPasswords),
 		apiKeys:      maps.Clone(s.apiKeys),
+		rules:        maps.Clone(s.rules),
 
 		values: s.values,
 		sorted: s.sorted, leads: s.leads, touched: newTouched(),

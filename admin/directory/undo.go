@@ -93,6 +93,8 @@ func (c *change) revert(u *Undone) error {
 		return c.revertAccount(u)
 	case "domain.set":
 		return c.revertDomain(u)
+	case "rules.set":
+		return c.revertRules(u)
 	}
 	return c.revertAlias(u)
 }
@@ -320,7 +322,7 @@ func (e *AuditEntry) describe() {
 		def, err := define(e.Object)
 		e.Undoable = e.Action == "setting.set" && err == nil && !def.secret
 		e.Security = strings.HasPrefix(e.Object, "password.")
-	case "alias":
+	case "alias", "rules":
 		e.Undoable = true
 	case "account", "domain":
 		before, err1 := fieldsOf(e.Before)
