@@ -70,6 +70,11 @@ type Operator interface {
 	ReleaseQuarantined(ctx context.Context, sel QuarantineSelection) (int, error)
 	DeleteQuarantined(ctx context.Context, sel QuarantineSelection) (int, error)
 
+	// List returns whose mail is always taken, or never.
+	List(ctx context.Context, s RuleScope) (Page[ListEntry], error)
+	PutListEntry(ctx context.Context, s RuleScope, e ListEntry) (ListEntry, error)
+	RemoveListEntry(ctx context.Context, s RuleScope, entry string) error
+
 	// FindTraces returns traces, newest first.
 	FindTraces(ctx context.Context, q TraceQuery) (Page[TraceSummary], error)
 	Trace(ctx context.Context, id string) (Trace, error)

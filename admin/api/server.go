@@ -130,6 +130,7 @@ func (s *Server) routes() {
 	s.traceRoutes()
 	s.reportRoutes()
 	s.quarantineRoutes()
+	s.listRoutes()
 	s.settingRoutes()
 	s.auditRoutes()
 	s.metricRoutes()

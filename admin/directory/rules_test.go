@@ -51,8 +51,9 @@ func TestListsOfAllScopes(t *testing.T) {
 	if got := d.ListEntries(RuleScope{}); len(got) != 2 || got[0].Subject != "192.0.2.0/24" || got[1].Subject != "@spam.example" || got[0].Created.IsZero() {
 		t.Errorf("list of the server: %+v", got)
 	}
+	since := d.ListEntries(RuleScope{})[1].Created
 	again := must[verdict.Entry](t)(d.PutListEntry(ctx, actor, RuleScope{}, verdict.Entry{Verb: verdict.Allow, Subject: "spam.example", Note: "no"}))
-	if got := d.ListEntries(RuleScope{}); len(got) != 2 || got[1] != again || again.Created != got[0].Created {
+	if got := d.ListEntries(RuleScope{}); len(got) != 2 || got[1] != again || again.Created != since {
 		t.Errorf("after a change of mind: %+v", got)
 	}
 	if err := d.RemoveListEntry(ctx, actor, RuleScope{}, "SPAM.example"); err != nil {

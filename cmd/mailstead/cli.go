@@ -31,6 +31,7 @@ type cliCommands struct {
 	DKIM       dkimCmd       `cmd:"" name:"dkim" help:"Keys that mail is signed with."`
 	Queue      queueCmd      `cmd:"" help:"Mail that waits to be delivered to others."`
 	Quarantine quarantineCmd `cmd:"" help:"Mail that waits for somebody to say whether it is wanted."`
+	List       listCmd       `cmd:"" help:"Whose mail is always taken, or never."`
 	Trace      traceCmd      `cmd:"" help:"What happened to a message, and why."`
 	Settings   settingsCmd   `cmd:"" help:"Every limit and policy, with its meaning."`
 	Cert       certCmd       `cmd:"" help:"Certificates."`

@@ -339,7 +339,7 @@ func (n *node) queueOptions() queue.Options {
 // inbound is the service of port 25.
 func (n *node) inbound() *inbound.Service {
 	return inbound.New(inbound.Options{
-		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, Intake: n.intake, Scorer: n.junk, Door: n.door,
+		Hostname: n.cfg.Hostname, Policies: n.directory, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, Intake: n.intake, Scorer: n.junk, Door: n.door,
 		LenientDMARC: n.directory.Bool(directory.InboundLenientDMARC), Logger: n.cfg.Log,
 		Trust: n.trust, Observe: n.reports.Observe,
 		Filters: n.filters.checks(), FilterBudget: directory.MaxFilterTimeout,
