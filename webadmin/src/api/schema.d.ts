@@ -712,6 +712,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/lists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List whose mail is always taken, or never. */
+        get: operations["get-list"];
+        /** Always take mail of somebody, or never. */
+        put: operations["put-list-entry"];
+        post?: never;
+        /** Take somebody off a list. */
+        delete: operations["remove-list-entry"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/lists:allow-sender": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Always take mail of the author of a message. */
+        post: operations["allow-sender"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/logs": {
         parameters: {
             query?: never;
@@ -844,6 +880,42 @@ export interface paths {
         get: operations["get-my-export"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/lists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List whose mail you always take, or never. */
+        get: operations["get-my-list"];
+        /** Always take mail of somebody, or never. */
+        put: operations["put-my-list-entry"];
+        post?: never;
+        /** Take somebody off your list. */
+        delete: operations["remove-my-list-entry"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/lists:allow-sender": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Always take mail of the author of a message to you. */
+        post: operations["allow-my-sender"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2484,6 +2556,15 @@ export interface components {
             /** @enum {string} */
             purpose: "invite" | "reset";
         };
+        ListEntry: {
+            /** Format: date-time */
+            created?: string;
+            /** @description ana@example.org, @example.org for a domain, .example.org for a domain and all below it, or a network such as 192.0.2.0/24. */
+            entry: string;
+            /** @enum {string} */
+            kind: "allow" | "block";
+            note?: string;
+        };
         LogLine: {
             /** @description key=value */
             fields?: string;
@@ -2717,6 +2798,16 @@ export interface components {
         };
         PageDomain: {
             items: components["schemas"]["Domain"][];
+            /** @description Cursor of the next page; absent on the last. */
+            next?: string;
+            /**
+             * Format: int64
+             * @description Number of items on all pages, where it is known.
+             */
+            total?: number;
+        };
+        PageListEntry: {
+            items: components["schemas"]["ListEntry"][];
             /** @description Cursor of the next page; absent on the last. */
             next?: string;
             /**
@@ -3376,6 +3467,10 @@ export interface components {
             state: "ok" | "warn" | "fail" | "unknown";
             text: string;
             title: string;
+        };
+        SenderOf: {
+            /** @description ID of the message, as its story or the quarantine has it. */
+            trace: string;
         };
         Series: {
             names: string[];
@@ -5456,6 +5551,151 @@ export interface operations {
             };
         };
     };
+    "get-list": {
+        parameters: {
+            query?: {
+                /** @description That of this domain; neither: that of the server. */
+                domain?: string;
+                /** @description That of this account. */
+                account?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageListEntry"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-list-entry": {
+        parameters: {
+            query?: {
+                /** @description That of this domain; neither: that of the server. */
+                domain?: string;
+                /** @description That of this account. */
+                account?: string;
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ListEntry"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListEntry"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-list-entry": {
+        parameters: {
+            query: {
+                /** @description That of this domain; neither: that of the server. */
+                domain?: string;
+                /** @description That of this account. */
+                account?: string;
+                entry: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "allow-sender": {
+        parameters: {
+            query?: {
+                /** @description That of this domain; neither: that of the server. */
+                domain?: string;
+                /** @description That of this account. */
+                account?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SenderOf"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListEntry"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-logs": {
         parameters: {
             query?: {
@@ -5756,6 +5996,130 @@ export interface operations {
                 };
                 content: {
                     "application/mbox": string;
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-my-list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageListEntry"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-my-list-entry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ListEntry"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListEntry"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-my-list-entry": {
+        parameters: {
+            query: {
+                entry: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "allow-my-sender": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SenderOf"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListEntry"];
                 };
             };
             /** @description What went wrong. */
