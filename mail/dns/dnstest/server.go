@@ -106,6 +106,10 @@ func (z *Zones) respond(query *dns.Msg, udp bool) *dns.Msg {
 	return msg
 }
 
+// Answer makes the answer to a query that came over UDP, nil for none: for name
+// servers that spoil it.
+func (z *Zones) Answer(query *dns.Msg) *dns.Msg { return z.respond(query, true) }
+
 // Dial connects to a name server with these zones, in memory, whatever its
 // address: for dns.AuthorityOptions.
 func (z *Zones) Dial(ctx context.Context, network, _ string) (net.Conn, error) {
