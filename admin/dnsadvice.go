@@ -31,7 +31,23 @@ func (a *Admin) plan(d directory.Domain) dnsadvice.Plan {
 	for _, k := range publicKeys(d) {
 		p.Keys = append(p.Keys, dnsadvice.Key{Selector: k.Selector, Algorithm: k.Algorithm, Name: k.Name, Record: k.Record})
 	}
+	p.DMARCReports, p.TLSReports = a.reportAddress(d, directory.DMARCReportsAddress), a.reportAddress(d, directory.TLSReportsAddress)
+	if a.opts.Clients != nil {
+		if name, text, err := a.opts.Clients.PACCRecord(d.Name); err == nil {
+			p.PACC = &dnsadvice.Text{Name: name, Value: text}
+		}
+	}
 	return p
+}
+
+// reportAddress is where reports about a domain go: to the address that is for
+// it, or to whoever has that. Domains that mean another one have its address.
+func (a *Admin) reportAddress(d directory.Domain, s directory.TextSetting) string {
+	local := a.opts.Directory.ReportsLocal(s)
+	if local == "" {
+		return ""
+	}
+	return mail.Path{Local: local, Domain: d.Name}.String()
 }
 
 // Zone returns what the DNS should have for a domain as lines of a zone file.

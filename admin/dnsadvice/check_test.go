@@ -19,6 +19,9 @@ var testPlan = Plan{
 	Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")},
 	Keys:  []Key{{"r1", "rsa", "r1._domainkey.example.org", longKey}},
 	CA:    "ca.example",
+
+	DMARCReports: "dmarc-reports@example.org", TLSReports: "tls-reports@example.org",
+	PACC: &Text{"_ua-auto-config.example.org", "v=UAAC1; a=sha256; d=x="},
 }
 
 // servers is what every zone of these tests has.
@@ -90,6 +93,9 @@ func TestRecordsOfPlan(t *testing.T) {
 		"ptr":       {"", "1.2.0.192.in-addr.arpa. 3600 IN PTR mail.example.org."},
 		"srv-imaps": {"_imaps._tcp", "_imaps._tcp.example.org. 3600 IN SRV 0 1 993 mail.example.org."},
 		"srv-imap":  {"_imap._tcp", "_imap._tcp.example.org. 3600 IN SRV 0 0 0 ."},
+		"dmarc":     {"_dmarc", `_dmarc.example.org. 3600 IN TXT "v=DMARC1; p=quarantine; rua=mailto:dmarc-reports@example.org"`},
+		"tlsrpt":    {"_smtp._tls", `_smtp._tls.example.org. 3600 IN TXT "v=TLSRPTv1; rua=mailto:tls-reports@example.org"`},
+		"pacc":      {"_ua-auto-config", `_ua-auto-config.example.org. 3600 IN TXT "v=UAAC1; a=sha256; d=x="`},
 		"caa":       {"mail", `mail.example.org. 3600 IN CAA 0 issue "ca.example"`},
 	} {
 		r := find(t, Unchecked(testPlan), id)
@@ -151,10 +157,19 @@ func TestStates(t *testing.T) {
 		{name: "key under a doubled name", id: "dkim-r1", zone: []string{`r1._domainkey.example.org.example.org. TXT "v=DKIM1"`}, state: Wrong, says: `"r1._domainkey"`, code: "dns.name_doubled"},
 
 		{name: "no DMARC", id: "dmarc", state: Missing, says: "publish"},
-		{name: "DMARC with pct", id: "dmarc", zone: []string{`_dmarc.example.org. TXT "v=DMARC1; p=reject; pct=50"`}, state: OK, says: "RFC 9989", want: "v=DMARC1; p=reject; pct=50"},
-		{name: "DMARC that asks for nothing", id: "dmarc", zone: []string{`_dmarc.example.org. TXT "v=DMARC1; p=none"`}, state: OK, says: "nothing about forged mail", want: "v=DMARC1; p=none"},
+		{name: "DMARC with pct", id: "dmarc", zone: []string{`_dmarc.example.org. TXT "v=DMARC1; p=reject; pct=50; rua=mailto:a@else.example"`}, state: OK, says: "RFC 9989", want: "v=DMARC1; p=reject; pct=50; rua=mailto:a@else.example"},
+		{name: "DMARC with reports elsewhere", id: "dmarc", zone: []string{`_dmarc.example.org. TXT "v=DMARC1; p=reject; rua=mailto:a@else.example"`}, state: OK, says: "as it should be", want: "v=DMARC1; p=reject; rua=mailto:a@else.example"},
+		{name: "DMARC without reports", id: "dmarc", zone: []string{`_dmarc.example.org. TXT "v=DMARC1; p=reject;"`}, state: OK, says: "it asks for no reports", want: "v=DMARC1; p=reject; rua=mailto:dmarc-reports@example.org"},
+		{name: "DMARC that asks for nothing", id: "dmarc", zone: []string{`_dmarc.example.org. TXT "v=DMARC1; p=none"`}, state: OK, says: "nothing about forged mail", want: "v=DMARC1; p=none; rua=mailto:dmarc-reports@example.org"},
 		{name: "two DMARC", id: "dmarc", zone: []string{`_dmarc.example.org. TXT "v=DMARC1; p=none"`, `_dmarc.example.org. TXT "v=DMARC1; p=reject"`}, state: Wrong, says: "none counts", code: "dns.dmarc_duplicate", want: "v=DMARC1; p=none"},
 		{name: "DMARC without policy", id: "dmarc", zone: []string{`_dmarc.example.org. TXT "v=DMARC1; rua=mailto:a@example.org"`}, state: Wrong, says: "no valid policy"},
+
+		{name: "no TLSRPT", id: "tlsrpt", state: Missing, says: "nice to have"},
+		{name: "TLSRPT elsewhere", id: "tlsrpt", zone: []string{`_smtp._tls.example.org. TXT "v=TLSRPTv1; rua=https://else.example/r"`}, state: OK, says: "as good", want: "v=TLSRPTv1; rua=https://else.example/r"},
+		{name: "TLSRPT without an address", id: "tlsrpt", zone: []string{`_smtp._tls.example.org. TXT "v=TLSRPTv1"`}, state: Wrong, says: "no address"},
+		{name: "two TLSRPT", id: "tlsrpt", zone: []string{`_smtp._tls.example.org. TXT "v=TLSRPTv1; rua=mailto:a@b.example"`, `_smtp._tls.example.org. TXT "v=TLSRPTv1; rua=mailto:c@b.example"`}, state: Wrong, says: "none counts"},
+		{name: "no PACC", id: "pacc", state: Missing, says: "nice to have"},
+		{name: "PACC of before", id: "pacc", zone: []string{`_ua-auto-config.example.org. TXT "v=UAAC1; a=sha256; d=y="`}, state: Wrong, says: "does not fit"},
 
 		{name: "no reverse name", id: "ptr", state: Missing, says: "provider of this server"},
 		{name: "generic reverse name", id: "ptr", zone: []string{"1.2.0.192.in-addr.arpa. PTR host-1.provider.example."}, state: Wrong, says: "host-1.provider.example"},

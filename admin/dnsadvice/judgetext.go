@@ -28,6 +28,10 @@ func (r *run) judgeText(ctx context.Context, rec *Record, v view) verdict {
 		return r.judgeSPF(ctx, rec, v)
 	case rec.ID == "dmarc":
 		return r.judgeDMARC(ctx, rec, v)
+	case rec.ID == "tlsrpt":
+		return judgeTLSRPT(rec, v)
+	case rec.ID == "pacc":
+		return judgePACC(rec, v)
 	}
 	return judgeKey(rec, v)
 }
@@ -118,7 +122,46 @@ func (r *run) judgeDMARC(ctx context.Context, rec *Record, v view) verdict {
 		got.code, got.want = "dns.dmarc_duplicate", records[0]
 		return got
 	}
-	return judgePolicy(records[0])
+	return r.judgeReports(judgePolicy(records[0]), records[0])
+}
+
+// judgeReports adds to the verdict on a policy that nobody hears what others
+// see, where we would. Reports that go elsewhere are as good.
+func (r *run) judgeReports(got verdict, text string) verdict {
+	p, err := dmarc.ParseRecord(text)
+	if got.state != OK || err != nil || len(p.AggregateURIs) > 0 || r.plan.DMARCReports == "" {
+		return got
+	}
+	got.want = strings.TrimRight(text, "; \t") + r.plan.rua()
+	got.text += "; it asks for no reports. With rua=mailto:" + r.plan.DMARCReports + " you see here who sends in your name"
+	return got
+}
+
+// judgeTLSRPT is about where TLS reports go (RFC 8460 section 3).
+func judgeTLSRPT(rec *Record, v view) verdict {
+	records := withVersion(unquoted(v.values), "v=TLSRPTv1")
+	switch {
+	case len(records) == 0:
+		return missing(rec)
+	case len(records) > 1:
+		return bad("there are %d TLSRPT records, so that none counts; keep one of them", len(records))
+	case !strings.Contains(strings.ReplaceAll(records[0], " ", ""), ";rua="):
+		return bad("it names no address for reports (rua=); replace it by this one")
+	case records[0] != rec.Want:
+		return verdict{state: OK, text: "reports go to another address, which is as good", want: records[0]}
+	}
+	return good(asItShouldBe)
+}
+
+// judgePACC is about the digest of what mail programs are told.
+func judgePACC(rec *Record, v view) verdict {
+	switch {
+	case len(v.values) == 0:
+		return missing(rec)
+	case len(v.values) == 1 && unquoted(v.values)[0] == rec.Want:
+		return good(asItShouldBe)
+	}
+	return bad("it does not fit what this server tells mail programs now, so that they do not believe it; replace it by this one")
 }
 
 // judgePolicy is about one DMARC record. Policies differ with good reason, so

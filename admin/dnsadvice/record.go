@@ -114,7 +114,16 @@ type Plan struct {
 	Addrs       []netip.Addr // public addresses of this server; none if they are not known
 	Keys        []Key        // DKIM
 	CA          string       // of certificates, as CAA records name it; "" if none is used
+
+	// Addresses that take the reports of others; "" if nobody reads them here.
+	DMARCReports, TLSReports string
+	// PACC is the record that lets mail programs believe what we say about
+	// ourselves; nil if we say nothing.
+	PACC *Text
 }
+
+// Text is a TXT record.
+type Text struct{ Name, Value string }
 
 // Key is the public side of a DKIM key.
 type Key struct {
@@ -177,7 +186,7 @@ func (p Plan) send() []Record {
 		list = append(list, Record{ID: "dkim-" + k.Selector, Group: Send, Name: k.Name, Type: "TXT", Want: k.Record,
 			Why: "DKIM: the public key (" + k.Algorithm + ") that others verify the signatures of your mail with."})
 	}
-	list = append(list, Record{ID: "dmarc", Group: Send, Name: dmarcLabel + p.Domain, Type: "TXT", Want: "v=DMARC1; p=quarantine",
+	list = append(list, Record{ID: "dmarc", Group: Send, Name: dmarcLabel + p.Domain, Type: "TXT", Want: "v=DMARC1; p=quarantine" + p.rua(),
 		Why: "DMARC: what others do with mail in your name that is not yours. Large providers want it of every sender."})
 	for i, addr := range p.Addrs {
 		id := "ptr"
@@ -191,12 +200,25 @@ func (p Plan) send() []Record {
 	return list
 }
 
-func (p Plan) protect() []Record {
-	if p.CA == "" {
-		return nil
+// rua asks for DMARC reports, at the end of a record (RFC 9989 section 4.7).
+func (p Plan) rua() string {
+	if p.DMARCReports == "" {
+		return ""
 	}
-	return []Record{{ID: "caa", Group: Protect, Name: p.Host, Type: "CAA", Want: fmt.Sprintf("0 issue %q", p.CA), Optional: true,
-		Why: "CAA: who may issue certificates for this name. Without one everybody may; with one of somebody else, this server gets none."}}
+	return "; rua=mailto:" + p.DMARCReports
+}
+
+func (p Plan) protect() []Record {
+	var list []Record
+	if p.TLSReports != "" {
+		list = append(list, Record{ID: "tlsrpt", Group: Protect, Name: "_smtp._tls." + p.Domain, Type: "TXT", Want: "v=TLSRPTv1; rua=mailto:" + p.TLSReports, Optional: true,
+			Why: "TLSRPT: asks others to report once a day whether they reached this server with TLS (RFC 8460)."})
+	}
+	if p.CA == "" {
+		return list
+	}
+	return append(list, Record{ID: "caa", Group: Protect, Name: p.Host, Type: "CAA", Want: fmt.Sprintf("0 issue %q", p.CA), Optional: true,
+		Why: "CAA: who may issue certificates for this name. Without one everybody may; with one of somebody else, this server gets none."})
 }
 
 // service is what mail programs look for (RFC 6186 section 3, RFC 8314 section
@@ -231,6 +253,10 @@ func (p Plan) clients() []Record {
 		}
 		list = append(list, Record{ID: s.name, Group: Clients, Name: s.name + "." + p.Domain, Type: "CNAME", Want: p.Host, Optional: true,
 			Why: "Lets " + s.who + " find the settings by the address alone."})
+	}
+	if p.PACC != nil {
+		list = append(list, Record{ID: "pacc", Group: Clients, Name: p.PACC.Name, Type: "TXT", Want: p.PACC.Value, Optional: true,
+			Why: "Lets newer mail programs see that the settings they find are yours: it has a digest of them (PACC). It changes when ports or names change."})
 	}
 	return list
 }
