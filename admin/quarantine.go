@@ -373,9 +373,13 @@ func (a *Admin) release(ctx context.Context, id mailbox.AccountID, uids []mailbo
 	if err != nil {
 		return 0, err
 	}
-	if train && a.opts.Learner != nil {
+	class := junk.None // or it would be learned from where it is now
+	if train {
+		class = junk.Good
+	}
+	if a.opts.Learner != nil {
 		for _, r := range released {
-			if err := a.opts.Learner.Learn(ctx, id, r.Email, junk.Good); err != nil {
+			if err := a.opts.Learner.Learn(ctx, id, r.Email, class); err != nil {
 				a.opts.Logger.Warn("learn from a released message", "account", id, "err", err)
 			}
 		}

@@ -38,6 +38,7 @@ const (
 	MessageMaxRecipients IntSetting = "message.max-recipients"
 
 	InboundLenientDMARC        BoolSetting = "inbound.lenient-dmarc"
+	JunkLearn                  BoolSetting = "junk.learn"
 	ARCTrustedSealers          TextSetting = "arc.trusted-sealers"
 	DMARCTrustedForwarders     TextSetting = "dmarc.trusted-forwarders"
 	SubmissionRecipientsPerDay IntSetting  = "submission.recipients-per-day"
@@ -112,6 +113,8 @@ func definitions() []definition {
 		{name: string(InboundLenientDMARC), kind: boolean, initial: "false",
 			doc: "File mail to Junk where its author's domain asks to reject it (DMARC p=reject), instead of refusing it."},
 	}, doorDefinitions(), []definition{
+		{name: string(JunkLearn), kind: boolean, initial: "true",
+			doc: "Learn what is junk from what people do with their mail: move it to Junk or back, answer it, file it. Off: what was learned stays and is used."},
 		{name: string(ARCTrustedSealers), kind: words, check: checkNames,
 			doc: "Domains of mailing lists and forwarders whose ARC seals are believed: if one says that a message was proved to be of its author, DMARC does not count against it. Empty: none."},
 		{name: string(DMARCTrustedForwarders), kind: words, check: checkForwarders,

@@ -170,7 +170,9 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		KeepExpunged: d.Duration(directory.MailboxKeepExpunged), Logger: cfg.Log,
 		Touched: func(id mailbox.AccountID) { n.junk.Touched(id) }, // clients come later than n.junk
 	})
-	if n.junk, err = junk.Open(n.path("junk.db"), junk.Options{Boxes: n.boxes, Hostname: cfg.Hostname, Logger: cfg.Log}); err != nil {
+	if n.junk, err = junk.Open(n.path("junk.db"), junk.Options{
+		Boxes: n.boxes, Hostname: cfg.Hostname, Learn: func() bool { return d.Bool(directory.JunkLearn) }, Logger: cfg.Log,
+	}); err != nil {
 		return nil, err
 	}
 	if err = n.openReports(); err != nil {

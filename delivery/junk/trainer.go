@@ -275,20 +275,19 @@ func authorOf(ix *message.Index) mail.Path {
 }
 
 // errNotLearned is returned for a class that cannot be told.
-var errNotLearned = errors.New("junk: only Junk and Good can be told")
+var errNotLearned = errors.New("junk: only Junk, Good and None can be told")
 
-// Learn notes that an email is Junk or Good, as somebody has told by hand. It
-// stays so until the message is moved or marked otherwise; call it after the
-// message was moved to its place.
+// Learn notes that an email is Junk or Good, as somebody has told by hand, or
+// None: that nothing follows from where it is. It stays so until the message is
+// moved or marked otherwise; call it after the message was moved to its place.
 func (c *Classifier) Learn(ctx context.Context, id mailbox.AccountID, email mailbox.EmailID, class Class) error {
-	if class != Junk && class != Good {
+	if class != Junk && class != Good && class != None {
 		return errNotLearned
 	}
 	return c.tell(ctx, id, email, class)
 }
 
-// Forget undoes what was learned of an email, until it is moved or marked
-// otherwise.
+// Forget undoes what was learned of an email, as Learn does with None.
 func (c *Classifier) Forget(ctx context.Context, id mailbox.AccountID, email mailbox.EmailID) error {
 	return c.tell(ctx, id, email, None)
 }
