@@ -259,12 +259,22 @@ func (d *Door) sender(ctx context.Context, from mail.Path, refuse bool) *Ruling 
 			return nil
 		}
 	}
+	if !d.soundDNS(ctx) {
+		return nil
+	}
 	r := &Ruling{Rule: "sender.unknown", Score: 2.5, Text: fmt.Sprintf("The sender's domain %s does not exist, or takes no mail.", from.Domain)}
 	if refuse {
 		r.Refusal = &mail.Error{Status: mail.Status{Class: 5, Subject: 1, Detail: 8}, Code: 550,
 			Text: fmt.Sprintf("%s has neither MX nor address records; use a sender that can be replied to", from.Domain)}
 	}
 	return r
+}
+
+// soundDNS reports whether the resolver still knows our own name. One that says
+// of everything that it does not exist says nothing about a sender.
+func (d *Door) soundDNS(ctx context.Context) bool {
+	_, _, err := d.opts.Resolver.A(ctx, string(d.opts.Hostname))
+	return err == nil
 }
 
 // recipient decides on a recipient that exists.

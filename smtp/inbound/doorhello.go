@@ -54,7 +54,7 @@ func (d *Door) helloExists(ctx context.Context, hello string) *Ruling {
 	if err != nil || name.IsLiteral() || !strings.Contains(string(name), ".") {
 		return nil // hello has said so
 	}
-	if _, err := dns.IPv4(ctx, d.opts.Resolver, string(name)); errors.Is(err, dns.ErrNoSuchName) {
+	if _, err := dns.IPv4(ctx, d.opts.Resolver, string(name)); errors.Is(err, dns.ErrNoSuchName) && d.soundDNS(ctx) {
 		return helloRuling("helo.unknown", 0.8, fmt.Sprintf("The name %s that the client gives in HELO does not exist.", name))
 	}
 	return nil
