@@ -161,6 +161,25 @@ func (c *Client) IPv4(ctx context.Context, name string) ([]netip.Addr, error) {
 	return addresses(l.records), l.err
 }
 
+// CachedIPv4 is for dns.CachedIPv4. Errors do not name what was asked for: they
+// are made for each of many lists.
+func (c *Client) CachedIPv4(name string) (addrs []netip.Addr, known bool, err error) {
+	q, err := newQuestion(name, dns.TypeA)
+	if err != nil {
+		return nil, true, err
+	}
+	a, ok := c.cache.get(q, c.opts.Now())
+	switch {
+	case !ok || a.err != nil || len(a.records) == 0 && a.alias != "":
+		return nil, false, nil
+	case len(a.records) > 0:
+		return addresses(a.records), true, nil
+	case a.noName:
+		return nil, true, ErrNoSuchName
+	}
+	return nil, true, ErrNotFound
+}
+
 // MX looks up the mail exchangers.
 func (c *Client) MX(ctx context.Context, name string) ([]MX, bool, error) {
 	return collect(ctx, c, name, func(rr *dns.MX) (MX, bool) {

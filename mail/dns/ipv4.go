@@ -17,6 +17,17 @@ func IPv4(ctx context.Context, r Resolver, name string) ([]netip.Addr, error) {
 	return addrs, err
 }
 
+// CachedIPv4 is IPv4 where the answer is there without I/O; known is false where
+// it is not, or r cannot tell.
+func CachedIPv4(r Resolver, name string) (addrs []netip.Addr, known bool, err error) {
+	if c, ok := r.(interface {
+		CachedIPv4(name string) (addrs []netip.Addr, known bool, err error)
+	}); ok {
+		return c.CachedIPv4(name)
+	}
+	return nil, false, nil
+}
+
 // secretNames marks a context.
 type secretNames struct{}
 

@@ -75,6 +75,18 @@ func (l *Lists) usable(ctx context.Context, list *List, zone string) bool {
 	return h.works
 }
 
+// tested reports whether a list works, where its self-test is no older than it
+// may be.
+func (l *Lists) tested(list *List, zone string) (works, tested bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := l.health[list.Name]
+	if h == nil || h.zone != zone || h.tested.IsZero() || !l.opts.Now().Before(h.until) {
+		return false, false
+	}
+	return h.works, true
+}
+
 // begin starts a self-test; l.mu is held.
 func (l *Lists) begin(list *List, h *health) {
 	h.testing = make(chan struct{})

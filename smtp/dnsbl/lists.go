@@ -126,14 +126,24 @@ type question struct {
 // Address asks the lists of addresses and those of good senders.
 func (l *Lists) Address(ctx context.Context, a netip.Addr) []Listing {
 	p := l.settings()
-	entry := reversed(a)
-	var ask []question
+	return l.ask(ctx, p, aboutAddress(p, a))
+}
+
+// AddressNow is Address where all answers are there without I/O.
+func (l *Lists) AddressNow(a netip.Addr) (listings []Listing, known bool) {
+	p := l.settings()
+	found, rest := l.askCache(p, aboutAddress(p, a))
+	return heaviest(found), len(rest) == 0
+}
+
+func aboutAddress(p *parsed, a netip.Addr) (ask []question) {
+	entry, what := reversed(a), a.Unmap().String()
 	for _, kind := range []Kind{Addresses, Allow} {
 		for i := range p.lists[kind] {
-			ask = append(ask, question{list: &p.lists[kind][i], what: a.Unmap().String(), entry: entry})
+			ask = append(ask, question{list: &p.lists[kind][i], what: what, entry: entry})
 		}
 	}
-	return l.ask(ctx, p, ask)
+	return ask
 }
 
 // Domains asks the lists of domains about names and the domains that they are
@@ -186,19 +196,46 @@ func reversed(a netip.Addr) string {
 // ask asks all questions at once and returns one listing per list: that of the
 // largest weight.
 func (l *Lists) ask(ctx context.Context, p *parsed, questions []question) []Listing {
-	if len(questions) == 0 {
-		return nil
+	found, rest := l.askCache(p, questions)
+	if len(rest) == 0 {
+		return heaviest(found)
 	}
 	ctx, cancel := context.WithTimeout(dns.WithSecretNames(ctx), lookupTimeout)
 	defer cancel()
-	found := make([]*Listing, len(questions))
+	later := make([]*Listing, len(rest))
 	var wg sync.WaitGroup
-	for i := 1; i < len(questions); i++ {
-		wg.Go(func() { found[i] = l.lookUp(ctx, p, &questions[i]) })
+	for i := 1; i < len(rest); i++ {
+		wg.Go(func() { later[i] = l.lookUp(ctx, p, &rest[i]) })
 	}
-	found[0] = l.lookUp(ctx, p, &questions[0])
+	later[0] = l.lookUp(ctx, p, &rest[0])
 	wg.Wait()
-	return heaviest(found)
+	return heaviest(append(found, later...))
+}
+
+// askCache answers what can be answered without I/O, and returns the rest.
+func (l *Lists) askCache(p *parsed, questions []question) (found []*Listing, rest []question) {
+	for i := range questions {
+		q := &questions[i]
+		zone := q.list.zone(p.keys)
+		if zone == "" {
+			continue
+		}
+		works, tested := l.tested(q.list, zone)
+		switch {
+		case !tested:
+			rest = append(rest, *q)
+			continue
+		case !works:
+			continue
+		}
+		answers, known, err := dns.CachedIPv4(l.opts.Resolver, q.entry+zone)
+		if !known {
+			rest = append(rest, *q)
+		} else if listing := l.interpret(q, answers, err); listing != nil {
+			found = append(found, listing)
+		}
+	}
+	return found, rest
 }
 
 func heaviest(found []*Listing) (listings []Listing) {
@@ -226,6 +263,11 @@ func (l *Lists) lookUp(ctx context.Context, p *parsed, q *question) *Listing {
 		return nil
 	}
 	answers, err := dns.IPv4(ctx, l.opts.Resolver, q.entry+zone)
+	return l.interpret(q, answers, err)
+}
+
+// interpret says what an answer means; nil is not listed, or unknown.
+func (l *Lists) interpret(q *question, answers []netip.Addr, err error) *Listing {
 	if errors.Is(err, dns.ErrNotFound) {
 		l.answered(q.list)
 		return nil

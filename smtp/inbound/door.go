@@ -114,6 +114,7 @@ type visit struct {
 	addr   netip.Addr
 	exempt bool
 
+	began    sync.Once
 	once     sync.Once
 	listings []dnsbl.Listing
 	lookups  sync.WaitGroup
@@ -186,12 +187,20 @@ func probing() *Ruling {
 // close waits for lookups that are under way.
 func (v *visit) close() { v.lookups.Wait() }
 
-// begin starts to look the client up in the lists, so that RCPT does not wait
-// for long.
+// begin starts to look the client up in the lists, so that nobody waits for
+// long when it is asked for.
 func (v *visit) begin(ctx context.Context) {
-	if v.door.opts.Lists != nil && !v.exempt {
-		v.lookups.Go(func() { v.listed(ctx) })
+	lists := v.door.opts.Lists
+	if lists == nil || v.exempt {
+		return
 	}
+	v.began.Do(func() {
+		if now, known := lists.AddressNow(v.addr); known {
+			v.once.Do(func() { v.listings = now })
+			return
+		}
+		v.lookups.Go(func() { v.listed(ctx) })
+	})
 }
 
 // listed returns what lists have of the client, once for a connection.
