@@ -14,6 +14,7 @@ import (
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/mail/dns"
+	"github.com/mailstead/mailstead/smtp/dnsbl"
 )
 
 // Server is what the checks of a mail server look at. A field that is nil or
@@ -32,6 +33,8 @@ type Server struct {
 	TimeHost   string         // its port 443 is asked for the time
 	Blocklists []string       // zones
 	Roots      *x509.CertPool // nil: the system's
+	// Lists has the lists prove themselves that mail coming in is judged by.
+	Lists func(context.Context) []dnsbl.State
 
 	RelayHost   func() string // where all mail is handed to; "" is nowhere
 	ReceiveOnly func() bool   // the operator does not send from here
@@ -82,6 +85,9 @@ func (s *Server) Checks() []Check {
 		for _, zone := range s.Blocklists {
 			all = append(all, s.blocklistCheck(zone))
 		}
+	}
+	if s.Lists != nil {
+		all = append(all, s.listsCheck())
 	}
 	return slices.Concat(all, s.localChecks())
 }

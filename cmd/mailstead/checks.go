@@ -10,6 +10,9 @@ import (
 func (n *node) checkServer() *checks.Server {
 	s := &checks.Server{Dial: n.cfg.Dial, DialLocal: (&net.Dialer{}).DialContext, DataDir: n.cfg.DataDir, Disk: checks.Statfs, Ports: n.cfg.Ports}
 	s.Filters = n.filters.checked
+	if n.lists != nil {
+		s.Lists = n.lists.Test
+	}
 	if n.errors != nil {
 		s.LastErrors = n.errors.Last
 	}

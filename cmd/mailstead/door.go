@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/mailstead/mailstead/admin/directory"
@@ -72,4 +75,20 @@ func (n *node) doorSettings() inbound.DoorSettings {
 	s.Greylist, s.GreylistDelay = d.Bool(directory.InboundGreylist), d.Duration(directory.InboundGreylistDelay)
 	s.GreylistScore = d.Number(directory.InboundGreylistScore)
 	return s
+}
+
+// listTestPoints are the records by which the lists that mail is judged by are
+// seen to work. They have nobody else on them.
+func listTestPoints(d *directory.Directory) string {
+	var b strings.Builder
+	for kind, text := range map[dnsbl.Kind]string{
+		dnsbl.Addresses: d.Text(directory.BlocklistsAddresses), dnsbl.Domains: d.Text(directory.BlocklistsDomains), dnsbl.Allow: d.Text(directory.BlocklistsAllow),
+	} {
+		lists, _ := dnsbl.Parse(kind, text) // was checked when it was set
+		for _, l := range lists {
+			name := cmp.Or(l.Test, "2.0.0.127")
+			fmt.Fprintf(&b, "%s.%s. 300 IN A 127.0.0.2\n", name, l.Name)
+		}
+	}
+	return b.String()
 }

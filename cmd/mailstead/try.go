@@ -424,6 +424,7 @@ func (w *tryWorld) publishOthers(d *directory.Directory) error {
 	for _, list := range strings.Fields(d.Text(directory.ChecksBlocklists)) {
 		fmt.Fprintf(&b, "2.0.0.127.%s. 300 IN A 127.0.0.2\n", list)
 	}
+	b.WriteString(listTestPoints(d))
 	signed := d.Text(directory.ChecksSignedName)
 	fmt.Fprintf(&b, "%s. 300 IN TXT \"signed\"\n", signed)
 	w.zones.SetAuthentic(signed, true)
