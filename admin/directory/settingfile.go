@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,11 +22,8 @@ func (d *Directory) ExportSettings() []byte {
 	var b bytes.Buffer
 	b.WriteString("# Settings of Mailstead. `mailstead settings import` reads this file; what is not in it stays as it is.\n")
 	table := ""
-	for _, def := range definitions() {
-		t, name := "", def.name
-		if i := strings.LastIndexByte(name, '.'); i >= 0 {
-			t, name = name[:i], name[i+1:]
-		}
+	for _, def := range byTable(definitions()) {
+		t, name := inTable(def.name)
 		if t != table {
 			fmt.Fprintf(&b, "\n[%s]\n", t)
 			table = t
@@ -42,6 +40,30 @@ func (d *Directory) ExportSettings() []byte {
 		}
 	}
 	return b.Bytes()
+}
+
+// inTable takes a name apart: into that of its table, and its own there.
+func inTable(setting string) (table, name string) {
+	i := strings.LastIndexByte(setting, '.')
+	return setting[:max(i, 0)], setting[i+1:]
+}
+
+// byTable brings the settings of a table together, where its first one is: a
+// file can begin a table only once.
+func byTable(defs []definition) []definition {
+	first := map[string]int{}
+	place := func(def *definition) int {
+		table, _ := inTable(def.name)
+		if _, ok := first[table]; !ok {
+			first[table] = len(first)
+		}
+		return first[table]
+	}
+	for i := range defs {
+		place(&defs[i])
+	}
+	slices.SortStableFunc(defs, func(a, b definition) int { return place(&a) - place(&b) })
+	return defs
 }
 
 func tomlValue(def *definition, v string) string {

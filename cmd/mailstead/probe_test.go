@@ -245,7 +245,7 @@ func (b *bystander) run(ctx context.Context, i *instance, who tryAccount, from *
 
 // once sends one message on a connection of its own and reads it.
 func (b *bystander) once(ctx context.Context, i *instance, who tryAccount, from *net.Dialer, c *imapclient.Client, n int) error {
-	text := fmt.Sprintf("From: friend@slow.test\r\nSubject: number %d\r\nMessage-ID: <%d@beside.test>\r\n\r\nhello\r\n", n, n)
+	text := fmt.Sprintf("From: friend@slow.test\r\nTo: %s\r\nDate: Sat, 28 Nov 2026 12:00:00 +0000\r\nSubject: number %d\r\nMessage-ID: <%d@beside.test>\r\n\r\nhello\r\n", who.Address, n, n)
 	if err := sendFrom(ctx, from, i.SMTP, "friend@slow.test", who.Address, text); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
