@@ -24,6 +24,8 @@ const pages = [
   { path: '/admin/people/alice@example.test/devices', heading: 'alice@example.test' },
   { path: '/admin/people/alice@example.test/sign-ins', heading: 'alice@example.test' },
   { path: '/admin/deliverability', heading: 'Deliverability' },
+  { path: '/admin/deliverability/dmarc', heading: 'Deliverability' },
+  { path: '/admin/deliverability/tls', heading: 'Deliverability' },
   { path: '/admin/security', heading: 'Security' },
   { path: '/admin/security/bans', heading: 'Security' },
   { path: '/admin/security/roles', heading: 'Security' },

@@ -4,9 +4,13 @@ import { connect as dialTLS } from 'node:tls';
 import { readFileSync } from 'node:fs';
 import { port, type Login, type Ready } from './server';
 
+/** Where the simulated bigmail.test sends from: its SPF record allows no other address. */
+export const bigmail = '127.0.81.1';
+
 /** Sends a message as another server does, on port 25. It returns the last reply, which need not be good. */
-export async function receive(ready: Ready, from: string, to: string, message: string): Promise<string> {
-  return converse(dial({ host: '127.0.0.1', port: port(ready.smtp) }), [`EHLO sender.test`, `MAIL FROM:<${from}>`, `RCPT TO:<${to}>`, 'DATA', body(message)]);
+export async function receive(ready: Ready, from: string, to: string, message: string, localAddress = '127.0.0.1'): Promise<string> {
+  const name = localAddress === bigmail ? 'mx.bigmail.test' : 'sender.test';
+  return converse(dial({ host: '127.0.0.1', port: port(ready.smtp), localAddress }), [`EHLO ${name}`, `MAIL FROM:<${from}>`, `RCPT TO:<${to}>`, 'DATA', body(message)]);
 }
 
 /** Sends a message as a person does, with login, on port 465. */

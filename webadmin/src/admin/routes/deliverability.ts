@@ -3,4 +3,6 @@ import type { Route } from '$kit/router.svelte';
 
 export const deliverability: Route[] = [
   { pattern: '/admin/deliverability', title: () => t('Deliverability'), load: () => import('../pages/deliverability/Deliverability.svelte') },
+  { pattern: '/admin/deliverability/dmarc', title: () => t('DMARC reports'), load: () => import('../pages/deliverability/Dmarc.svelte') },
+  { pattern: '/admin/deliverability/tls', title: () => t('TLS reports'), load: () => import('../pages/deliverability/Tls.svelte') },
 ];
