@@ -108,13 +108,19 @@ func TestOfferEnds(t *testing.T) {
 		ask(s, "POST", taken, "")
 		time.Sleep(offerLasts / 2)
 		synctest.Wait()
-		if len(s.offers.open) != 1 || len(s.offers.order) != 1 {
-			t.Errorf("after ten minutes %d are open of %d, want the later one", len(s.offers.open), len(s.offers.order))
+		if open, known := s.offers.count(); open != 1 || known != 1 {
+			t.Errorf("after ten minutes %d are open of %d, want the later one", open, known)
 		}
 		time.Sleep(offerLasts / 2)
 		synctest.Wait()
-		if len(s.offers.open) != 0 || len(s.offers.order) != 0 {
-			t.Errorf("at the end %d are open of %d", len(s.offers.open), len(s.offers.order))
+		if open, known := s.offers.count(); open != 0 || known != 0 {
+			t.Errorf("at the end %d are open of %d", open, known)
 		}
 	})
+}
+
+func (o *offers) count() (open, known int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.open), len(o.order)
 }
