@@ -44,7 +44,7 @@ func (s *Server) dkimRoutes() {
 		ContentType string `header:"Content-Type"`
 		Body        []byte
 	}
-	handle(s, operation{id: "get-domain-zone", method: "GET", path: "/domains/{domain}/zone", summary: "Return the records to publish as lines of a zone file."},
+	handle(s, operation{id: "get-domain-zone", method: "GET", path: "/domains/{domain}/zone", answers: "text/plain", summary: "Return the records to publish as lines of a zone file."},
 		func(ctx context.Context, in *DomainPath) (*zone, error) {
 			text, err := s.admin.Zone(ctx, in.Domain)
 			return &zone{"text/plain; charset=utf-8", []byte(text)}, err

@@ -57,7 +57,7 @@ func (s *Server) settingFile() {
 		ContentType string `header:"Content-Type"`
 		Body        []byte
 	}
-	handle(s, operation{id: "export-settings", method: "GET", path: "/settings.toml", summary: "Export all settings as one file, without secrets."},
+	handle(s, operation{id: "export-settings", method: "GET", path: "/settings.toml", answers: tomlType, summary: "Export all settings as one file, without secrets."},
 		func(ctx context.Context, _ *none) (*file, error) {
 			b, err := s.admin.ExportSettings(ctx)
 			return &file{tomlType, b}, err

@@ -1,11 +1,14 @@
 package api
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -17,11 +20,17 @@ import (
 
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/autoconfig"
+	"github.com/mailstead/mailstead/admin/checks"
+	"github.com/mailstead/mailstead/admin/deliverability"
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/logs"
+	"github.com/mailstead/mailstead/admin/metrics"
+	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/delivery/quarantine"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
@@ -41,14 +50,27 @@ type world struct {
 	book   *quarantine.Book
 	traces *trace.Log
 	log    *slog.Logger // of the server
+	zones  *dnstest.Zones
+	wizard *setup.Wizard
 	server *Server
 	web    http.Handler
 	tokens map[string]string // of sessions, by address
+
+	check func(*http.Request, *http.Response, string) // of each answer, if it is set, with the path of the operation
+	path  string                                      // of the operation that is tested, as the document writes it
 
 	late atomic.Int64 // how much later it is than it is
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.late.Load())) }
+
+// zoneText has the name servers of the domains, and no mail yet.
+const zoneText = `
+a.test. NS ns1.dns.example.
+b.test. NS ns1.dns.example.
+ns1.dns.example. A 192.0.2.53
+1.2.0.192.in-addr.arpa. PTR mail.a.test.
+`
 
 // host is what browsers call the server.
 const host = "mail.a.test"
@@ -62,6 +84,14 @@ var roles = map[string]string{
 }
 
 func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := emptyWorld(t)
+	w.people()
+	return w
+}
+
+// emptyWorld is a world before its first run.
+func emptyWorld(t *testing.T) *world {
 	t.Helper()
 	data := t.TempDir()
 	w := &world{t: t, tokens: map[string]string{}}
@@ -92,18 +122,29 @@ func newWorld(t *testing.T) *world {
 	w.queue = queue.New(eng, nil, queue.Options{})
 	w.boxes = mailbox.Open(eng, mailbox.Options{})
 	w.book = quarantine.New(quarantine.Options{Boxes: w.boxes, Now: w.now, Accounts: func() []mailbox.AccountID { return nil }})
+	counted := metrics.New()
+	series, err := metrics.Open(filepath.Join(data, "metrics.db"), counted.Registry, metrics.StoreOptions{Now: w.now})
+	check(err)
+	t.Cleanup(func() { series.Close() })
+	arrivals, err := deliverability.Open(t.Context(), series.Days("deliverability"), deliverability.Options{Now: w.now})
+	check(err)
+	w.zones = dnstest.New(zoneText)
+	authority := dns.NewAuthority(dns.AuthorityOptions{Finder: w.zones, Dial: w.zones.Dial})
 	lines := logs.NewRing(slog.DiscardHandler)
 	w.log = slog.New(lines)
 	w.log.Info("the world begins")
 	w.admin = admin.New(admin.Options{
-		DataDir: data, Logs: lines, Version: "test",
+		DataDir: data, Logs: lines, Version: "test", Series: series, Arrivals: arrivals, Authority: authority,
+		Addresses: func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.1")} },
+		Server:    &checks.Server{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network in tests") }},
 		Directory: w.dir, Mailboxes: w.boxes, Quarantine: w.book, Queue: w.queue, Traces: w.traces, Reports: book, Hostname: host,
-		Resolver: dnstest.New(""), Certificates: fakeCerts{}, Now: w.now, ExportDir: filepath.Join(data, "export"),
+		Resolver: w.zones, Certificates: fakeCerts{}, Now: w.now, ExportDir: filepath.Join(data, "export"),
 		Clients: autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),
 		SignIn:  signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),
 	})
 	t.Cleanup(func() { w.admin.Close() })
-	w.people()
+	w.wizard = setup.New(setup.Options{Admin: w.admin, Directory: w.dir, Hostname: host, Now: w.now,
+		Checker: &dnsadvice.Checker{Authority: authority, Resolver: w.zones}})
 	w.server = handler(t, Options{Admin: w.admin, Version: "test", Now: w.now})
 	w.web = w.server.Web()
 	return w
@@ -253,11 +294,15 @@ func (w *world) do(c attempt) result {
 			r.Header.Set(k, v)
 		}
 	}
+	asked := r.Clone(w.t.Context()) // the server writes verbs in another way
 	rec := httptest.NewRecorder()
 	w.web.ServeHTTP(rec, r)
 	body, err := io.ReadAll(rec.Result().Body)
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	if w.check != nil {
+		w.check(asked, rec.Result(), w.path)
 	}
 	return result{rec.Code, rec.Result().Header, string(body)}
 }
@@ -266,3 +311,11 @@ func (w *world) do(c attempt) result {
 type random struct{}
 
 func (random) Read(p []byte) (int, error) { return rand.Read(p) }
+
+// into reads the answer as JSON.
+func (r result) into(t *testing.T, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(r.body), v); err != nil {
+		t.Fatalf("%v: %d %s", err, r.code, r.body)
+	}
+}
