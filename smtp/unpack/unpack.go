@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -126,8 +127,8 @@ func (l Limits) read(r io.Reader, packed int64, f Format) ([]byte, error) {
 	if byRatio := max(packed*l.Ratio, ratioFrom); byRatio < most {
 		most = byRatio
 	}
-	var b bytes.Buffer
-	n, err := io.Copy(&b, io.LimitReader(r, most+1))
+	out, err := readAll(io.LimitReader(r, most+1))
+	n := int64(len(out))
 	switch {
 	case n > most && most < l.Size:
 		return nil, fmt.Errorf("%w: more than %d octets come out of each that is in the %v file", ErrTooLarge, l.Ratio, f)
@@ -136,5 +137,26 @@ func (l Limits) read(r io.Reader, packed int64, f Format) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w %v file: %v", ErrBroken, f, err)
 	}
-	return b.Bytes(), nil
+	return out, nil
+}
+
+// chunk is what is read at once.
+const chunk = 256 << 10
+
+// readAll is io.ReadAll that takes twice the memory of what it reads at most.
+func readAll(r io.Reader) ([]byte, error) {
+	var full [][]byte
+	c := make([]byte, 0, chunk)
+	for {
+		n, err := r.Read(c[len(c):cap(c)])
+		c = c[:len(c)+n]
+		switch {
+		case err == io.EOF:
+			return slices.Concat(append(full, c)...), nil
+		case err != nil:
+			return nil, err
+		case len(c) == cap(c):
+			full, c = append(full, c), make([]byte, 0, chunk)
+		}
+	}
 }
