@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mailstead/mailstead/mailbox"
 )
@@ -47,9 +49,21 @@ func BenchmarkScore(b *testing.B) {
 	to := []mailbox.AccountID{me}
 	b.SetBytes(int64(len(m.raw)))
 	b.ReportAllocs()
+	start := cpuTime(b)
 	for b.Loop() {
 		if o := w.Score(b.Context(), e, to); !strings.Contains(o[0].names(), "words") {
 			b.Fatalf("words say nothing: %q", o[0].names())
 		}
 	}
+	b.ReportMetric(float64((cpuTime(b)-start).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}
+
+// cpuTime is what the process has used: other work on the computer does not
+// count.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
