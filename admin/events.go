@@ -8,6 +8,7 @@ import (
 
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/trace"
 )
 
 // Topic is what a stream of events can be narrowed to.
@@ -34,8 +35,9 @@ type Event struct {
 	Name  string // "trace.changed", "queue.changed", "job.changed", …
 	Data  any    // as JSON
 
-	domains []mail.Domain // of whose admins it may be seen, too
-	owner   string        // of a job: who began it
+	domains []mail.Domain  // of whose admins it may be seen, too
+	owner   string         // of a job: who began it
+	trace   *trace.Summary // of which Data has what the reader may see; else nil
 }
 
 // hub keeps the last events and wakes those who wait for more. Whoever
@@ -140,6 +142,10 @@ func (s *Stream) Next(ctx context.Context) (list []Event, missed bool, err error
 		s.last = last
 		for _, e := range all {
 			if s.sees(&e) {
+				if e.trace != nil {
+					sum := s.who.partOf(e.trace, nil).summary(*e.trace)
+					e.Data = describeTrace(&sum)
+				}
 				list = append(list, e)
 			}
 		}

@@ -36,7 +36,7 @@ func (a *Admin) Run(ctx context.Context) error {
 			if !ok {
 				return nil
 			}
-			a.hub.publish(Event{Topic: TopicTraces, Name: "trace.changed", Data: describeTrace(&s), domains: traceDomains(&s)})
+			a.hub.publish(Event{Topic: TopicTraces, Name: "trace.changed", Data: describeTrace(&s), domains: traceDomains(&s), trace: &s})
 			if due == nil && s.Direction != "in" {
 				due = time.After(queueEvery)
 			}

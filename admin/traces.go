@@ -18,12 +18,12 @@ func (a *Admin) FindTraces(ctx context.Context, q TraceQuery) (Page[TraceSummary
 	if err != nil {
 		return Page[TraceSummary]{}, err
 	}
-	return a.findTraces(ctx, q, p.Domains)
+	return a.findTraces(ctx, q, p.Domains, func(s *trace.Summary) part { return p.partOf(s, nil) })
 }
 
-// findTraces returns traces that have an address in one of some domains; none
-// are all.
-func (a *Admin) findTraces(ctx context.Context, q TraceQuery, domains []mail.Domain) (Page[TraceSummary], error) {
+// findTraces returns traces that have an address in one of some domains (nil is
+// all), and of each the part that is seen.
+func (a *Admin) findTraces(ctx context.Context, q TraceQuery, domains []mail.Domain, partOf func(*trace.Summary) part) (Page[TraceSummary], error) {
 	if err := a.opts.Traces.Flush(ctx); err != nil {
 		return Page[TraceSummary]{}, err
 	}
@@ -42,19 +42,23 @@ func (a *Admin) findTraces(ctx context.Context, q TraceQuery, domains []mail.Dom
 	}
 	page := Page[TraceSummary]{Items: []TraceSummary{}, Next: found.Next}
 	for i := range found.Items {
-		page.Items = append(page.Items, describeTrace(&found.Items[i]))
+		s := partOf(&found.Items[i]).summary(found.Items[i])
+		page.Items = append(page.Items, describeTrace(&s))
 	}
 	return page, nil
 }
 
 // MyRefusals returns the messages to one's own address that were refused or
-// filed to Junk, newest first.
+// filed to Junk, newest first. Who else got them is not told.
 func (a *Admin) MyRefusals(ctx context.Context, page Paging) (Page[TraceSummary], error) {
 	_, acct, err := a.authorizeMe(ctx)
 	if err != nil {
 		return Page[TraceSummary]{}, err
 	}
-	return a.findTraces(ctx, TraceQuery{Paging: page, Address: acct.Address.String(), Direction: "in", Refusals: true}, nil)
+	return a.findTraces(ctx, TraceQuery{Paging: page, Address: acct.Address.String(), Direction: "in", Refusals: true}, nil,
+		func(s *trace.Summary) part {
+			return newPart(s, func(to mail.Path) bool { return to.Key() == acct.Address.Key() })
+		})
 }
 
 // seesTrace reports whether a message comes from or goes to a domain of the
@@ -82,6 +86,7 @@ func (a *Admin) Trace(ctx context.Context, id string) (Trace, error) {
 	if err != nil {
 		return Trace{}, err
 	}
+	t = p.partOf(&t.Summary, t.Events).trace(t)
 	view := Trace{TraceSummary: describeTrace(&t.Summary), Story: []StoryLine{}}
 	for _, l := range explain.Story(&t) {
 		view.Story = append(view.Story, StoryLine{Time: l.Time, Kind: string(l.Kind), Text: l.Text, Fields: l.Fields, Side: string(l.Side), Command: l.Command,
