@@ -26,18 +26,18 @@ func TestRun(t *testing.T) {
 		w.observe(t, "plain.test", "198.51.100.1", true, true, inbound.Accept)
 		time.Sleep(time.Until(midnight.Add(sendAfter - time.Second)))
 		synctest.Wait()
-		if len(w.sent) != 0 {
-			t.Errorf("%d reports went before half past midnight", len(w.sent))
+		if w.delivered() != 0 {
+			t.Errorf("%d reports went before half past midnight", w.delivered())
 		}
 		time.Sleep(sendJitter + 2*flushEvery)
 		synctest.Wait()
-		if len(w.sent) != 1 {
-			t.Errorf("%d reports went after midnight", len(w.sent))
+		if w.delivered() != 1 {
+			t.Errorf("%d reports went after midnight", w.delivered())
 		}
 		time.Sleep(3 * day)
 		synctest.Wait()
-		if len(w.sent) != 1 {
-			t.Errorf("%d reports went in all", len(w.sent))
+		if w.delivered() != 1 {
+			t.Errorf("%d reports went in all", w.delivered())
 		}
 		w.observe(t, "plain.test", "198.51.100.1", true, true, inbound.Accept) // not yet written
 		today := time.Now()

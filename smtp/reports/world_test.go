@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,6 +42,7 @@ type world struct {
 	*Book
 	zones *dnstest.Zones
 	now   time.Time
+	mu    sync.Mutex // over sent and texts while Run runs
 	sent  []delivery.Mail
 	texts []string
 	fails error // of Deliver
@@ -73,8 +75,17 @@ func (w *world) Deliver(_ context.Context, m delivery.Mail) error {
 	if _, err := b.ReadFrom(m.Body); err != nil {
 		return err
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.sent, w.texts = append(w.sent, m), append(w.texts, b.String())
 	return nil
+}
+
+// delivered is how many messages were sent.
+func (w *world) delivered() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.sent)
 }
 
 // part is one part of a message.
