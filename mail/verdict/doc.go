@@ -16,7 +16,8 @@
 //
 // A forged author is never let in by a list: an address or a domain on it
 // counts as allowed only if the message is authenticated as that domain, or if
-// that domain has no policy by which it could be. A block counts always. An
+// that domain has no policy by which it could be (and no SPF record that denies
+// the client). A block counts always. An
 // allowed network stands for what comes from there, whoever wrote it, except
 // for hard actions.
 //

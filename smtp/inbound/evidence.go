@@ -68,10 +68,7 @@ func (m *Mail) evidence(authors []mail.Path) *junk.Evidence {
 			e.Reasons = append(e.Reasons, mail.Reason{Name: f.Check, Text: f.Reason})
 		}
 		for _, r := range f.Results {
-			switch {
-			case r.Method == "spf" && e.SPF == "":
-				e.SPF = r.Result
-			case r.Method == "dmarc" && e.DMARC == "":
+			if r.Method == "dmarc" && e.DMARC == "" {
 				e.DMARC = r.Result
 			}
 		}
@@ -81,6 +78,7 @@ func (m *Mail) evidence(authors []mail.Path) *junk.Evidence {
 			}
 		}
 	}
+	e.SPF = m.spfResult()
 	for _, id := range m.identifiers() {
 		if id.Method == dmarc.DKIM && id.Pass && !slices.Contains(e.DKIM, id.Domain) {
 			e.DKIM = append(e.DKIM, id.Domain)
@@ -102,6 +100,18 @@ func (m *Mail) open(from, to int64) io.Reader {
 		}
 	}
 	return io.MultiReader(bytes.NewReader(m.Kept[min(from, n):]), io.LimitReader(body, to-max(from, n)))
+}
+
+// spfResult is that of the reverse-path.
+func (m *Mail) spfResult() string {
+	for _, f := range m.Findings {
+		for _, r := range f.Results {
+			if r.Method == "spf" {
+				return r.Result
+			}
+		}
+	}
+	return ""
 }
 
 // identifiers are all domains that stand for the message, or would.
@@ -142,14 +152,16 @@ func (m *Mail) sender(people []mail.Path) verdict.Sender {
 }
 
 // proven reports whether the message is authenticated as of an author's
-// domain, or whether that domain has no policy by which it could be.
+// domain, or whether that domain has no policy by which it could be. One whose
+// SPF record says that this client may not send has a policy, if an old one.
 func (m *Mail) proven(author mail.Domain) bool {
+	denied := m.Envelope.ReversePath.Domain == author && m.spfResult() == "fail"
 	for _, f := range m.Findings {
 		if f.Sealer != "" {
 			return true
 		}
 		for _, r := range f.DMARC {
-			if r.Author == author && (r.Result == "pass" || r.Result == "none") {
+			if r.Author == author && (r.Result == "pass" || r.Result == "none" && !denied) {
 				return true
 			}
 		}
