@@ -171,7 +171,12 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		Touched: func(id mailbox.AccountID) { n.junk.Touched(id) }, // clients come later than n.junk
 	})
 	if n.junk, err = junk.Open(n.path("junk.db"), junk.Options{
-		Boxes: n.boxes, Hostname: cfg.Hostname, Learn: func() bool { return d.Bool(directory.JunkLearn) }, Logger: cfg.Log,
+		Boxes: n.boxes, Hostname: cfg.Hostname, Learn: func() bool { return d.Bool(directory.JunkLearn) },
+		Exists: func(id mailbox.AccountID) bool {
+			_, err := d.Account(uint32(id))
+			return !errors.Is(err, directory.ErrNotFound)
+		},
+		Logger: cfg.Log,
 	}); err != nil {
 		return nil, err
 	}

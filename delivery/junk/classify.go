@@ -3,6 +3,7 @@ package junk
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,6 +28,9 @@ type Options struct {
 	// Delay is how long the trainer waits for more after an account was touched;
 	// 1 second if 0.
 	Delay time.Duration
+	// Exists says whether there still is an account; what was learned for others
+	// is forgotten in time. nil: all are there.
+	Exists func(mailbox.AccountID) bool
 	// Learn says whether mail is learned from at all; nil: it is.
 	Learn  func() bool
 	Now    func() time.Time
@@ -57,6 +61,9 @@ func Open(path string, opts Options) (*Classifier, error) {
 	if opts.Delay == 0 {
 		opts.Delay = time.Second
 	}
+	if opts.Exists == nil {
+		opts.Exists = func(mailbox.AccountID) bool { return true }
+	}
 	if opts.Learn == nil {
 		opts.Learn = func() bool { return true }
 	}
@@ -75,14 +82,18 @@ func Open(path string, opts Options) (*Classifier, error) {
 	}
 	c := &Classifier{opts: opts, db: db, key: key, layers: newLayers(db), touched: map[mailbox.AccountID]bool{}, wake: make(chan struct{}, 1)}
 	c.idle = sync.NewCond(&c.mu)
+	if err := c.loadTouched(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open what was learned about junk: %w", err), db.Close())
+	}
 	return c, nil
 }
 
-// Close closes the file. Run has to have returned.
+// Close closes the file, with a note of the accounts whose mail was not learned
+// from yet. Run has to have returned.
 func (c *Classifier) Close() error {
 	c.study.Lock()
 	defer c.study.Unlock()
-	return c.db.Close()
+	return errors.Join(c.saveTouched(), c.db.Close())
 }
 
 // Score implements Scorer.
@@ -162,7 +173,19 @@ func round(score float64) float64 { return math.Round(score*10) / 10 }
 
 // Stats is what was learned.
 type Stats struct {
-	Shared   totals                       // by all accounts
-	Accounts map[mailbox.AccountID]totals // by each
-	Tokens   int                          // different ones in the base
+	Junk     int `json:"junk" doc:"Messages learned as junk that count for everybody."`
+	Good     int `json:"good" doc:"Messages learned as good that count for everybody."`
+	Needed   int `json:"needed" doc:"Messages of each class from which on words count."`
+	Words    int `json:"words" doc:"Different words and other signs that are known."`
+	Accounts int `json:"accounts" doc:"Accounts whose mail was learned from."`
+}
+
+// Stats says how much was learned.
+func (c *Classifier) Stats() (Stats, error) {
+	ids, err := c.accounts()
+	s := Stats{Needed: minTrained, Accounts: len(ids)}
+	c.layers.read(shared, func(base, _ *layer) {
+		s.Junk, s.Good, s.Words = int(base.totals.Junk), int(base.totals.Good), len(base.words)
+	})
+	return s, err
 }

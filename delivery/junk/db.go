@@ -24,7 +24,8 @@ var (
 
 	buckets = [][]byte{bucketMeta, bucketTotals, bucketWords, bucketSenders, bucketLearned, bucketCursor}
 
-	keyHash = []byte("hash-key")
+	keyHash    = []byte("hash-key")
+	keyTouched = []byte("touched")
 )
 
 // shared is the account whose words are everybody's.

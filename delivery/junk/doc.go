@@ -22,7 +22,7 @@
 // still tell is learned again. Buckets (integers big endian; account 0 is what
 // all share):
 //
-//	meta     name → key of the hashes
+//	meta     name → key of the hashes; accounts that were touched and not yet read
 //	totals   account → messages learned as junk, as good
 //	words    account ‖ token → messages with it that were junk, good; day
 //	senders  account ‖ identity → good, bad, written to; day

@@ -3,6 +3,7 @@ package junk
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -29,6 +30,12 @@ func (c *Classifier) expire() error {
 	}
 	today := day(c.opts.Now())
 	for _, id := range append(ids, shared) {
+		if id != shared && !c.opts.Exists(id) {
+			if err := c.forgetAccount(id); err != nil {
+				return err
+			}
+			continue
+		}
 		limit := maxOwnTokens
 		if id == shared {
 			limit = maxBaseTokens
@@ -43,6 +50,20 @@ func (c *Classifier) expire() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// forgetAccount removes all that was kept for an account. What it gave to the
+// base stays: that tells nothing of it.
+func (c *Classifier) forgetAccount(id mailbox.AccountID) error {
+	for _, bucket := range [][]byte{bucketWords, bucketSenders, bucketLearned, bucketTotals, bucketCursor} {
+		if err := c.removeRows(bucket, id, math.MaxInt, func([]byte) bool { return true }); err != nil {
+			return err
+		}
+	}
+	c.layers.mu.Lock()
+	defer c.layers.mu.Unlock()
+	c.layers.drop(id)
 	return nil
 }
 

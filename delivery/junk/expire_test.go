@@ -74,6 +74,35 @@ func TestExpire(t *testing.T) {
 	}
 }
 
+// TestForgetsAccount: of an account that was removed nothing is left but what it
+// gave to all.
+func TestForgetsAccount(t *testing.T) {
+	w := newWorld(t)
+	for _, id := range []mailbox.AccountID{me, you} {
+		w.move(id, w.deliver(id, good("eve@spam.com", offer), "inbox"), mailbox.RoleJunk)
+	}
+	w.flush()
+	w.opts.Exists = func(id mailbox.AccountID) bool { return id != me }
+	if err := w.expire(); err != nil {
+		t.Fatal(err)
+	}
+	err := w.db.View(func(tx *bolt.Tx) error {
+		for _, name := range buckets {
+			eachRow(tx.Bucket(name), me, nil, func(k, _ []byte) bool {
+				t.Errorf("%s still has %x", name, k)
+				return true
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := w.Stats(); err != nil || s.Junk != 2 || s.Good != 0 || s.Accounts != 1 || s.Words < 20 {
+		t.Errorf("stats %+v, %v", s, err)
+	}
+}
+
 // TestOneAccountDoesNotDecide: beyond its free share, what one account adds to
 // the base is no more than half of it.
 func TestOneAccountDoesNotDecide(t *testing.T) {

@@ -1,6 +1,7 @@
 package junk
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -36,6 +37,37 @@ func (c *Classifier) Touched(id mailbox.AccountID) {
 	}
 }
 
+// saveTouched writes down the accounts that wait, for the next start. After a
+// crash they are looked at when they are touched again.
+func (c *Classifier) saveTouched() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.touched) == 0 {
+		return nil
+	}
+	var v []byte
+	for id := range c.touched {
+		v = append(v, accountKey(id)...)
+	}
+	return c.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyTouched, v) })
+}
+
+// loadTouched takes what saveTouched has written.
+func (c *Classifier) loadTouched() error {
+	var v []byte
+	err := c.db.View(func(tx *bolt.Tx) error {
+		v = bytes.Clone(tx.Bucket(bucketMeta).Get(keyTouched))
+		return nil
+	})
+	if err != nil || v == nil {
+		return err
+	}
+	for ; len(v) >= 4; v = v[4:] {
+		c.Touched(mailbox.AccountID(binary.BigEndian.Uint32(v)))
+	}
+	return c.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Delete(keyTouched) })
+}
+
 // Run learns from accounts that were touched until ctx is done, and keeps the
 // file from growing.
 func (c *Classifier) Run(ctx context.Context) error {
@@ -52,13 +84,16 @@ func (c *Classifier) Run(ctx context.Context) error {
 		}
 		select { // more will come: mail programs move in several steps
 		case <-ctx.Done():
+			return nil
 		case <-time.After(c.opts.Delay):
 		}
 		for _, id := range c.takeTouched() {
-			if ctx.Err() == nil {
-				err := c.follow(ctx, id)
-				c.logError(fmt.Sprintf("learn from account %d", id), err)
+			err := c.follow(ctx, id)
+			if ctx.Err() != nil {
+				c.Touched(id) // at the next start
+				continue
 			}
+			c.logError(fmt.Sprintf("learn from account %d", id), err)
 		}
 		c.mu.Lock()
 		c.working = false
@@ -80,7 +115,7 @@ func (c *Classifier) takeTouched() []mailbox.AccountID {
 }
 
 func (c *Classifier) logError(what string, err error) {
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if err != nil {
 		c.opts.Logger.Warn(what, "err", err)
 	}
 }

@@ -236,6 +236,20 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// TestEndBeforeItWasLearned: an account that waits when the server ends is
+// looked at after the next start.
+func TestEndBeforeItWasLearned(t *testing.T) {
+	w := newWorld(t)
+	id := w.deliver(me, good("eve@spam.com", offer), "inbox")
+	w.stop()
+	w.move(me, id, mailbox.RoleJunk)
+	w.close()
+	w.open()
+	if got := w.class(me, id); got != Junk {
+		t.Errorf("after the restart it is %d", got)
+	}
+}
+
 // TestDamagedFile: it is put aside, and what mailboxes tell is learned again.
 func TestDamagedFile(t *testing.T) {
 	w := newWorld(t)
