@@ -102,7 +102,7 @@ func TestBombStopsEarly(t *testing.T) {
 	if !errors.Is(err, ErrTooLarge) {
 		t.Fatalf("the bomb was opened: %v", err)
 	}
-	if got := after.TotalAlloc - before.TotalAlloc; got > 32<<20 {
+	if got := after.TotalAlloc - before.TotalAlloc; got > 48<<20 {
 		t.Errorf("the bomb took %d octets of memory", got)
 	}
 }
