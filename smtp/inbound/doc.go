@@ -7,7 +7,8 @@
 //	         domain that is not ours is refused whoever asks: no relaying
 //	DATA     message into a spool → header read, Return-Path, forged
 //	         Authentication-Results and verdicts out → through the indexer
-//	         → checks: loops; iprev, SPF, DKIM and others at once; then DMARC
+//	         → checks: loops; iprev, SPF, DKIM, ARC and others at once; then
+//	           DMARC, which trusted forwarders and sealers of ARC may overrule
 //	         → weigh: evidence, whom it reaches, and for each account an opinion,
 //	           its policy and what the lists say
 //	         → conclude: one Verdict, with a decision for each account
@@ -28,7 +29,7 @@
 // Everything that happens is appended to the message's trace, refusals before
 // DATA as well; no acknowledgement waits for that.
 //
-// RFCs: 5321 (sections 4.4, 6.3), 7208 (section 9.1), 8601, 9989.
+// RFCs: 5321 (sections 4.4, 6.3), 7208 (section 9.1), 8601, 8617, 9989.
 //
 // Deviation: RFC 9989 section 8 wants no message to be refused for p=reject
 // alone, for the sake of mailing lists that change messages. Lists have
