@@ -348,21 +348,22 @@ type TraceQuery struct {
 
 // TraceSummary is what a trace is found by.
 type TraceSummary struct {
-	ID         string    `json:"id"`
-	Start      time.Time `json:"start"`
-	Last       time.Time `json:"last"`
-	Direction  string    `json:"direction,omitempty"`
-	From       string    `json:"from"`
-	To         []string  `json:"to"`
-	MessageID  string    `json:"messageId,omitempty"`
-	RemoteIP   string    `json:"remoteIp,omitempty"`
-	RemoteName string    `json:"remoteName,omitempty"`
-	Login      string    `json:"login,omitempty"`
-	Size       int64     `json:"size,omitempty"`
-	Outcome    string    `json:"outcome,omitempty"`
-	Status     string    `json:"status,omitempty"`
-	Reason     string    `json:"reason,omitempty" doc:"Why, in one line."`
-	Junk       bool      `json:"junk,omitempty" doc:"Filed to Junk."`
+	ID          string    `json:"id"`
+	Start       time.Time `json:"start"`
+	Last        time.Time `json:"last"`
+	Direction   string    `json:"direction,omitempty"`
+	From        string    `json:"from"`
+	To          []string  `json:"to"`
+	MessageID   string    `json:"messageId,omitempty"`
+	RemoteIP    string    `json:"remoteIp,omitempty"`
+	RemoteName  string    `json:"remoteName,omitempty"`
+	Login       string    `json:"login,omitempty"`
+	Size        int64     `json:"size,omitempty"`
+	Outcome     string    `json:"outcome,omitempty"`
+	Status      string    `json:"status,omitempty"`
+	Reason      string    `json:"reason,omitempty" doc:"Why, in one line."`
+	Junk        bool      `json:"junk,omitempty" doc:"Filed to Junk."`
+	Quarantined bool      `json:"quarantined,omitempty" doc:"Kept in quarantine when it came; it may have been released."`
 }
 
 // Trace is the whole story of a message.

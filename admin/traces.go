@@ -101,5 +101,5 @@ const maxSimilar = 100
 
 func describeTrace(s *trace.Summary) TraceSummary {
 	return TraceSummary{ID: string(s.ID), Start: s.Start, Last: s.Last, Direction: s.Direction, From: s.ReversePath.String(), To: pathTexts(s.Recipients),
-		MessageID: s.MessageID, RemoteIP: s.RemoteIP, RemoteName: s.RemoteName, Login: s.Login, Size: s.Size, Outcome: s.Outcome, Status: s.Status, Reason: s.Reason, Junk: s.Junk}
+		MessageID: s.MessageID, RemoteIP: s.RemoteIP, RemoteName: s.RemoteName, Login: s.Login, Size: s.Size, Outcome: s.Outcome, Status: s.Status, Reason: s.Reason, Junk: s.Junk, Quarantined: s.Quarantined}
 }

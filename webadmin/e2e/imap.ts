@@ -27,3 +27,10 @@ export function imap(ready: Ready, login: { address: string; password: string },
     });
   });
 }
+
+/** The subjects in the inbox of somebody, with dates and flags; '' when there are none. */
+export async function inbox(ready: Ready, login: { address: string; password: string }): Promise<string> {
+  const lines = await imap(ready, login, 'STATUS INBOX (MESSAGES)');
+  if (lines.some((line) => /MESSAGES 0\)/.test(line))) return '';
+  return (await imap(ready, login, 'EXAMINE INBOX', 'FETCH 1:* (INTERNALDATE FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])')).join('\n');
+}

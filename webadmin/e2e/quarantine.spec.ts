@@ -1,43 +1,18 @@
 import type { Page } from '@playwright/test';
 import { call, must } from './api';
 import { expect, signIn, test } from './fixtures';
-import { imap } from './imap';
+import { inbox } from './imap';
+import { suspicious } from './mails';
 import type { Login, Ready } from './server';
 import { receive } from './smtp';
 
 // Mail that is kept from its mailbox: who sees it, why it is there, and how it comes out again.
 
-/** A message whose parts are all suspicious: it scores between the thresholds of quarantine and refusal. */
-const suspicious = (to: string, subject: string) => `From: "Support" <help@stranger.test>
-To: <${to}>
-Subject: ${subject}
-Date: Tue, 24 Nov 2026 10:00:00 +0000
-MIME-Version: 1.0
-Content-Type: multipart/mixed; boundary=b
-
---b
-Content-Type: text/plain
-
-Open the invoice.
---b
-Content-Type: application/octet-stream; name="invoice.pdf.exe"
-Content-Disposition: attachment; filename="invoice.pdf.exe"
-Content-Transfer-Encoding: base64
-
-TVqQAAMAAAAEAAAA
---b--
-`;
-
 async function quarantine(ready: Ready, to: Login, subject: string) {
-  expect(await receive(ready, 'help@stranger.test', to.address, suspicious(to.address, subject))).toMatch(/^250/);
+  expect(await receive(ready, 'help@stranger.test', to.address, suspicious({ to: to.address, subject }))).toMatch(/^250/);
 }
 
 const row = (page: Page, text: string) => page.getByRole('row').filter({ hasText: text });
-
-/** The subjects in the inbox of somebody. */
-async function inbox(ready: Ready, who: Login): Promise<string> {
-  return (await imap(ready, who, 'SELECT INBOX', 'FETCH 1:* (INTERNALDATE FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])').catch(() => [])).join('\n');
-}
 
 test('an admin reads why, and releases into the mailbox', async ({ page, server, axe }) => {
   const { ready } = server;
@@ -131,12 +106,27 @@ test('support sees that something waits, without its subject, and changes nothin
   await signIn(page, 'sam@example.test', 'four green boats at noon');
   await page.waitForURL('**/admin/');
   await page.goto('/admin/mail/quarantine');
-  await expect(row(page, 'help@stranger.test')).toHaveCount(1);
+  await expect(row(page, bob!.address)).toHaveCount(1);
   await expect(page.getByText('A SECRET OFFER')).toHaveCount(0);
   await expect(page.getByRole('checkbox')).toHaveCount(0);
-  await row(page, 'help@stranger.test').getByRole('link').click();
+  await row(page, bob!.address).getByRole('link').click();
   await expect(page.getByRole('dialog').getByRole('list', { name: 'Parts of the score' })).toBeVisible();
   await expect(page.getByRole('dialog').getByRole('button', { name: 'Release' })).toHaveCount(0);
   const { items } = await must(page, 'GET', '/quarantine');
   for (const verb of ['release', 'delete']) expect((await call(page, 'POST', `/quarantine:${verb}`, { ids: [items[0].id] })).status, verb).toBe(403);
+});
+
+test('releasing and allowing the sender lets the next one in', async ({ page, server }) => {
+  const { ready } = server;
+  const [alice] = ready.accounts;
+  const send = (subject: string) => receive(ready, 'mo@stranger.test', alice!.address, suspicious({ from: 'mo@stranger.test', to: alice!.address, subject }));
+  expect(await send('ODD BUT WANTED')).toMatch(/^250/);
+  await signIn(page, alice!.address, alice!.password, '/account/sign-in');
+  await page.getByRole('link', { name: 'Held back' }).click();
+  await row(page, 'ODD BUT WANTED').getByRole('link').click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Release and allow this sender' }).click();
+  await expect(page.getByText('The message is in the inbox.')).toBeVisible();
+  await expect(row(page, 'mo@stranger.test').filter({ hasText: 'Allowed' })).toBeVisible();
+  expect(await send('THE NEXT ONE')).toMatch(/^250/);
+  await expect(async () => expect(await inbox(ready, alice!)).toMatch(/ODD BUT WANTED[^]*THE NEXT ONE/)).toPass();
 });

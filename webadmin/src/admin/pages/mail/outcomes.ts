@@ -6,6 +6,7 @@ import Ban from '@lucide/svelte/icons/ban';
 import Clock from '@lucide/svelte/icons/clock';
 import ClockAlert from '@lucide/svelte/icons/clock-alert';
 import ArchiveX from '@lucide/svelte/icons/archive-x';
+import ShieldAlert from '@lucide/svelte/icons/shield-alert';
 import Unplug from '@lucide/svelte/icons/unplug';
 
 export interface Outcome {
@@ -15,9 +16,10 @@ export interface Outcome {
 }
 
 // outcome says how a message fared. A refusal is our work when mail comes in, and trouble when it goes out.
-export function outcome(trace: Pick<Trace, 'direction' | 'outcome' | 'status' | 'junk'>): Outcome {
+export function outcome(trace: Pick<Trace, 'direction' | 'outcome' | 'status' | 'junk' | 'quarantined'>): Outcome {
   const incoming = trace.direction === 'in';
   if (trace.junk) return { state: 'unknown', word: t('Filed as junk'), icon: ArchiveX };
+  if (trace.quarantined) return { state: 'warn', word: t('Quarantined'), icon: ShieldAlert };
   switch (trace.outcome) {
     case 'delivered':
       return { state: 'ok', word: t('Delivered') };
