@@ -3735,6 +3735,8 @@ export interface components {
             login?: string;
             messageId?: string;
             outcome?: string;
+            /** @description Kept in quarantine when it came; it may have been released. */
+            quarantined?: boolean;
             /** @description Why, in one line. */
             reason?: string;
             remoteIp?: string;
@@ -3763,6 +3765,8 @@ export interface components {
             login?: string;
             messageId?: string;
             outcome?: string;
+            /** @description Kept in quarantine when it came; it may have been released. */
+            quarantined?: boolean;
             /** @description Why, in one line. */
             reason?: string;
             remoteIp?: string;
