@@ -17,7 +17,6 @@ import (
 type RuleScope struct {
 	Domain  string `json:"domain,omitempty" maxLength:"253" doc:"For all accounts of this domain."`
 	Account string `json:"account,omitempty" maxLength:"320" doc:"For this account."`
-	Address string `json:"address,omitempty" maxLength:"320" doc:"For mail to this address, such as ana+shop@example.org; policies only."`
 }
 
 // ListEntry is somebody or something whose mail is always taken, or never.
@@ -36,18 +35,8 @@ func describeEntry(e verdict.Entry) ListEntry {
 // of the server itself needs wide.
 func (a *Admin) scope(ctx context.Context, s RuleScope, wide, r Right) (directory.RuleScope, error) {
 	switch {
-	case s.Domain != "" && s.Account != "", s.Address != "" && s.Domain+s.Account != "":
-		return directory.RuleScope{}, At("domain", invalid("name a domain, an account or an address, not two of them"))
-	case s.Address != "":
-		addr, err := mail.ParseAddress(s.Address)
-		if err != nil {
-			return directory.RuleScope{}, At("address", invalid("%q is no address", s.Address))
-		}
-		if _, err := authorizeDomain(ctx, r, addr.Domain); err != nil {
-			return directory.RuleScope{}, err
-		}
-		_, err = a.opts.Directory.Domain(addr.Domain)
-		return directory.RuleScope{Address: addr}, err
+	case s.Domain != "" && s.Account != "":
+		return directory.RuleScope{}, At("domain", invalid("name a domain or an account, not both"))
 	case s.Account != "":
 		acct, err := a.findAccount(ctx, r, s.Account)
 		return directory.RuleScope{Account: acct.ID}, err

@@ -6,7 +6,6 @@ import (
 	"net/url"
 
 	"github.com/mailstead/mailstead/admin"
-	"github.com/mailstead/mailstead/mail/verdict"
 )
 
 // ScopeQuery says whose list or policy is meant.
@@ -52,42 +51,6 @@ func (s *Server) listRoutes() {
 			return answer(s.admin.AllowSender(ctx, in.scope(), in.Body))
 		})
 	s.myListRoutes()
-	s.junkPolicyRoutes()
-}
-
-// PolicyScope says whose policy is meant.
-type PolicyScope struct {
-	ScopeQuery
-	Address string `query:"address" maxLength:"320" doc:"That for mail to this address."`
-}
-
-func (q *PolicyScope) scope() admin.RuleScope {
-	s := q.ScopeQuery.scope()
-	s.Address = q.Address
-	return s
-}
-
-func (s *Server) junkPolicyRoutes() {
-	handle(s, operation{id: "get-junk-policy", method: "GET", path: "/junk/policy", summary: "Say what is done with mail at which score."},
-		func(ctx context.Context, in *PolicyScope) (*body[admin.JunkPolicy], error) {
-			return answer(s.admin.JunkPolicy(ctx, in.scope()))
-		})
-	handle(s, operation{id: "set-junk-policy", method: "PUT", path: "/junk/policy", summary: "Set what is done with mail at which score."},
-		func(ctx context.Context, in *struct {
-			PolicyScope
-			DryRun
-			Body verdict.Policy
-		}) (*body[admin.JunkPolicy], error) {
-			return answer(s.admin.SetJunkPolicy(ctx, in.scope(), &in.Body))
-		})
-	handle(s, operation{id: "reset-junk-policy", method: "DELETE", path: "/junk/policy", summary: "Let the policy of the next wider scope hold."},
-		func(ctx context.Context, in *PolicyScope) (*body[admin.JunkPolicy], error) {
-			return answer(s.admin.SetJunkPolicy(ctx, in.scope(), nil))
-		})
-	handle(s, operation{id: "what-if-junk", method: "POST", path: "/junk:what-if", summary: "Say what another policy or list would have done with the mail of the last 30 days."},
-		func(ctx context.Context, in *struct{ Body admin.Proposal }) (*body[admin.WhatIf], error) {
-			return answer(s.admin.WhatIf(ctx, in.Body))
-		})
 }
 
 func (s *Server) myListRoutes() {

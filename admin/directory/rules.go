@@ -87,27 +87,7 @@ func (s *snapshot) readRules(_, v []byte) error {
 // Rules returns what holds for mail that reaches an account by an address;
 // account 0 is for addresses that lead elsewhere. It answers from memory.
 func (d *Directory) Rules(account uint32, by mail.Path) verdict.Rules {
-	return d.current.Load().rulesFor(account, by)
-}
-
-// Proposal is the directory as it would be with another list and policy.
-type Proposal struct{ snap *snapshot }
-
-// Propose returns what would hold if a scope had this list and this policy of
-// its own; nil is none. Entries are as ListEntries returns them.
-func (d *Directory) Propose(s RuleScope, entries []verdict.Entry, policy *verdict.Policy) Proposal {
-	next := *d.current.Load()
-	next.rules = maps.Clone(next.rules)
-	next.rules[s.key()] = newRules(s, entries, policy)
-	return Proposal{&next}
-}
-
-// Rules is as that of the directory.
-func (p Proposal) Rules(account uint32, by mail.Path) verdict.Rules {
-	return p.snap.rulesFor(account, by)
-}
-
-func (s *snapshot) rulesFor(account uint32, by mail.Path) verdict.Rules {
+	s := d.current.Load()
 	domain := by.Domain
 	if a := s.accounts[account]; a != nil && s.domains[domain] == nil {
 		domain = a.Address.Domain

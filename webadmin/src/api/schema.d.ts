@@ -712,42 +712,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/junk/policy": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Say what is done with mail at which score. */
-        get: operations["get-junk-policy"];
-        /** Set what is done with mail at which score. */
-        put: operations["set-junk-policy"];
-        post?: never;
-        /** Let the policy of the next wider scope hold. */
-        delete: operations["reset-junk-policy"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/junk:what-if": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Say what another policy or list would have done with the mail of the last 30 days. */
-        post: operations["what-if-junk"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/lists": {
         parameters: {
             query?: never;
@@ -2581,12 +2545,6 @@ export interface components {
              */
             total: number;
         };
-        JunkPolicy: {
-            /** @description What is done. */
-            holds: components["schemas"]["VerdictPolicy"];
-            /** @description What was set for exactly this; absent: what holds comes from a wider scope. */
-            own?: components["schemas"]["VerdictPolicy"];
-        };
         LabelBody: {
             label: string;
         };
@@ -2997,15 +2955,6 @@ export interface components {
             current: string;
             password: string;
         };
-        PlaceChange: {
-            /** Format: int64 */
-            count: number;
-            examples: components["schemas"]["WhatIfExample"][];
-            /** @enum {string} */
-            from: "inbox" | "junk" | "quarantine" | "refuse";
-            /** @enum {string} */
-            to: "inbox" | "junk" | "quarantine" | "refuse";
-        };
         Preview: {
             changes: components["schemas"]["Change"][];
         };
@@ -3028,20 +2977,6 @@ export interface components {
             credential?: unknown;
             password?: string;
             ticket?: string;
-        };
-        Proposal: {
-            /** @description For this account. */
-            account?: string;
-            /** @description For mail to this address, such as ana+shop@example.org; policies only. */
-            address?: string;
-            /** @description For all accounts of this domain. */
-            domain?: string;
-            /** @description Another policy; absent: the present one stays. */
-            policy?: components["schemas"]["VerdictPolicy"];
-            /** @description Entries to add to the list. */
-            put?: components["schemas"]["ListEntry"][];
-            /** @description Entries to take off it. */
-            remove?: string[];
         };
         Provider: {
             /** Format: int64 */
@@ -3849,28 +3784,6 @@ export interface components {
             /** Format: int64 */
             messages: number;
         };
-        VerdictPolicy: {
-            /**
-             * Format: double
-             * @description Score from which mail is filed to Junk; 0 is never.
-             */
-            junk: number;
-            /**
-             * @description off: the score counts for nothing. tag: header field and keyword only. file: also Junk, quarantine and refusal.
-             * @enum {string}
-             */
-            mode: "off" | "tag" | "file";
-            /**
-             * Format: double
-             * @description Score from which it is kept in quarantine; 0 is never.
-             */
-            quarantine: number;
-            /**
-             * Format: double
-             * @description Score from which it is refused while the sender waits; 0 is never.
-             */
-            refuse: number;
-        };
         WebSession: {
             /** Format: date-time */
             created: string;
@@ -3883,32 +3796,6 @@ export interface components {
             /** @description How they signed in. */
             method: string;
             userAgent: string;
-        };
-        WhatIf: {
-            /** @description What would be different, the most frequent first. */
-            changes: components["schemas"]["PlaceChange"][];
-            /**
-             * Format: int64
-             * @description Deliveries that were looked at: a message for two accounts counts twice.
-             */
-            messages: number;
-            /** @description There was more mail than is looked at. */
-            more: boolean;
-            /**
-             * Format: date-time
-             * @description The oldest that was looked at.
-             */
-            since: string;
-        };
-        WhatIfExample: {
-            /** @description Author, or else the reverse-path. */
-            from: string;
-            /** Format: date-time */
-            received: string;
-            /** Format: double */
-            score: number;
-            to: string;
-            trace: string;
         };
     };
     responses: never;
@@ -5655,153 +5542,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
-                };
-            };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "get-junk-policy": {
-        parameters: {
-            query?: {
-                /** @description That of this domain; neither: that of the server. */
-                domain?: string;
-                /** @description That of this account. */
-                account?: string;
-                /** @description That for mail to this address. */
-                address?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["JunkPolicy"];
-                };
-            };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "set-junk-policy": {
-        parameters: {
-            query?: {
-                /** @description That of this domain; neither: that of the server. */
-                domain?: string;
-                /** @description That of this account. */
-                account?: string;
-                /** @description That for mail to this address. */
-                address?: string;
-                /** @description Only say what would change: the answer is 200 with a Preview. */
-                dryRun?: boolean;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["VerdictPolicy"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["JunkPolicy"];
-                };
-            };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "reset-junk-policy": {
-        parameters: {
-            query?: {
-                /** @description That of this domain; neither: that of the server. */
-                domain?: string;
-                /** @description That of this account. */
-                account?: string;
-                /** @description That for mail to this address. */
-                address?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["JunkPolicy"];
-                };
-            };
-            /** @description What went wrong. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "what-if-junk": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Proposal"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WhatIf"];
                 };
             };
             /** @description What went wrong. */
