@@ -53,13 +53,15 @@ func (s *session) data(ctx context.Context, body io.Reader) (Verdict, error) {
 	}
 	v := s.service.judge(ctx, m)
 	s.record(m, v)
+	if err = v.err(); err == nil {
+		if err := s.handOver(ctx, m, v); err != nil {
+			return v, err // it comes again
+		}
+	}
 	if o.Observe != nil {
 		o.Observe(m, v)
 	}
-	if err := v.err(); err != nil {
-		return v, err
-	}
-	return v, s.handOver(ctx, m, v)
+	return v, err
 }
 
 // handOver delivers the message with our fields before it.

@@ -78,7 +78,8 @@ type Options struct {
 	Scorer       junk.Scorer   // nil: what the checks say is all
 	Final        []Check       // run last; they accept, or refuse for now
 	Policies     Policies      // nil: the defaults for everybody
-	// Observe is told of each message that was judged; it must not wait.
+	// Observe is told of each message that was taken or refused, not of those
+	// that could not be stored; it must not wait.
 	Observe func(m *Mail, v Verdict)
 	Intake  *message.Intake // shared by services; nil: its own, in the system's folder
 

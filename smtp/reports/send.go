@@ -62,13 +62,13 @@ func (b *Book) SendDay(ctx context.Context, day time.Time) error {
 	if err := b.flush(); err != nil {
 		return err
 	}
+	domains, err := b.pending(day)
+	if err != nil || len(domains) == 0 {
+		return err
+	}
 	from := b.opts.From()
 	if from == "" {
 		return errors.New("there is no domain to send reports from")
-	}
-	domains, err := b.pending(day)
-	if err != nil {
-		return err
 	}
 	var first error
 	for _, d := range domains {
