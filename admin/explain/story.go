@@ -319,6 +319,10 @@ var resultTexts = map[string]struct {
 	"none":      {"There is nothing to check.", Info},
 	"temperror": {"It could not be found out now, because of the DNS.", Info},
 	"permerror": {"What the domain has published cannot be used.", Warn},
+
+	// Of the rules before a message comes.
+	"score":  {"That adds to the score of the message.", Info},
+	"refuse": {"The client is refused for it.", Fail},
 }
 
 func explainCheck(l *Line) {
@@ -375,12 +379,13 @@ func explainScore(list string) (text string) {
 
 // reasonTexts say why a check spoke against a message, by the check's name.
 var reasonTexts = map[string]string{
-	"dmarc": "The owner of the domain in From asks for this when neither SPF nor DKIM pass for it (DMARC). Forwarded mail and mailing lists can fail so too.",
-	"loop":  "It has been here before, or went through too many servers: a forwarding leads back to where it began.",
-	"spf":   "The domain of the envelope does not allow that server to send for it.",
-	"dnsbl": "The client's address is on a blocklist.",
-	"list":  "Somebody has put that on the list.",
-	"junk":  "Its words are like those of junk that was seen before.",
+	"dmarc":    "The owner of the domain in From asks for this when neither SPF nor DKIM pass for it (DMARC). Forwarded mail and mailing lists can fail so too.",
+	"loop":     "It has been here before, or went through too many servers: a forwarding leads back to where it began.",
+	"spf":      "The domain of the envelope does not allow that server to send for it.",
+	"dnsbl":    "The client's address is on a blocklist.",
+	"greylist": "Servers send it again by themselves; what sends junk from hijacked machines mostly does not.",
+	"list":     "Somebody has put that on the list.",
+	"junk":     "Its words are like those of junk that was seen before.",
 }
 
 func explainRoute(l *Line) {

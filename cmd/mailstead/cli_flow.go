@@ -174,16 +174,24 @@ type traceCmd struct {
 }
 
 type traceFindCmd struct {
-	Address   string `arg:"" optional:"" help:"Of sender or recipient; @example.org is a whole domain."`
+	Address   string `arg:"" optional:"" help:"Of sender or recipient; @example.org is a whole domain. Or an IP address, or a net such as 192.0.2.0/24."`
 	MessageID string `help:"Message-ID field." placeholder:"ID"`
-	IP        string `name:"ip" help:"Address of the other server or program." placeholder:"ADDR"`
+	IP        string `name:"ip" help:"Address of the other server or program, or a net of at most 256 addresses of IPv4." placeholder:"ADDR"`
 	Subject   string `help:"The whole subject." placeholder:"TEXT"`
 	Outcome   string `help:"accepted, refused, delivered, deferred, bounced …" placeholder:"WORD"`
 	Since     string `help:"Only of this long back, as in 2h or 3d." placeholder:"DURATION"`
 	Limit     int    `help:"At most so many." default:"100"`
 }
 
+func isNetwork(s string) bool {
+	nets, err := directory.ParseNetworks(s)
+	return err == nil && len(nets) == 1
+}
+
 func (c *traceFindCmd) Run(ctx context.Context, s streams, g *traceCmd) error {
+	if isNetwork(c.Address) {
+		c.Address, c.IP = "", c.Address
+	}
 	q := admin.TraceQuery{Address: c.Address, MessageID: c.MessageID, IP: c.IP, Subject: c.Subject, Outcome: c.Outcome}
 	if c.Since != "" {
 		d, err := directory.ParseDuration(c.Since)

@@ -188,8 +188,8 @@ func (w *walk) text(tx *bolt.Tx, text string) stream {
 }
 
 func textTerms(text string) []string {
-	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
-		return []string{"i" + a.Unmap().String()}
+	if t := ipTerms(strings.Trim(text, "[]")); t != nil {
+		return t
 	}
 	var t []string
 	bare := strings.Trim(text, "<>")
@@ -208,6 +208,25 @@ func textTerms(text string) []string {
 	return t
 }
 
+// netBits is of the largest net that can be looked for.
+const netBits = 24
+
+// ipTerms are those of an IP address, or of all addresses of a net of IPv4;
+// nil if the text is neither.
+func ipTerms(text string) (t []string) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return []string{"i" + a.Unmap().String()}
+	}
+	net, err := netip.ParsePrefix(text)
+	if err != nil || !net.Addr().Is4() || net.Bits() < netBits {
+		return nil
+	}
+	for a := net.Masked().Addr(); net.Contains(a); a = a.Next() {
+		t = append(t, "i"+a.String())
+	}
+	return t
+}
+
 // conditions are the terms that q asks for: one of each list.
 func (q *Query) conditions() [][]string {
 	var all [][]string
@@ -218,7 +237,11 @@ func (q *Query) conditions() [][]string {
 		all = append(all, []string{messageIDTerm(q.MessageID)})
 	}
 	if q.IP != "" {
-		all = append(all, []string{"i" + q.IP})
+		terms := ipTerms(q.IP)
+		if terms == nil {
+			terms = []string{"i" + q.IP}
+		}
+		all = append(all, terms)
 	}
 	if h := SubjectHash(q.Subject); h != "" {
 		all = append(all, []string{"s" + h})

@@ -359,6 +359,9 @@ func (v *visit) asked(ctx context.Context, err error) *Ruling {
 		return nil
 	}
 	unknown := mail.StatusOf(err) == mail.StatusNoSuchMailbox
+	if err != nil && !unknown { // says nothing about what the client knows
+		return nil
+	}
 	n := d.probes.note(v.addr, unknown, d.opts.Now())
 	if !unknown {
 		return nil

@@ -425,6 +425,6 @@ func TestRates(t *testing.T) {
 		h.settings.MessagesPerAddress = 2
 		again := "C: MAIL FROM:<ana@sender.net>\nS: 250\nC: RSET\nS: 250\n"
 		h.talk("203.0.113.25", hello+again+again+"C: MAIL FROM:<ana@sender.net>\nS: 451 4.7.0 too many messages from your address\nC: QUIT\nS: 221")
-		h.tells("203.0.113.25", "refused 4.7.0", "check rate.messages: There were too many messages from 203.0.113.25/32 in a minute.")
+		h.tells("203.0.113.0/24", "refused 4.7.0", "check rate.messages: There were too many messages from 203.0.113.25/32 in a minute.")
 	})
 }
