@@ -11,6 +11,8 @@
 //	         Authentication-Results and verdicts out → through the indexer
 //	         → checks: loops; iprev, SPF, DKIM, ARC and others at once; then
 //	           DMARC, which trusted forwarders and sealers of ARC may overrule
+//	         → external filters, if nothing refused the message; they may also
+//	           ask for changes of its header
 //	         → weigh: evidence, whom it reaches, and for each account an opinion,
 //	           its policy and what the lists say
 //	         → conclude: one Verdict, with a decision for each account
