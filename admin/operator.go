@@ -8,6 +8,7 @@ import (
 	"github.com/mailstead/mailstead/admin/checks"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/mail/verdict"
 	"github.com/mailstead/mailstead/smtp/reports"
 )
 
@@ -74,6 +75,13 @@ type Operator interface {
 	List(ctx context.Context, s RuleScope) (Page[ListEntry], error)
 	PutListEntry(ctx context.Context, s RuleScope, e ListEntry) (ListEntry, error)
 	RemoveListEntry(ctx context.Context, s RuleScope, entry string) error
+	// JunkPolicy returns what is done at which score.
+	JunkPolicy(ctx context.Context, s PolicyScope) (JunkPolicy, error)
+	SetJunkPolicy(ctx context.Context, s PolicyScope, p verdict.Policy) (JunkPolicy, error)
+	ResetJunkPolicy(ctx context.Context, s PolicyScope) (JunkPolicy, error)
+	// WhatIf says what another policy or list would have done with the mail of
+	// the last 30 days.
+	WhatIf(ctx context.Context, s PolicyScope, p Proposal) (WhatIf, error)
 
 	// FindTraces returns traces, newest first.
 	FindTraces(ctx context.Context, q TraceQuery) (Page[TraceSummary], error)

@@ -130,6 +130,7 @@ func (s *Server) routes() {
 	s.traceRoutes()
 	s.reportRoutes()
 	s.quarantineRoutes()
+	s.junkRoutes()
 	s.listRoutes()
 	s.settingRoutes()
 	s.auditRoutes()

@@ -87,7 +87,59 @@ func (s *snapshot) readRules(_, v []byte) error {
 // Rules returns what holds for mail that reaches an account by an address;
 // account 0 is for addresses that lead elsewhere. It answers from memory.
 func (d *Directory) Rules(account uint32, by mail.Path) verdict.Rules {
-	s := d.current.Load()
+	return d.current.Load().rulesFor(account, by)
+}
+
+// Proposal is what could be changed for a scope.
+type Proposal struct {
+	Policy  *verdict.Policy // nil: as it is
+	Entries []verdict.Entry // to put on the list; subjects as ParseSubject reads them
+	Remove  []string        // subjects to take off
+}
+
+// Propose returns what Rules would return after a change of a scope, which is
+// not made.
+func (d *Directory) Propose(s RuleScope, p Proposal) (func(account uint32, by mail.Path) verdict.Rules, error) {
+	next := d.current.Load().clone()
+	if err := next.checkScope(s); err != nil {
+		return nil, err
+	}
+	made := &rules{scope: s}
+	if old := next.rules[s.key()]; old != nil {
+		made.entries, made.policy = slices.Clone(old.entries), old.policy
+	}
+	if p.Policy != nil {
+		if err := p.Policy.Check(); err != nil {
+			return nil, invalid("%v", err)
+		}
+		made.policy = p.Policy
+	}
+	for _, e := range p.Entries {
+		subject, err := verdict.ParseSubject(e.Subject)
+		if err != nil {
+			return nil, invalid("%v", err)
+		}
+		e.Subject = subject
+		i, found := findEntry(made.entries, subject)
+		if found {
+			made.entries[i] = e
+		} else {
+			made.entries = slices.Insert(made.entries, i, e)
+		}
+	}
+	for _, subject := range p.Remove {
+		if parsed, err := verdict.ParseSubject(subject); err == nil {
+			subject = parsed
+		}
+		if i, found := findEntry(made.entries, subject); found {
+			made.entries = slices.Delete(made.entries, i, i+1)
+		}
+	}
+	next.rules[s.key()] = newRules(s, made.entries, made.policy)
+	return next.rulesFor, nil
+}
+
+func (s *snapshot) rulesFor(account uint32, by mail.Path) verdict.Rules {
 	domain := by.Domain
 	if a := s.accounts[account]; a != nil && s.domains[domain] == nil {
 		domain = a.Address.Domain

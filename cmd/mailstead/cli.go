@@ -32,6 +32,7 @@ type cliCommands struct {
 	Queue      queueCmd      `cmd:"" help:"Mail that waits to be delivered to others."`
 	Quarantine quarantineCmd `cmd:"" help:"Mail that waits for somebody to say whether it is wanted."`
 	List       listCmd       `cmd:"" help:"Whose mail is always taken, or never."`
+	Junk       junkCmd       `cmd:"" help:"What is done with mail that looks like junk."`
 	Trace      traceCmd      `cmd:"" help:"What happened to a message, and why."`
 	Settings   settingsCmd   `cmd:"" help:"Every limit and policy, with its meaning."`
 	Cert       certCmd       `cmd:"" help:"Certificates."`

@@ -1,6 +1,11 @@
 package verdict
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mailstead/mailstead/mail"
+)
 
 // Action is what to do with a message, from mild to strict.
 type Action uint8
@@ -50,10 +55,19 @@ func Default() Policy { return Policy{Mode: File, Junk: 5, Quarantine: 10, Refus
 // maxThreshold is beyond all scores.
 const maxThreshold = 1000
 
-// Check says what is wrong with a policy.
+// PolicyError says what is wrong with a field of a policy.
+type PolicyError struct{ Field, Text string }
+
+func (e *PolicyError) Error() string { return e.Text }
+
+func wrong(field, format string, args ...any) error {
+	return &PolicyError{field, fmt.Sprintf(format, args...)}
+}
+
+// Check says what is wrong with a policy, by a *PolicyError.
 func (p Policy) Check() error {
 	if p.Mode != Off && p.Mode != Tag && p.Mode != File {
-		return fmt.Errorf("mode is off, tag or file, not %q", p.Mode)
+		return wrong("mode", "mode is off, tag or file, not %q", p.Mode)
 	}
 	last, name := 0.0, ""
 	for _, t := range []struct {
@@ -62,10 +76,10 @@ func (p Policy) Check() error {
 	}{{"junk", p.Junk}, {"quarantine", p.Quarantine}, {"refuse", p.Refuse}} {
 		switch {
 		case !(t.score >= 0 && t.score <= maxThreshold): // NaN as well
-			return fmt.Errorf("the %s threshold is between 0 and %d; 0 is never", t.name, maxThreshold)
+			return wrong(t.name, "the %s threshold is between 0 and %d; 0 is never", t.name, maxThreshold)
 		case t.score == 0:
 		case t.score < last:
-			return fmt.Errorf("the %s threshold (%g) is below that of %s (%g)", t.name, t.score, name, last)
+			return wrong(t.name, "the %s threshold (%g) is below that of %s (%g)", t.name, t.score, name, last)
 		default:
 			last, name = t.score, t.name
 		}
@@ -150,4 +164,26 @@ func byRules(f Facts) Decision {
 		d.Action = Accept
 	}
 	return d
+}
+
+// IsRescue reports whether an address is one to which those write whose mail
+// was refused wrongly.
+func IsRescue(to mail.Path) bool {
+	return strings.EqualFold(to.Local, "postmaster") || strings.EqualFold(to.Local, "abuse")
+}
+
+// Settle makes of what each account wants what becomes of a message that all
+// of them get. It is refused only if all would refuse it; else those that would
+// get it into quarantine, so that nobody's wish keeps it from others, and no
+// report goes to a sender who may be forged.
+func Settle(wanted []Decision) (refused bool) {
+	for _, d := range wanted {
+		if d.Action != Refuse {
+			for i := range wanted {
+				wanted[i].Action = min(wanted[i].Action, Quarantine)
+			}
+			return false
+		}
+	}
+	return len(wanted) > 0
 }

@@ -51,30 +51,27 @@ func decide(findings []Finding) Verdict {
 	return v
 }
 
-// conclude decides for each account what the checks left open. The message is
-// refused only if all of them would refuse it; else those that would get it
-// into quarantine, so that nobody's wish keeps it from others, and no report
-// goes to a sender who may be forged.
+// conclude decides for each account what the checks left open, and what
+// becomes of the message then.
 func conclude(hard Verdict, to []Recipient) Verdict {
-	refuse := len(to) > 0
+	wanted := make([]verdict.Decision, len(to))
 	for i := range to {
 		r := &to[i]
-		r.Decision = verdict.Decide(verdict.Facts{Hard: hard.Action, Score: r.Opinion.Score, Known: r.Opinion.Known,
-			Match: r.Match, Policy: r.Policy, Rescue: isRescue(r.To)})
-		refuse = refuse && r.Decision.Action == Refuse
+		wanted[i] = verdict.Decide(verdict.Facts{Hard: hard.Action, Score: r.Opinion.Score, Known: r.Opinion.Known,
+			Match: r.Match, Policy: r.Policy, Rescue: verdict.IsRescue(r.To)})
 	}
+	refused := verdict.Settle(wanted)
 	v := hard
 	v.Recipients = to
-	if refuse {
-		return v.refuse(&to[0])
-	}
 	for i := range to {
-		d := &to[i].Decision
-		d.Action = min(d.Action, Quarantine)
-		if d.Action > v.Action {
+		to[i].Decision = wanted[i]
+		if d := wanted[i]; d.Action > v.Action && !refused {
 			v.Action = d.Action
 			v.Reason, v.Cause = to[i].why()
 		}
+	}
+	if refused {
+		return v.refuse(&to[0])
 	}
 	return v
 }
@@ -131,12 +128,6 @@ func byWeight(a, b mail.Reason) int {
 		return 1
 	}
 	return 0
-}
-
-// isRescue reports whether an address is one to which those write whose mail
-// was refused wrongly.
-func isRescue(to mail.Path) bool {
-	return strings.EqualFold(to.Local, "postmaster") || strings.EqualFold(to.Local, "abuse")
 }
 
 // withContact adds to a final refusal by policy whom to ask.

@@ -33,7 +33,7 @@ const maxVerdictsTold = 25
 //	proven         "author", "path" or both: which of the addresses are proven
 //	account        number; rcpt_to is the address by which it was reached
 func verdictEvents(now time.Time, m *Mail, v Verdict) []trace.Event {
-	if v.Recipients == nil || v.Action == Refuse && len(v.Reasons) > 0 {
+	if len(v.Recipients) == 0 || v.Action == Refuse && v.Recipients[0].Decision.Action != Refuse {
 		return refusalEvents(now, v)
 	}
 	sender := m.sender(authorPaths(m))
