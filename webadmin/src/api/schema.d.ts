@@ -712,6 +712,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/junk/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say what is done with mail at which score. */
+        get: operations["get-junk-policy"];
+        /** Say what is to be done with mail at which score. */
+        put: operations["set-junk-policy"];
+        post?: never;
+        /** Let the policy of the next wider scope hold again. */
+        delete: operations["reset-junk-policy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/junk:what-if": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say what another policy or list would have done with the mail of the last 30 days. */
+        post: operations["try-junk-policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/lists": {
         parameters: {
             query?: never;
@@ -880,6 +916,42 @@ export interface paths {
         get: operations["get-my-export"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/junk/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say what is done with your mail at which score. */
+        get: operations["get-my-junk-policy"];
+        /** Say what is to be done with your mail at which score. */
+        put: operations["set-my-junk-policy"];
+        post?: never;
+        /** Let the policy of your domain hold again. */
+        delete: operations["reset-my-junk-policy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/junk:what-if": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say what another policy or list would have done with your mail of the last 30 days. */
+        post: operations["try-my-junk-policy"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2545,6 +2617,12 @@ export interface components {
              */
             total: number;
         };
+        JunkPolicy: {
+            /** @description What holds, whoever has said so. */
+            holds: components["schemas"]["VerdictPolicy"];
+            /** @description Absent: that of the next wider scope holds. */
+            own?: components["schemas"]["VerdictPolicy"];
+        };
         LabelBody: {
             label: string;
         };
@@ -2955,6 +3033,22 @@ export interface components {
             current: string;
             password: string;
         };
+        PlaceChange: {
+            /** Format: int64 */
+            count: number;
+            /** @description The newest. */
+            examples: components["schemas"]["WhatIfExample"][];
+            /**
+             * @description By the rules of now.
+             * @enum {string}
+             */
+            from: "inbox" | "junk" | "quarantine" | "refuse";
+            /**
+             * @description By the proposal.
+             * @enum {string}
+             */
+            to: "inbox" | "junk" | "quarantine" | "refuse";
+        };
         Preview: {
             changes: components["schemas"]["Change"][];
         };
@@ -2977,6 +3071,14 @@ export interface components {
             credential?: unknown;
             password?: string;
             ticket?: string;
+        };
+        Proposal: {
+            /** @description Entries to put on the list. */
+            lists?: components["schemas"]["ListEntry"][];
+            /** @description Absent: as it is. */
+            policy?: components["schemas"]["VerdictPolicy"];
+            /** @description Entries to take off it. */
+            remove?: string[];
         };
         Provider: {
             /** Format: int64 */
@@ -3784,6 +3886,28 @@ export interface components {
             /** Format: int64 */
             messages: number;
         };
+        VerdictPolicy: {
+            /**
+             * Format: double
+             * @description Score from which mail is filed to Junk; 0 is never.
+             */
+            junk: number;
+            /**
+             * @description off: the score counts for nothing. tag: header field and keyword only. file: also Junk, quarantine and refusal.
+             * @enum {string}
+             */
+            mode: "off" | "tag" | "file";
+            /**
+             * Format: double
+             * @description Score from which it is kept in quarantine; 0 is never.
+             */
+            quarantine: number;
+            /**
+             * Format: double
+             * @description Score from which it is refused while the sender waits; 0 is never.
+             */
+            refuse: number;
+        };
         WebSession: {
             /** Format: date-time */
             created: string;
@@ -3796,6 +3920,33 @@ export interface components {
             /** @description How they signed in. */
             method: string;
             userAgent: string;
+        };
+        WhatIf: {
+            /** @description What would have gone elsewhere, the most frequent first. */
+            changes: components["schemas"]["PlaceChange"][];
+            /** @description All mail of the last 30 days was looked at, as far as it is remembered; else only the newest. */
+            complete: boolean;
+            /**
+             * Format: int64
+             * @description Number of deliveries that the proposal is about; one message to two accounts is two.
+             */
+            messages: number;
+            /**
+             * Format: date-time
+             * @description Time of the oldest message that was looked at.
+             */
+            since: string;
+        };
+        WhatIfExample: {
+            author?: string;
+            /** @description Names, the heaviest first. */
+            reasons: string[];
+            /** Format: double */
+            score: number;
+            /** Format: date-time */
+            time: string;
+            to: string;
+            trace: string;
         };
     };
     responses: never;
@@ -5555,6 +5706,160 @@ export interface operations {
             };
         };
     };
+    "get-junk-policy": {
+        parameters: {
+            query?: {
+                /** @description That of this domain; neither: that of the server. */
+                domain?: string;
+                /** @description That of this account. */
+                account?: string;
+                /** @description That for mail to this address. */
+                address?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JunkPolicy"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "set-junk-policy": {
+        parameters: {
+            query?: {
+                /** @description That of this domain; neither: that of the server. */
+                domain?: string;
+                /** @description That of this account. */
+                account?: string;
+                /** @description That for mail to this address. */
+                address?: string;
+                /** @description Only say what would change: the answer is 200 with a Preview. */
+                dryRun?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerdictPolicy"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JunkPolicy"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "reset-junk-policy": {
+        parameters: {
+            query?: {
+                /** @description That of this domain; neither: that of the server. */
+                domain?: string;
+                /** @description That of this account. */
+                account?: string;
+                /** @description That for mail to this address. */
+                address?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JunkPolicy"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "try-junk-policy": {
+        parameters: {
+            query?: {
+                /** @description That of this domain; neither: that of the server. */
+                domain?: string;
+                /** @description That of this account. */
+                account?: string;
+                /** @description That for mail to this address. */
+                address?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proposal"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhatIf"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-list": {
         parameters: {
             query?: {
@@ -6000,6 +6305,130 @@ export interface operations {
                 };
                 content: {
                     "application/mbox": string;
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-my-junk-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JunkPolicy"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "set-my-junk-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerdictPolicy"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JunkPolicy"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "reset-my-junk-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JunkPolicy"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "try-my-junk-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Proposal"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhatIf"];
                 };
             };
             /** @description What went wrong. */
