@@ -44,6 +44,13 @@ func ParseAuthResults(value string) (id string, results []AuthResult, err error)
 	return id, results, nil
 }
 
+// AuthservID returns the name at the beginning of an Authentication-Results
+// field, without comments and quotes; "" if there is none.
+func AuthservID(value string) string {
+	s := authScanner{rest: value}
+	return s.value()
+}
+
 // Prop returns the value of a property such as "header", "from"; "" if the
 // result has none.
 func (r AuthResult) Prop(kind, name string) string {

@@ -18,7 +18,7 @@ func withoutForgeries(header []byte, us mail.Domain) []byte {
 		case strings.EqualFold(f.Name, "Return-Path"), strings.EqualFold(f.Name, verdictField):
 			return true
 		case strings.EqualFold(f.Name, "Authentication-Results"):
-			return isOurs(authservID(f.Value()), us)
+			return isOurs(mail.AuthservID(f.Value()), us)
 		}
 		return false
 	})
@@ -34,42 +34,6 @@ func isOurs(id string, us mail.Domain) bool {
 	id = strings.Trim(id, ".")
 	d, err := mail.ParseDomain(id)
 	return id == "" || strings.EqualFold(id, string(us)) || err == nil && d == us
-}
-
-// authservID returns the name at the beginning of an Authentication-Results
-// field, without comments and quotes; "" if there is none.
-func authservID(value string) string {
-	var id []byte
-	depth, quoted := 0, false
-	for i := 0; i < len(value); i++ {
-		c := value[i]
-		switch {
-		case c == '\\' && (quoted || depth > 0) && i+1 < len(value):
-			if i++; depth == 0 {
-				id = append(id, value[i])
-			}
-		case quoted && c != '"':
-			id = append(id, c)
-		case c == '"' && depth == 0:
-			quoted = !quoted
-		case c == '(' && depth == 0 && len(id) > 0:
-			return string(id)
-		case c == '(':
-			depth++
-		case c == ')' && depth > 0:
-			depth--
-		case depth > 0:
-		case c == ';':
-			return string(id)
-		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
-			if len(id) > 0 {
-				return string(id)
-			}
-		default:
-			id = append(id, c)
-		}
-	}
-	return string(id)
 }
 
 // traceHeader makes the fields that are put before the message, the newest
