@@ -173,3 +173,77 @@ func TestFirstRun(t *testing.T) {
 		t.Errorf("after the end: %d", got)
 	}
 }
+
+// enter goes through the link of a first run, up to the check of the server.
+func enter(t *testing.T, i *instance) *browser {
+	t.Helper()
+	b := newBrowser(t, i)
+	link, err := url.Parse(i.Setup.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.do("POST", "/setup:redeem", map[string]string{"code": link.Fragment}, nil); got != http.StatusOK {
+		t.Fatalf("redeem: %d", got)
+	}
+	b.do("PUT", "/setup/start", setup.Input{Goal: setup.GoalServe}, nil)
+	if got := b.do("PUT", "/setup/you", setup.Input{Address: "ana@example.test", Password: "correct horse"}, nil); got != http.StatusOK {
+		t.Fatalf("you: %d", got)
+	}
+	return b
+}
+
+// TestFirstRunByRelay: where the way to other servers is closed, a relay that
+// is set in the wizard takes mail at once, without a restart.
+func TestFirstRunByRelay(t *testing.T) {
+	i := startTry(t, "--setup")
+	b := enter(t, i)
+	var v setup.View
+	refused := setup.Input{Relay: &setup.Relay{Host: "mx.down.test:25", TLS: "opportunistic"}}
+	if got := b.do("PUT", "/setup/server", refused, nil); got != http.StatusUnprocessableEntity {
+		t.Errorf("a relay that does not answer: %d", got)
+	}
+	// Nobody answers at down.test, as where port 25 is blocked.
+	b.do("PUT", "/setup/mail", setup.Input{SendTo: "kim@down.test"}, &v)
+	eventually(t, "the direct way fails", func() bool {
+		b.do("GET", "/setup", nil, &v)
+		return v.Mail.Out != nil && v.Mail.Out.State == "deferred"
+	})
+	taken := setup.Input{Relay: &setup.Relay{Host: "mx.relay.test:25", TLS: "opportunistic"}}
+	if got := b.do("PUT", "/setup/server", taken, &v); got != http.StatusOK || v.Answers.RelayHost != taken.Relay.Host {
+		t.Fatalf("relay: %d %+v", got, v.Answers)
+	}
+	b.do("PUT", "/setup/mail", setup.Input{SendTo: "lee@down.test"}, &v)
+	eventually(t, "mail goes out by the relay", func() bool {
+		b.do("GET", "/setup", nil, &v)
+		return v.Mail.Out != nil && v.Mail.Out.Done
+	})
+	if story := v.Mail.Out.Story; !strings.Contains(story[len(story)-1].Text+story[len(story)-2].Text, "relay.test") {
+		t.Errorf("the story does not name the relay: %+v", story)
+	}
+}
+
+// TestFirstRunReceiveOnly: who only receives needs no mail out, and is done
+// when the first has come in.
+func TestFirstRunReceiveOnly(t *testing.T) {
+	i := startTry(t, "--setup")
+	b := enter(t, i)
+	var v setup.View
+	yes := true
+	b.do("PUT", "/setup/server", setup.Input{ReceiveOnly: &yes, GoOn: &yes}, &v)
+	if v.Step != setup.DNS {
+		t.Errorf("after server: %s", v.Step)
+	}
+	var zone string
+	b.do("GET", i.Setup.Control+"/zone", nil, &zone)
+	b.do("POST", i.Setup.Control+"/zone", zone, nil)
+	b.do("POST", "/setup/dns:check", nil, nil)
+	b.do("PUT", "/setup/certificate", setup.Input{OwnCertificate: &yes}, nil)
+	b.do("POST", i.Setup.Control+"/mail?to=ana@example.test", nil, nil)
+	eventually(t, "the first mail in", func() bool {
+		b.do("GET", "/setup", nil, &v)
+		return stepState(v, setup.Mail) == setup.OK
+	})
+	if v.Step != setup.Done || v.Mail.Out != nil {
+		t.Errorf("after mail: %s, %+v", v.Step, v.Mail.Out)
+	}
+}

@@ -191,7 +191,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	})
 	n.transport = n.newTransport()
 	n.queue = queue.New(n.engine, n.transport, n.queueOptions())
-	n.limiter = wire.NewLimiter(n.limits())
+	n.limiter = wire.NewLimiter(n.limits)
 	n.intake = message.NewIntake(n.path("spool"))
 	if err = n.openDoor(); err != nil {
 		return nil, err
@@ -288,9 +288,9 @@ func (n *node) limits() wire.Limits {
 }
 
 func (n *node) newTransport() *outbound.Transport {
-	relay := n.cfg.Relay
-	if relay == nil {
-		relay = relaySetting(n.directory)
+	relay := func() *outbound.Relay { return relaySetting(n.directory) }
+	if n.cfg.Relay != nil {
+		relay = func() *outbound.Relay { return n.cfg.Relay }
 	}
 	return outbound.New(outbound.Options{
 		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Dial: n.cfg.Dial, Self: n.cfg.Self, RelayTo: relay, Reroute: n.reroute, Logger: n.cfg.Log,
@@ -329,18 +329,26 @@ func (n *node) reroute(addr string) outbound.Relay {
 }
 
 func (n *node) queueOptions() queue.Options {
-	d := n.directory
-	o := queue.Options{
-		Schedule: d.Schedule(), Expire: d.Duration(directory.QueueExpire), DelayNotice: d.Duration(directory.QueueDelayNotice),
-		Parallel: int(d.Int(directory.QueueParallel)), PerDomain: int(d.Int(directory.QueuePerDomain)),
-	}
+	o := queue.Options{Policy: func() queue.Policy { return queuePolicy(n.directory) }}
 	if n.cfg.Retry != nil {
 		o = *n.cfg.Retry
 	}
-	o.Hostname, o.Postmaster = n.cfg.Hostname, d.Address(directory.Postmaster)
+	o.Hostname = n.cfg.Hostname
 	o.Local = &localDelivery{node: n}
 	o.Trace, o.Observe, o.Logger = n.traces, n.countAttempt, n.cfg.Log
 	return o
+}
+
+// queuePolicy reads what the settings say of the queue.
+func queuePolicy(d *directory.Directory) queue.Policy {
+	p := queue.Policy{
+		Schedule: d.Schedule(), Expire: d.Duration(directory.QueueExpire), DelayNotice: d.Duration(directory.QueueDelayNotice),
+		Parallel: int(d.Int(directory.QueueParallel)), PerDomain: int(d.Int(directory.QueuePerDomain)), Postmaster: d.Address(directory.Postmaster),
+	}
+	if p.DelayNotice == 0 { // "never", which is less than 0 to the queue
+		p.DelayNotice = -1
+	}
+	return p
 }
 
 // inbound is the service of port 25.
@@ -380,7 +388,7 @@ func (n *node) sendingQuota(uint32) submission.Quota {
 func (n *node) smtpServer(h smtpserver.Handler) smtpserver.Server {
 	d := n.directory
 	return smtpserver.Server{
-		Handler: h, Hostname: n.cfg.Hostname, MaxSize: d.Int(directory.MessageMaxSize), MaxRecipients: int(d.Int(directory.MessageMaxRecipients)),
+		Handler: h, Hostname: n.cfg.Hostname, Sizes: func() (int64, int) { return d.Int(directory.MessageMaxSize), int(d.Int(directory.MessageMaxRecipients)) },
 		PlainAuth: n.cfg.PlainAuth, Limits: n.limits(), Limiter: n.limiter, Proxies: n.cfg.Proxies, Logger: n.cfg.Log,
 	}
 }
@@ -399,7 +407,7 @@ func (n *node) services(ls listeners) []service {
 	msas.Implicit = true
 	imap := imapserver.Server{
 		Boxes: n.boxes, Auth: logins, TLS: n.certs.TLSConfig(), PlainAuth: n.cfg.PlainAuth, Limits: n.limits(), Limiter: n.limiter,
-		Proxies: n.cfg.Proxies, AppendLimit: n.directory.Int(directory.MessageMaxSize), Intake: n.intake, Hostname: n.cfg.Hostname, Logger: n.cfg.Log,
+		Proxies: n.cfg.Proxies, MaxAppend: func() int64 { return n.directory.Int(directory.MessageMaxSize) }, Intake: n.intake, Hostname: n.cfg.Hostname, Logger: n.cfg.Log,
 	}
 	imaps := imap
 	imaps.Implicit = true

@@ -33,6 +33,7 @@ const (
 	remoteSlow   = "slow.test"    // greylists, then accepts
 	remoteStrict = "strict.test"  // refuses by policy
 	remoteDown   = "down.test"    // does not answer
+	remoteRelay  = "relay.test"   // takes mail for everybody, as the smarthost of a provider does
 )
 
 // greylistFor is how long slow.test keeps a sender waiting.
@@ -43,6 +44,7 @@ var remoteAddrs = map[string]netip.Addr{
 	remoteSlow:   netip.MustParseAddr("127.0.81.2"),
 	remoteStrict: netip.MustParseAddr("127.0.81.3"),
 	remoteDown:   netip.MustParseAddr("127.0.81.4"),
+	remoteRelay:  netip.MustParseAddr("127.0.81.5"),
 }
 
 // remotes runs the simulated servers.
@@ -78,7 +80,7 @@ func remoteZones(key dkim.Key) string {
 func (r *remotes) start(ctx context.Context, g interface{ Go(func() error) }) error {
 	r.ports = map[netip.Addr]string{}
 	r.seen = map[string]time.Time{}
-	for _, name := range []string{remoteBig, remoteSlow, remoteStrict} {
+	for _, name := range []string{remoteBig, remoteSlow, remoteStrict, remoteRelay} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return fmt.Errorf("simulated remote %s: %w", name, err)
@@ -139,7 +141,7 @@ func (s *remoteSession) Mail(_ context.Context, env *mail.Envelope) error {
 
 func (s *remoteSession) Rcpt(_ context.Context, r mail.Recipient) error {
 	switch {
-	case r.Path.Domain != s.h.domain:
+	case r.Path.Domain != s.h.domain && s.h.domain != remoteRelay:
 		return mail.Errorf(mail.StatusRelayDenied, "we do not relay")
 	case s.h.domain == remoteStrict:
 		return &mail.Error{Status: mail.StatusPolicy, Code: 550, Text: "our policy does not allow mail from strangers"}

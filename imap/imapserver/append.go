@@ -142,7 +142,7 @@ func (a *appendRun) take(args *imapwire.Decoder, m *mailbox.NewMessage) error {
 		args.Fail("Expected a message literal")
 		return args.Err()
 	}
-	limit := a.s.srv.AppendLimit
+	limit := a.s.appendLimit
 	switch {
 	case l.Size > limit:
 		return no(imap.ResponseCodeTooBig, "A message can have up to "+strconv.FormatInt(limit, 10)+" octets")

@@ -74,7 +74,7 @@ func (s *session) capabilityCode() string {
 			words = append(words, "AUTH="+m)
 		}
 	} else {
-		words = append(words, string(imap.CapAppendLimit)+"="+strconv.FormatInt(s.srv.AppendLimit, 10))
+		words = append(words, string(imap.CapAppendLimit)+"="+strconv.FormatInt(s.appendLimit, 10))
 	}
 	return strings.Join(words, " ")
 }

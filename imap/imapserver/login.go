@@ -101,7 +101,7 @@ func (s *session) loggedIn(id sasl.Identity, login string, err error) error {
 	s.account = s.srv.Boxes.Account(mailbox.AccountID(id.Account))
 	s.conn.Expire(time.Time{})
 	s.conn.SetIdle(autologout)
-	s.dec.SetBounds(imapwire.Bounds{MaxSkip: s.srv.AppendLimit + maxSkip})
+	s.dec.SetBounds(imapwire.Bounds{MaxSkip: s.appendLimit + maxSkip})
 	s.log = s.log.With("login", id.Login)
 	s.log.Info("login")
 	s.watchLogin()

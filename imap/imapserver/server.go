@@ -34,6 +34,9 @@ type Server struct {
 
 	// AppendLimit bounds one message of APPEND: 50 MiB if 0 (RFC 7889).
 	AppendLimit int64
+	// MaxAppend, if it is set, is asked at each connection, in place of
+	// AppendLimit.
+	MaxAppend func() int64
 	// Intake is for messages on their way in, shared by services; nil: its own,
 	// in the system's folder.
 	Intake   *message.Intake
@@ -77,6 +80,9 @@ func (s *Server) withDefaults() Server {
 	run := *s
 	if run.AppendLimit == 0 {
 		run.AppendLimit = defaultAppendLimit
+	}
+	if run.MaxAppend == nil {
+		run.MaxAppend = func() int64 { return run.AppendLimit }
 	}
 	if run.Intake == nil {
 		run.Intake = message.NewIntake("")

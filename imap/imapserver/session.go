@@ -62,12 +62,13 @@ type session struct {
 	// Enabled by the client (RFC 9051 section 6.3.1), not to be taken back.
 	rev2, utf8, condStore bool
 
-	cmd      call
-	reply    reply
-	bad      int
-	failures int   // of logins
-	idling   bool  // the other goroutine reads: it must not touch out
-	broken   error // of writing: there is nobody to answer any more
+	cmd         call
+	reply       reply
+	bad         int
+	failures    int // of logins
+	appendLimit int64
+	idling      bool  // the other goroutine reads: it must not touch out
+	broken      error // of writing: there is nobody to answer any more
 
 	mu       sync.Mutex
 	waiting  bool          // in a read: no answer is being written
@@ -92,7 +93,7 @@ type reply struct {
 }
 
 func newSession(srv *Server, c *wire.Conn, shared *imapwire.Buffers) *session {
-	s := &session{srv: srv, conn: c, state: notAuthenticated}
+	s := &session{srv: srv, conn: c, state: notAuthenticated, appendLimit: srv.MaxAppend()}
 	s.log = srv.Logger.With("remote", c.Remote().Addr().String(), "tls", c.TLS() != nil)
 	s.out = imapwire.NewEncoder(writer{s}, shared)
 	s.dec = imapwire.NewDecoder(s, imapwire.Options{Bounds: boundsBefore, BeforeRead: s.beforeRead, Continue: s.continueLiteral, Buffers: shared})

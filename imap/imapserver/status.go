@@ -95,7 +95,7 @@ func (s *session) writeStatus(v *mailbox.View, box *mailbox.Mailbox, items statu
 	number(items.DeletedStorage, "DELETED-STORAGE", uint64(deleted))
 	number(items.Size, "SIZE", uint64(box.Size))
 	number(items.HighestModSeq, "HIGHESTMODSEQ", uint64(box.HighestModSeq))
-	number(items.AppendLimit, "APPENDLIMIT", uint64(s.srv.AppendLimit))
+	number(items.AppendLimit, "APPENDLIMIT", uint64(s.appendLimit))
 	if items.mailboxID {
 		s.out.Raw(sep).Raw("MAILBOXID (").Raw(box.ObjectID).Raw(")")
 	}

@@ -50,7 +50,7 @@ func (l Limits) withDefaults() Limits {
 
 // Limiter counts connections by address and net.
 type Limiter struct {
-	limits Limits
+	limits func() Limits
 
 	mu    sync.Mutex
 	total int
@@ -58,9 +58,10 @@ type Limiter struct {
 	nets  map[netip.Prefix]int
 }
 
-// NewLimiter makes a Limiter; several services may share one.
-func NewLimiter(l Limits) *Limiter {
-	return &Limiter{limits: l.withDefaults(), addrs: map[netip.Addr]int{}, nets: map[netip.Prefix]int{}}
+// NewLimiter makes a Limiter; several services may share one. limits is asked
+// at each connection, so that what it returns may change.
+func NewLimiter(limits func() Limits) *Limiter {
+	return &Limiter{limits: limits, addrs: map[netip.Addr]int{}, nets: map[netip.Prefix]int{}}
 }
 
 // counted is the unit in which an address counts: a host of IPv6 has a /64.
@@ -88,7 +89,8 @@ func (l *Limiter) take(a netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	addr, net := counted(a), netOf(a)
-	if over(l.total, l.limits.Total) || over(l.addrs[addr], l.limits.PerAddr) || over(l.nets[net], l.limits.PerNet) {
+	most := l.limits().withDefaults()
+	if over(l.total, most.Total) || over(l.addrs[addr], most.PerAddr) || over(l.nets[net], most.PerNet) {
 		return false
 	}
 	l.total++

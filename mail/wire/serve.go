@@ -31,7 +31,7 @@ type Options struct {
 func Serve(ctx context.Context, l net.Listener, o Options, handle func(context.Context, *Conn)) error {
 	o.Limits = o.Limits.withDefaults()
 	if o.Limiter == nil {
-		o.Limiter = NewLimiter(o.Limits)
+		o.Limiter = NewLimiter(func() Limits { return o.Limits })
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

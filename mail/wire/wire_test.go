@@ -230,7 +230,8 @@ func TestStartTLS(t *testing.T) {
 }
 
 func TestLimiter(t *testing.T) {
-	l := NewLimiter(Limits{Total: 6, PerAddr: 2, PerNet: 3})
+	most := Limits{Total: 6, PerAddr: 2, PerNet: 3}
+	l := NewLimiter(func() Limits { return most })
 	addr := netip.MustParseAddr
 	for i, tt := range []struct {
 		a  string
@@ -247,7 +248,10 @@ func TestLimiter(t *testing.T) {
 	if !l.take(addr("192.0.2.3")) {
 		t.Error("a place that was given back is not free")
 	}
-	none := NewLimiter(NoLimits())
+	if most.Total = 7; !l.take(addr("198.51.100.1")) {
+		t.Error("a limit that was raised counts not at once")
+	}
+	none := NewLimiter(NoLimits)
 	for range 1000 {
 		if !none.take(addr("192.0.2.1")) {
 			t.Fatal("NoLimits limits")

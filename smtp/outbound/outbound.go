@@ -26,8 +26,9 @@ type Options struct {
 	// Self are our own addresses: an MX host that has one of them is us. If
 	// there are any, addresses of the loopback are ours too.
 	Self []netip.Addr
-	// RelayTo takes all mail when it is set.
-	RelayTo *Relay
+	// RelayTo returns what takes all mail from now on, nil if nothing does; it
+	// is asked at each attempt. nil: nothing does.
+	RelayTo func() *Relay
 	// Reroute says how to use a relay that takes single messages, by its
 	// host:port; nil: TLS if it is offered, and no login.
 	Reroute func(addr string) Relay
@@ -69,6 +70,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Shuffle == nil {
 		o.Shuffle = rand.Shuffle
+	}
+	if o.RelayTo == nil {
+		o.RelayTo = func() *Relay { return nil }
 	}
 	if o.Reroute == nil {
 		o.Reroute = func(addr string) Relay { return Relay{Addr: addr} }

@@ -698,7 +698,7 @@ func TestRelay(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, "mx.example.net. A 192.0.2.9\n", map[string]*mx{"192.0.2.9:2525": tt.mx})
-				tr := w.transport(Options{RelayTo: &tt.relay})
+				tr := w.transport(Options{RelayTo: func() *Relay { return &tt.relay }})
 				r := tr.Deliver(t.Context(), deliveryTo("bo@nowhere.example"))[0]
 				if got := summary(r); got != tt.want {
 					t.Errorf("%s\nwant %s", got, tt.want)
@@ -726,7 +726,7 @@ func TestReroute(t *testing.T) {
 		for _, tt := range []struct {
 			opts Options
 			want *mx // of what is not rerouted
-		}{{Options{}, direct}, {Options{RelayTo: &Relay{Addr: "relay.example:25"}}, all}} {
+		}{{Options{}, direct}, {Options{RelayTo: func() *Relay { return &Relay{Addr: "relay.example:25"} }}, all}} {
 			tr := w.transport(tt.opts)
 			before, rerouted := len(tt.want.messages), len(other.messages)
 			for _, d := range []*queue.Delivery{deliveryTo("bo@example.net"), d, deliveryTo("bo@example.net")} {

@@ -153,7 +153,7 @@ func lookupError(name string, err error) *mail.Error {
 // if there is none.
 func (t *Transport) relayFor(d *queue.Delivery) *Relay {
 	if d.Relay == "" {
-		return t.opts.RelayTo
+		return t.opts.RelayTo()
 	}
 	r := t.opts.Reroute(d.Relay)
 	return &r

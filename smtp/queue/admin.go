@@ -104,7 +104,7 @@ func (q *Queue) describeItem(tx store.Tx, key string, row *item) (Item, error) {
 		ID:          ID(key),
 		ReversePath: row.envelope.ReversePath,
 		Created:     row.created,
-		Expires:     row.created.Add(q.opts.Expire),
+		Expires:     row.created.Add(q.current().Expire),
 		Size:        row.size,
 	}
 	from, to := subKeys(key)

@@ -219,14 +219,14 @@ func (a *attempt) record(rw store.RW, results []Result, now time.Time) error {
 	}
 	if it == nil || j == nil || len(j.recipients) != len(results) { // cancelled
 		a.gone = true
-		a.out = a.q.opts.sort(a.item, a.job.recipients, all, now)
+		a.out = a.q.current().sort(a.item, a.job.recipients, all, now)
 		return nil
 	}
 	if j.taken() { // whatever the attempt was told: an Accept may fail and be durable
 		results = same(len(results), nil)
 	}
 	it.scanned, it.traits = a.item.scanned, a.item.traits
-	a.out = a.q.opts.sort(it, j.recipients, results, now)
+	a.out = a.q.current().sort(it, j.recipients, results, now)
 	it.failed = it.failed || len(a.out.failed) > 0
 	a.failed = it.failed
 	if err := a.owe(rw, it, j, now); err != nil {
@@ -245,7 +245,7 @@ func (a *attempt) record(rw store.RW, results []Result, now time.Time) error {
 	j.recipients = a.out.deferred
 	j.attempts++
 	j.last, j.fresh = now, 0
-	j.next = a.q.opts.nextAttempt(it, j, j.attempts, now)
+	j.next = a.q.current().nextAttempt(it, j, j.attempts, now)
 	if !j.held {
 		a.next = j.next
 	}
@@ -278,7 +278,7 @@ func (a *attempt) owe(rw store.RW, it *item, j *job, now time.Time) error {
 	if err := a.oweOne(rw, it, dsn.Failed, mail.NotifyFailure, a.out.failed, now); err != nil {
 		return err
 	}
-	if len(a.out.deferred) == 0 || !a.q.opts.late(it, j, now) {
+	if len(a.out.deferred) == 0 || !a.q.current().late(it, j, now) {
 		return nil
 	}
 	j.noticed = true
@@ -292,10 +292,10 @@ func (a *attempt) owe(rw store.RW, it *item, j *job, now time.Time) error {
 func (a *attempt) oweOne(rw store.RW, it *item, action dsn.Action, condition mail.Notify, about []recipient, now time.Time) error {
 	r := &report{to: it.envelope.ReversePath, action: action, date: now}
 	if r.to.IsNull() {
-		if action != dsn.Failed || it.double || a.q.opts.Postmaster.IsNull() {
+		if action != dsn.Failed || it.double || a.q.current().Postmaster.IsNull() {
 			return nil
 		}
-		r.to, r.double = a.q.opts.Postmaster, true
+		r.to, r.double = a.q.current().Postmaster, true
 	}
 	for _, p := range about {
 		if r.double || p.Notify.Wants(condition) {
@@ -306,7 +306,7 @@ func (a *attempt) oweOne(rw store.RW, it *item, action dsn.Action, condition mai
 		return nil
 	}
 	if action == dsn.Delayed {
-		r.retryUntil = it.created.Add(a.q.opts.Expire)
+		r.retryUntil = it.created.Add(a.q.current().Expire)
 	}
 	r.id = a.q.newID(now)
 	key := subKey(a.itemKey, it.reports)

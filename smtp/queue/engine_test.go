@@ -173,7 +173,7 @@ func BenchmarkBacklog(b *testing.B) {
 	}
 	b.Run("pass", func(b *testing.B) {
 		for b.Loop() {
-			q.sched.init(100, 10)
+			q.sched.init(func() (parallel, perDomain int) { return 100, 10 })
 			q.sched.rewind()
 			if _, err := q.sched.pass(b.Context(), eng, time.Now()); err != nil {
 				b.Fatal(err)

@@ -56,7 +56,10 @@ type Options struct {
 	// Postmaster is told when mail with the null reverse-path cannot be
 	// delivered; the null path: nobody is.
 	Postmaster mail.Path
-	Local      Local // nil: nothing is local
+	// Policy, if it is set, is asked at each decision what applies now, in place
+	// of the fields above. It has to be quick.
+	Policy func() Policy
+	Local  Local // nil: nothing is local
 
 	Trace *trace.Log
 	// Observe is told what came of each recipient of an attempt, after that was
@@ -67,6 +70,26 @@ type Options struct {
 	Rand   func() float64 // in [0,1), for jitter
 	Random io.Reader      // for IDs
 	Logger *slog.Logger
+}
+
+// Policy is what an operator may change while a Queue runs; the fields are
+// those of Options.
+type Policy struct {
+	Schedule            []time.Duration
+	Expire, DelayNotice time.Duration
+	Parallel, PerDomain int
+	Postmaster          mail.Path
+}
+
+// current are the options with what applies now.
+func (q *Queue) current() *Options {
+	if q.opts.Policy == nil {
+		return &q.opts
+	}
+	o, p := q.opts, q.opts.Policy()
+	o.Schedule, o.Expire, o.DelayNotice, o.Parallel, o.PerDomain, o.Postmaster = p.Schedule, p.Expire, p.DelayNotice, p.Parallel, p.PerDomain, p.Postmaster
+	o = o.withDefaults()
+	return &o
 }
 
 func (o Options) withDefaults() Options {
@@ -112,7 +135,7 @@ type Queue struct {
 // New makes a queue over the rows of owner 0 of eng, whose Apply is [Apply].
 func New(eng store.Store, t Transport, opts Options) *Queue {
 	q := &Queue{eng: eng, next: t, opts: opts.withDefaults()}
-	q.sched.init(q.opts.Parallel, q.opts.PerDomain)
+	q.sched.init(func() (parallel, perDomain int) { o := q.current(); return o.Parallel, o.PerDomain })
 	return q
 }
 

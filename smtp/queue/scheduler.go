@@ -30,8 +30,8 @@ const (
 //	waits       next            nothing
 //	is held     nothing         nothing
 type scheduler struct {
-	parallel, perDomain int
-	wake                chan struct{} // something may be startable
+	limits func() (parallel, perDomain int)
+	wake   chan struct{} // something may be startable
 
 	mu      sync.Mutex
 	lanes   map[mail.Domain]*lane
@@ -53,8 +53,8 @@ type lane struct {
 	overflow bool // rows were passed over
 }
 
-func (s *scheduler) init(parallel, perDomain int) {
-	s.parallel, s.perDomain = parallel, perDomain
+func (s *scheduler) init(limits func() (parallel, perDomain int)) {
+	s.limits = limits
 	s.wake = make(chan struct{}, 1)
 	s.lanes = map[mail.Domain]*lane{}
 	s.known = map[string]struct{}{}
@@ -108,7 +108,7 @@ func (s *scheduler) add(key string, d mail.Domain) {
 
 // enlist puts a lane that may start a job behind the others.
 func (s *scheduler) enlist(l *lane) {
-	if !l.isReady && len(l.waiting) > 0 && l.running < s.perDomain {
+	if _, perDomain := s.limits(); !l.isReady && len(l.waiting) > 0 && l.running < perDomain {
 		l.isReady = true
 		s.ready = append(s.ready, l)
 	}
@@ -118,7 +118,7 @@ func (s *scheduler) enlist(l *lane) {
 func (s *scheduler) start() (key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.ready) == 0 || len(s.active) >= s.parallel {
+	if parallel, _ := s.limits(); len(s.ready) == 0 || len(s.active) >= parallel {
 		return ""
 	}
 	l := s.ready[0]

@@ -149,7 +149,7 @@ func (c *counter) count(g *group, j *job, state State) {
 		g.senders[c.item.envelope.ReversePath.Key()] = struct{}{}
 	}
 	earliest(&g.Oldest, c.item.created)
-	earliest(&g.Expires, c.item.created.Add(c.q.opts.Expire))
+	earliest(&g.Expires, c.item.created.Add(c.q.current().Expire))
 }
 
 // earliest keeps the earlier of two times; a zero one is none.

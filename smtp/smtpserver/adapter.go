@@ -34,7 +34,7 @@ func (a *adapter) Rcpt(string, *gosmtp.RcptOptions) error {
 
 func (a *adapter) Data(r io.Reader) error {
 	defer a.f.taking.Done()
-	body := &bodyReader{r: r, bare: &a.f.bare, binary: a.binary, left: a.f.service.MaxSize}
+	body := &bodyReader{r: r, bare: &a.f.bare, binary: a.binary, left: a.f.maxSize}
 	if !a.f.inChunks {
 		body.r, body.watched = dataReader{a.f}, true
 	}

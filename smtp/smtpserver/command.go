@@ -171,7 +171,7 @@ func (f *filter) mail(arg string) error {
 		return f.refuse(smtp.ReplyFor(err))
 	case env.RequireTLS && f.TLS() == nil:
 		return f.refuse(smtp.Reply{Code: 530, Status: mail.Status{Class: 5, Subject: 7, Detail: 10}, Text: "REQUIRETLS needs STARTTLS first"})
-	case env.Size > f.service.MaxSize:
+	case env.Size > f.maxSize:
 		return f.refuse(smtp.Reply{Code: 552, Status: mail.StatusTooLarge, Text: "the message is larger than this server takes"})
 	}
 	f.session.Reset()
@@ -187,7 +187,7 @@ func (f *filter) rcptCommand(arg string) error {
 	switch {
 	case !f.mailed || f.inChunks:
 		return f.refuse(smtp.Reply{Code: 503, Status: badOrder, Text: "MAIL comes first"})
-	case f.rcpts >= f.service.MaxRecipients:
+	case f.rcpts >= f.maxRecipients:
 		return f.tooMany()
 	}
 	r, err := smtp.ParseRcpt(arg, f.env.UTF8)
@@ -230,7 +230,7 @@ func (f *filter) bdat(arg string) error {
 	if !f.inChunks {
 		f.size = 0
 	}
-	if most := uint64(f.service.MaxSize*dataOverrun + readBuffer - f.size); n > most {
+	if most := uint64(f.maxSize*dataOverrun + readBuffer - f.size); n > most {
 		return f.end(552, mail.StatusTooLarge, "the message is much larger than this server takes")
 	}
 	if f.rcpts == 0 {

@@ -110,7 +110,7 @@ func (f *filter) took(n int, end bool) error {
 	f.size += int64(n)
 	if end {
 		f.mode, f.out = commands, []byte(".\r\n")
-	} else if f.size > f.service.MaxSize*dataOverrun+readBuffer {
+	} else if f.size > f.maxSize*dataOverrun+readBuffer {
 		return f.end(552, mail.StatusTooLarge, "the message is much larger than this server takes")
 	}
 	return nil

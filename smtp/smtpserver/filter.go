@@ -73,6 +73,8 @@ type filter struct {
 	errors, logins  int
 	idle, excess    int
 	over            bool // nothing is read or said any more
+	maxSize         int64
+	maxRecipients   int
 
 	reply   []byte // a line of go-smtp's that is not complete
 	ehlo    bool   // its reply is replaced
@@ -84,7 +86,9 @@ type filter struct {
 }
 
 func newFilter(ctx, work context.Context, s *service, c *Conn, sess Session) *filter {
-	return &filter{Conn: c.wire, ctx: ctx, work: work, service: s, conn: c, session: sess, br: bufio.NewReaderSize(c.wire, readBuffer), closed: make(chan struct{})}
+	f := &filter{Conn: c.wire, ctx: ctx, work: work, service: s, conn: c, session: sess, br: bufio.NewReaderSize(c.wire, readBuffer), closed: make(chan struct{})}
+	f.maxSize, f.maxRecipients = s.sizes()
+	return f
 }
 
 // stopping is called when the service stops: a session that waits for a
@@ -387,8 +391,8 @@ func (f *filter) mayLogin() bool {
 
 // extensions is the reply to EHLO.
 func (f *filter) extensions() smtp.Reply {
-	lines := []string{string(f.service.Hostname), "PIPELINING", "SIZE " + itoa(f.service.MaxSize), "8BITMIME", "SMTPUTF8",
-		"ENHANCEDSTATUSCODES", "CHUNKING", "BINARYMIME", "DSN", "LIMITS RCPTMAX=" + itoa(int64(f.service.MaxRecipients)), "HELP"}
+	lines := []string{string(f.service.Hostname), "PIPELINING", "SIZE " + itoa(f.maxSize), "8BITMIME", "SMTPUTF8",
+		"ENHANCEDSTATUSCODES", "CHUNKING", "BINARYMIME", "DSN", "LIMITS RCPTMAX=" + itoa(int64(f.maxRecipients)), "HELP"}
 	if f.TLS() != nil {
 		lines = append(lines, "REQUIRETLS")
 	} else if f.service.TLS != nil {

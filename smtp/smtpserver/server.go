@@ -76,22 +76,34 @@ type Server struct {
 
 	MaxSize       int64 // octets of a message; 50 MiB if 0
 	MaxRecipients int   // of a transaction; 1,000 if 0 (RFC 5321 section 4.5.3.1.8: at least 100)
-	Limits        wire.Limits
-	Limiter       *wire.Limiter // shared by services; nil: its own
-	Proxies       []netip.Prefix
-	Logger        *slog.Logger
+	// Sizes, if it is set, is asked at each connection, in place of MaxSize and
+	// MaxRecipients.
+	Sizes   func() (octets int64, recipients int)
+	Limits  wire.Limits
+	Limiter *wire.Limiter // shared by services; nil: its own
+	Proxies []netip.Prefix
+	Logger  *slog.Logger
+}
+
+// sizes are those of a connection that begins now.
+func (s *Server) sizes() (octets int64, recipients int) {
+	octets, recipients = s.MaxSize, s.MaxRecipients
+	if s.Sizes != nil {
+		octets, recipients = s.Sizes()
+	}
+	if octets <= 0 {
+		octets = defaultMaxSize
+	}
+	if recipients <= 0 {
+		recipients = defaultMaxRecipients
+	}
+	return octets, recipients
 }
 
 // Serve runs the service until ctx is done or l fails, and returns when all
 // sessions have ended: at the next command, or after Limits.Grace.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	svc := *s
-	if svc.MaxSize <= 0 {
-		svc.MaxSize = defaultMaxSize
-	}
-	if svc.MaxRecipients <= 0 {
-		svc.MaxRecipients = defaultMaxRecipients
-	}
 	if svc.Logger == nil {
 		svc.Logger = slog.New(slog.DiscardHandler)
 	}
