@@ -74,7 +74,7 @@ func (b *Book) addDMARC(m delivery.ReportMail, name string, parsed *aggregate.Re
 	if err != nil {
 		return "", err
 	}
-	if fresh {
+	if fresh && r.Verified() {
 		b.askNames(parsed.Rows)
 	}
 	return told + status(fresh, r.Verified()), nil

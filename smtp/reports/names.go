@@ -137,7 +137,12 @@ func (b *Book) findName(ctx context.Context, addr netip.Addr) {
 	}
 	v, err := encode(n)
 	if err == nil {
-		err = b.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketName).Put(sourceKey(addr), v) })
+		err = b.db.Update(func(tx *bolt.Tx) error {
+			if tx.Size() > maxFile {
+				return nil
+			}
+			return tx.Bucket(bucketName).Put(sourceKey(addr), v)
+		})
 	}
 	if err != nil {
 		b.opts.Logger.Error("keep the name of a source of mail", "err", err)
