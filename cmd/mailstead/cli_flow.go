@@ -19,12 +19,13 @@ import (
 type queueCmd struct {
 	target `embed:""`
 
-	List    queueListCmd   `cmd:"" help:"List what waits, oldest first."`
-	Show    queueShowCmd   `cmd:"" help:"Show one message and its recipients."`
-	Retry   queueChangeCmd `cmd:"" help:"Make the next attempt now."`
-	Hold    queueChangeCmd `cmd:"" help:"Do not try until release."`
-	Release queueChangeCmd `cmd:"" help:"End hold."`
-	Cancel  queueChangeCmd `cmd:"" help:"Remove messages without a report to their senders."`
+	List    queueListCmd    `cmd:"" help:"List what waits, oldest first."`
+	Show    queueShowCmd    `cmd:"" help:"Show one message and its recipients."`
+	Retry   queueChangeCmd  `cmd:"" help:"Make the next attempt now."`
+	Hold    queueChangeCmd  `cmd:"" help:"Do not try until release."`
+	Release queueChangeCmd  `cmd:"" help:"End hold."`
+	Cancel  queueChangeCmd  `cmd:"" help:"Remove messages without a report to their senders."`
+	Reroute queueRerouteCmd `cmd:"" help:"Send by another server, or no longer."`
 }
 
 // queueFilter narrows what is listed or changed.
@@ -135,12 +136,17 @@ type queueChangeCmd struct {
 const queuePage = 1000
 
 func (c *queueChangeCmd) Run(ctx context.Context, s streams, g *queueCmd, typed *kong.Context) error {
-	do := admin.QueueAction(typed.Selected().Name)
+	return c.do(ctx, s, g, admin.QueueAction(typed.Selected().Name), "")
+}
+
+// do does something with the messages that are meant; to is the relay of a
+// reroute.
+func (c *queueChangeCmd) do(ctx context.Context, s streams, g *queueCmd, do admin.QueueAction, to string) error {
 	if c.All != (len(c.IDs) == 0) || !c.All && c.queueFilter != (queueFilter{}) {
 		return usageError("name messages, or say --all, with a filter or without")
 	}
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		n, err := c.change(ctx, op, do)
+		n, err := c.change(ctx, op, do, to)
 		if err != nil {
 			return err
 		}
@@ -150,20 +156,34 @@ func (c *queueChangeCmd) Run(ctx context.Context, s streams, g *queueCmd, typed 
 
 // change does something with the messages that are meant, and returns with how
 // many.
-func (c *queueChangeCmd) change(ctx context.Context, op admin.Operator, do admin.QueueAction) (int, error) {
+func (c *queueChangeCmd) change(ctx context.Context, op admin.Operator, do admin.QueueAction, to string) (int, error) {
 	if c.All {
 		match := c.match()
-		return op.ChangeQueue(ctx, do, admin.QueueSelection{Filter: &match})
+		return op.ChangeQueue(ctx, do, admin.QueueSelection{Filter: &match, To: to})
 	}
 	total := 0
 	for page := range slices.Chunk(c.IDs, queuePage) {
-		n, err := op.ChangeQueue(ctx, do, admin.QueueSelection{IDs: page})
+		n, err := op.ChangeQueue(ctx, do, admin.QueueSelection{IDs: page, To: to})
 		if err != nil {
 			return total, err
 		}
 		total += n
 	}
 	return total, nil
+}
+
+// queueRerouteCmd is queueChangeCmd for another way out.
+type queueRerouteCmd struct {
+	To     string `help:"The server that takes the messages; its login is relay.login, unless relay.host names another." placeholder:"HOST:PORT"`
+	Direct bool   `help:"To the servers of the domains again, or to relay.host."`
+	queueChangeCmd
+}
+
+func (c *queueRerouteCmd) Run(ctx context.Context, s streams, g *queueCmd) error {
+	if (c.To == "") != c.Direct {
+		return usageError("say where to: --to HOST:PORT, or --direct")
+	}
+	return c.do(ctx, s, g, admin.Reroute, c.To)
 }
 
 type traceCmd struct {
