@@ -44,7 +44,7 @@ func TestStories(t *testing.T) {
 			"info AUTH PLAIN: The client logs in",
 			"info RCPT TO:<a@bigmail.test>: The client names a recipient.",
 			"ok 250 2.0.0 queued as", "responsible for it now",
-			"info connected to mx.bigmail.test",
+			"info Connected to mx.bigmail.test",
 			"ok 250 mx.bigmail.test PIPELINING", "what it can do",
 			"ok TLS1.3", "encrypted from here on",
 			"ok a@bigmail.test delivered by mx.bigmail.test", "has taken the message",
@@ -60,7 +60,7 @@ func TestStories(t *testing.T) {
 			"warn alice@example.test is told: failed", "who did not get the message",
 		}},
 		{"d@down.test", "out", "", []string{ // deferred, and bounced in the end
-			"warn no connection to mx.down.test", "did not answer",
+			"warn No connection to mx.down.test", "did not answer",
 			"warn d@down.test deferred", "No server of down.test answers", "It is tried again.",
 		}},
 		{"nobody@example.test", "in", "refused", []string{
