@@ -6,7 +6,9 @@ import { must } from './api';
 import { expect, signIn, test } from './fixtures';
 import { imap } from './imap';
 import { root, type Server } from './server';
-import { receive, submit } from './smtp';
+import { honest, hopeless, suspicious } from './mails';
+import { dmarcReport, reportMail, tlsReport } from './reports';
+import { bigmail, receive, submit } from './smtp';
 
 // Takes the pictures of docs/screenshots anew, from a server that has had some mail: `make screenshots`. They are looked at, not compared.
 
@@ -78,6 +80,35 @@ async function fill(page: Page, server: Server): Promise<void> {
   }).toPass({ timeout: 150_000 });
 }
 
+/** Mail for the quarantine, some that is refused, and some that nothing speaks against. */
+async function fillQuarantine(page: Page, { ready }: Server): Promise<void> {
+  await must(page, 'PUT', '/lists', { kind: 'allow', entry: '@gazette.test', note: 'the weekly paper' });
+  await must(page, 'PUT', '/lists', { kind: 'block', entry: '203.0.113.0/24', note: 'phishing in November' });
+  for (const [from, name, to, subject] of [
+    ['payments@paypa1.test', 'Customer Service', 'alice@example.test', 'YOUR ACCOUNT IS LIMITED'],
+    ['office@accounts.test', 'Accounting', 'bob@example.test', 'Overdue invoice'],
+    ['win@prizes.test', 'Lottery', 'alice@example.test', 'YOU HAVE WON'],
+    ['parcel@delivery.test', 'Parcel service', 'bob@example.test', 'Your parcel waits'],
+    ['hr@people.test', 'Human resources', 'alice@example.test', 'New salary table'],
+  ] as const)
+    await receive(ready, from, to, suspicious({ from, name, to, subject }));
+  for (const from of ['cheap@prizes.test', 'x@prizes.test']) await receive(ready, from, 'alice@example.test', hopeless({ from, to: 'alice@example.test', subject: 'LAST CHANCE' }));
+  for (const from of ['ruth@elsewhere.test', 'anna@harbour.test', 'jo@harbour.test']) await receive(ready, from, 'bob@example.test', honest({ from, to: 'bob@example.test', subject: 'Friday' }));
+}
+
+/** A month of reports about example.test. */
+async function fillReports({ ready }: Server): Promise<void> {
+  const to = 'dmarc-reports@example.test';
+  for (let day = 28; day > 0; day--) {
+    const records = [
+      { ip: '127.0.0.1', count: 20 + ((day * 7) % 13), pass: true },
+      ...(day % 3 ? [{ ip: '198.51.100.77', count: 1 + (day % 4), pass: false }] : []),
+    ];
+    await receive(ready, 'dmarc@bigmail.test', to, reportMail('dmarc@bigmail.test', to, dmarcReport('example.test', day, records)), bigmail);
+    await receive(ready, 'tls@bigmail.test', to, reportMail('tls@bigmail.test', to, tlsReport('example.test', day, 30 + ((day * 5) % 17), day === 12 ? 6 : 0)), bigmail);
+  }
+}
+
 const desktop = { width: 1360, height: 860 };
 const phone = { width: 390, height: 844 };
 type Look = 'desktop' | 'dark' | 'phone';
@@ -135,5 +166,35 @@ if (process.env.MAILSTEAD_SCREENSHOTS) {
     await shoot(page, 'checks', 'dark', '/admin/system');
     await shoot(page, 'settings', 'desktop', '/admin/system/settings');
     await shoot(page, 'account', 'phone', '/account/');
+  });
+  test('screens of what comes in', async ({ page, server }) => {
+    test.setTimeout(240_000);
+    const { ready } = server;
+    await signIn(page, ready.admin.user, ready.admin.password);
+    await page.waitForURL('**/admin/');
+    await fillQuarantine(page, server);
+    await fillReports(server);
+    const { items } = await must(page, 'GET', '/quarantine?account=alice@example.test');
+
+    await shoot(page, 'quarantine', 'desktop', '/admin/mail/quarantine');
+    await shoot(page, 'quarantine-phone', 'phone', '/admin/mail/quarantine');
+    await shoot(page, 'quarantine-message', 'dark', `/admin/mail/quarantine/${items[0].id}`, async () => {
+      await expect(page.getByRole('list', { name: 'Parts of the score' })).toBeVisible();
+    });
+    await shoot(page, 'story-verdict', 'desktop', `/admin/mail/message/${items[0].trace}`, async () => {
+      await page.getByRole('region', { name: 'Verdict for alice@example.test' }).evaluate((verdict) => window.scrollTo(0, verdict.getBoundingClientRect().top + window.scrollY - 140));
+    });
+    await shoot(page, 'junk-rules', 'desktop', '/admin/mail/junk', async () => {
+      await page.getByLabel('Refused from').fill('11');
+      await page.getByRole('status').filter({ hasText: 'deliveries since' }).locator('summary').first().click();
+    });
+    await shoot(page, 'dmarc-reports', 'desktop', '/admin/deliverability/dmarc');
+    await shoot(page, 'tls-reports', 'dark', '/admin/deliverability/tls');
+    await shoot(page, 'storage', 'desktop', '/admin/system/storage');
+    await shoot(page, 'logs', 'dark', '/admin/system/logs');
+    await must(page, 'DELETE', '/session');
+    await signIn(page, ready.accounts[0]!.address, ready.accounts[0]!.password, '/account/sign-in');
+    await expect(page.getByRole('heading', { name: 'Mail programs' })).toBeVisible();
+    await shoot(page, 'held-back-phone', 'phone', '/account/junk');
   });
 }

@@ -14,7 +14,7 @@ it('knows a policy again', () => {
 });
 
 describe('what would have happened', () => {
-  const answer = (more: Partial<WhatIf>): WhatIf => ({ messages: 40, since: '2026-11-01T00:00:00Z', more: false, changes: [], ...more });
+  const answer = (more: Partial<WhatIf>): WhatIf => ({ messages: 40, since: '2026-11-01T00:00:00Z', complete: true, changes: [], ...more });
   it('nothing is known', () => expect(whatIfSentence(answer({ messages: 0 }))).toContain('No mail'));
   it('nothing changes', () => expect(whatIfSentence(answer({}))).toContain('none would have gone elsewhere'));
   it('changes are summed', () =>
