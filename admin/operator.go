@@ -8,6 +8,7 @@ import (
 	"github.com/mailstead/mailstead/admin/checks"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/mail/verdict"
 	"github.com/mailstead/mailstead/smtp/reports"
 )
@@ -82,6 +83,10 @@ type Operator interface {
 	// WhatIf says what another policy or list would have done with the mail of
 	// the last 30 days.
 	WhatIf(ctx context.Context, s PolicyScope, p Proposal) (WhatIf, error)
+
+	// JunkStats says how much was learned about junk; only a running server
+	// knows.
+	JunkStats(ctx context.Context) (junk.Stats, error)
 
 	// FindTraces returns traces, newest first.
 	FindTraces(ctx context.Context, q TraceQuery) (Page[TraceSummary], error)

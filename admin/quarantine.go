@@ -19,8 +19,10 @@ import (
 	"github.com/mailstead/mailstead/mailbox"
 )
 
-// Learner learns from what people say of a message; *junk.Classifier.
+// Learner learns from what people say of a message, and tells how much it has
+// learned; *junk.Classifier.
 type Learner interface {
+	Stats() (junk.Stats, error)
 	Learn(ctx context.Context, id mailbox.AccountID, email mailbox.EmailID, class junk.Class) error
 }
 

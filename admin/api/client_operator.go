@@ -11,6 +11,7 @@ import (
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/smtp/reports"
 )
 
@@ -167,6 +168,10 @@ func (c *Client) ReleaseQuarantined(ctx context.Context, sel admin.QuarantineSel
 func (c *Client) DeleteQuarantined(ctx context.Context, sel admin.QuarantineSelection) (int, error) {
 	n, err := call[Changed](ctx, c, request{method: http.MethodPost, path: "/quarantine:delete", body: sel})
 	return n.Changed, err
+}
+
+func (c *Client) JunkStats(ctx context.Context) (junk.Stats, error) {
+	return get[junk.Stats](ctx, c, "/junk/stats")
 }
 
 func (c *Client) FindTraces(ctx context.Context, q admin.TraceQuery) (admin.Page[admin.TraceSummary], error) {

@@ -147,6 +147,7 @@ func operations(w *world) map[string]row {
 		"get-tls-reports":       {path: "/reports/tls?domain=a.test", bad: "/reports/tls?domain=a.test&from=x", where: "query.from", weak: "user"},
 		"list-sent-reports":     {weak: "domain-admin"},
 		"list-queue":            {path: "/queue?address=@far.example", bad: "/queue?state=lost", where: "query.state", weak: "user"},
+		"get-junk-stats":        {weak: "user"},
 		"get-queue-groups":      {weak: "user"},
 		"get-queue-message":     {path: "/queue/" + queued, bad: "/queue/" + strings.Repeat("x", 201), where: "path.id", weak: "user"},
 		"hold-queue":            {body: fmt.Sprintf(`{"ids":[%q]}`, queued), bad: `/queue:hold {}`, where: "body.ids", weak: "support"},

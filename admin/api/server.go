@@ -132,6 +132,7 @@ func (s *Server) routes() {
 	s.quarantineRoutes()
 	s.junkRoutes()
 	s.listRoutes()
+	s.learnedRoutes()
 	s.settingRoutes()
 	s.auditRoutes()
 	s.metricRoutes()

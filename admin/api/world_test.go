@@ -28,6 +28,7 @@ import (
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/admin/signin"
+	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/delivery/quarantine"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
@@ -60,6 +61,7 @@ type world struct {
 	path  string                                      // of the operation that is tested, as the document writes it
 
 	late atomic.Int64 // how much later it is than it is
+	junk *junk.Classifier
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.late.Load())) }
@@ -122,6 +124,9 @@ func emptyWorld(t *testing.T) *world {
 	w.queue = queue.New(eng, nil, queue.Options{})
 	w.boxes = mailbox.Open(eng, mailbox.Options{})
 	w.book = quarantine.New(quarantine.Options{Boxes: w.boxes, Now: w.now, Accounts: func() []mailbox.AccountID { return nil }})
+	w.junk, err = junk.Open(filepath.Join(data, "junk.db"), junk.Options{Boxes: w.boxes, Hostname: host, Now: w.now})
+	check(err)
+	t.Cleanup(func() { w.junk.Close() })
 	counted := metrics.New()
 	series, err := metrics.Open(filepath.Join(data, "metrics.db"), counted.Registry, metrics.StoreOptions{Now: w.now})
 	check(err)
@@ -137,7 +142,7 @@ func emptyWorld(t *testing.T) *world {
 		DataDir: data, Logs: lines, Version: "test", Series: series, Arrivals: arrivals, Authority: authority,
 		Addresses: func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.1")} },
 		Server:    &checks.Server{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network in tests") }},
-		Directory: w.dir, Mailboxes: w.boxes, Quarantine: w.book, Queue: w.queue, Traces: w.traces, Reports: book, Hostname: host,
+		Directory: w.dir, Mailboxes: w.boxes, Quarantine: w.book, Learner: w.junk, Queue: w.queue, Traces: w.traces, Reports: book, Hostname: host,
 		Resolver: w.zones, Certificates: fakeCerts{}, Now: w.now, ExportDir: filepath.Join(data, "export"),
 		Clients: autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),
 		SignIn:  signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),

@@ -17,6 +17,7 @@ type junkCmd struct {
 	Policy junkPolicyCmd `cmd:"" help:"Say what is done with mail at which score."`
 	Set    junkSetCmd    `cmd:"" help:"Change that."`
 	Reset  junkResetCmd  `cmd:"" help:"Let the policy of the next wider scope hold again."`
+	Stats  junkStatsCmd  `cmd:"" help:"Say how much was learned about junk."`
 	Try    junkTryCmd    `cmd:"" help:"Say what a change would have done with the mail of the last 30 days, and change nothing."`
 }
 

@@ -12,7 +12,7 @@
 //   - the sender: what the account did with mail of this author, domain and
 //     network before, as far as that is authenticated (sender.go).
 //
-// It learns from what people do with their mail: [Trainer] reads the change feed
+// It learns from what people do with their mail: [Classifier.Run] reads the change feed
 // of accounts that were touched and derives from the present state of a message
 // what it is (state.go). Nothing is learned on the way of a delivery.
 //
