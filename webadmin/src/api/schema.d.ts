@@ -731,6 +731,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/junk/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say how much was learned about junk. */
+        get: operations["get-junk-stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/junk:what-if": {
         parameters: {
             query?: never;
@@ -2622,6 +2639,33 @@ export interface components {
             holds: components["schemas"]["VerdictPolicy"];
             /** @description Absent: that of the next wider scope holds. */
             own?: components["schemas"]["VerdictPolicy"];
+        };
+        JunkStats: {
+            /**
+             * Format: int64
+             * @description Accounts whose mail was learned from.
+             */
+            accounts: number;
+            /**
+             * Format: int64
+             * @description Messages learned as good that count for everybody.
+             */
+            good: number;
+            /**
+             * Format: int64
+             * @description Messages learned as junk that count for everybody.
+             */
+            junk: number;
+            /**
+             * Format: int64
+             * @description Messages of each class from which on words count.
+             */
+            needed: number;
+            /**
+             * Format: int64
+             * @description Different words and other signs that are known.
+             */
+            words: number;
         };
         LabelBody: {
             label: string;
@@ -5807,6 +5851,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JunkPolicy"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-junk-stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JunkStats"];
                 };
             };
             /** @description What went wrong. */
