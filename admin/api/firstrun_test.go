@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/admin/signin/passkeytest"
@@ -153,5 +154,39 @@ func TestCodeOperations(t *testing.T) {
 	}
 	if r := post("/invites/"+token+":accept", `{"password":"a good password"}`, nil); r.code != 200 {
 		t.Errorf("accept-invite: %+v", r)
+	}
+}
+
+// TestSetupCodeEnds: a code is good for an hour, once, and only the last one.
+func TestSetupCodeEnds(t *testing.T) {
+	w := emptyWorld(t)
+	w.server = handler(t, Options{Admin: w.admin, Version: "test", Now: w.now, NoLimits: true, Setup: w.wizard})
+	w.web = w.server.Web()
+	code := func() string {
+		t.Helper()
+		c, _, err := w.dir.NewSetupCode(t.Context(), "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	redeem := func(c string) int {
+		return w.do(attempt{method: "POST", path: "/setup:redeem", body: fmt.Sprintf(`{"code":%q}`, c)}).code
+	}
+	late := code()
+	w.late.Add(int64(61 * time.Minute))
+	if got := redeem(late); got != 401 {
+		t.Errorf("after 61 minutes: %d", got)
+	}
+	older, last := code(), code()
+	if got := redeem(older); got != 401 {
+		t.Errorf("one before the last: %d", got)
+	}
+	w.late.Add(int64(59 * time.Minute))
+	if got := redeem(last); got != 200 {
+		t.Errorf("after 59 minutes: %d", got)
+	}
+	if got := redeem(last); got != 401 {
+		t.Errorf("once more: %d", got)
 	}
 }
