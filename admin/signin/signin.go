@@ -29,6 +29,8 @@ type Options struct {
 	Name string
 	// History remembers who signed in and who could not; nil: the directory.
 	History History
+	// Observe is told of each attempt; it may be nil, and has to be quick.
+	Observe func(Attempt)
 
 	Now    func() time.Time
 	Random io.Reader // crypto/rand if nil
@@ -255,4 +257,7 @@ func (s *Service) refuse(ctx context.Context, c Client, try Attempt, err error) 
 func (s *Service) note(ctx context.Context, c Client, try Attempt) {
 	try.Time, try.Remote, try.Agent = s.opts.Now().UTC(), c.Remote, c.Agent
 	s.opts.History.SignedIn(ctx, try)
+	if s.opts.Observe != nil {
+		s.opts.Observe(try)
+	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailstead/mailstead/admin/deliverability"
 	"github.com/mailstead/mailstead/admin/metrics"
+	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/sasl"
 	"github.com/mailstead/mailstead/mail/trace"
@@ -144,6 +145,15 @@ func (c *countedConn) Close() error {
 // authenticators are what services check logins with; *directory.Directory.
 type authenticators interface {
 	Authenticator(remote netip.Addr, service string) sasl.Authenticator
+}
+
+// countSignIn counts who signs in with a browser.
+func (n *node) countSignIn(try signin.Attempt) {
+	if try.OK {
+		n.metrics.LoginsOK.Of("web").Add(1)
+	} else {
+		n.metrics.LoginsFailed.Of("web").Add(1)
+	}
 }
 
 // countedLogins counts logins by service.

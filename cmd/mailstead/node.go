@@ -206,7 +206,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		Quarantine: n.quarantine, Learner: n.junk, Logs: lastLines,
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Logger: cfg.Log,
-		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Logger: cfg.Log}),
+		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Observe: n.countSignIn, Logger: cfg.Log}),
 	})
 	n.wizard = n.newWizard()
 	if n.api, err = n.newAPI(); err != nil {
@@ -388,7 +388,9 @@ func (n *node) sendingQuota(uint32) submission.Quota {
 func (n *node) smtpServer(h smtpserver.Handler) smtpserver.Server {
 	d := n.directory
 	return smtpserver.Server{
-		Handler: h, Hostname: n.cfg.Hostname, Sizes: func() (int64, int) { return d.Int(directory.MessageMaxSize), int(d.Int(directory.MessageMaxRecipients)) },
+		Handler: h, Hostname: n.cfg.Hostname, Sizes: func() (int64, int) {
+			return d.Int(directory.MessageMaxSize), int(d.Int(directory.MessageMaxRecipients))
+		},
 		PlainAuth: n.cfg.PlainAuth, Limits: n.limits(), Limiter: n.limiter, Proxies: n.cfg.Proxies, Logger: n.cfg.Log,
 	}
 }

@@ -55,9 +55,6 @@ func (s *tokenSet) put(h uint64) {
 	}
 }
 
-// full reports whether further tokens would not count.
-func (s *tokenSet) full() bool { return len(s.list) == maxTokens }
-
 // tokens returns a copy, sorted.
 func (s *tokenSet) tokens() []uint64 {
 	list := slices.Clone(s.list)

@@ -51,7 +51,7 @@ func isTagName(s string) bool {
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 func withoutSpace(s string) string {
-	if s = strings.Trim(s, " \t\r\n"); strings.IndexAny(s, " \t\r\n") < 0 {
+	if s = strings.Trim(s, " \t\r\n"); !strings.ContainsAny(s, " \t\r\n") {
 		return s
 	}
 	b := make([]byte, 0, len(s))
