@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/metrics"
+	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
 )
@@ -23,12 +25,20 @@ func TestMetricsOfMail(t *testing.T) {
 	a.submit(mail.Path{Local: "nobody", Domain: "beta.test"}, "counted too")
 	a.waitFor("Mail could not be delivered")
 	b.waitFor("Subject: counted")
+	browser := signin.Client{Remote: netip.MustParseAddr("192.0.2.1")}
+	if _, err := a.admin.SignIn().Password(context.Background(), browser, a.user.String(), password); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.admin.SignIn().Password(context.Background(), browser, a.user.String(), "guess"); err == nil {
+		t.Fatal("a guess signs in")
+	}
 	for _, tt := range []struct {
 		node *testNode
 		name string
 		want float64
 	}{
-		{a, "mail.out", 2}, {a, "mail.in", 0}, {a, "mail.delivered", 1}, {a, "mail.bounced", 1}, {a, "logins.ok.submission", 2}, {a, "logins.failed", 0},
+		{a, "logins.ok.web", 1}, {a, "logins.failed.web", 1},
+		{a, "mail.out", 2}, {a, "mail.in", 0}, {a, "mail.delivered", 1}, {a, "mail.bounced", 1}, {a, "logins.ok.submission", 2}, {a, "logins.failed.submission", 0},
 		{b, "mail.in", 1}, {b, "mail.out", 0}, {b, "mail.refused", 1}, {b, "mail.delivered", 0}, {b, "logins.ok", 0},
 	} {
 		// A session that ends is counted a moment after its client was answered.
