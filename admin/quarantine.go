@@ -118,6 +118,9 @@ func (a *Admin) quarantinePage(ctx context.Context, of []mailbox.AccountID, page
 	if err := a.errNoQuarantine(); err != nil {
 		return Page[Quarantined]{}, err
 	}
+	if err := a.opts.Traces.Flush(ctx); err != nil {
+		return Page[Quarantined]{}, err
+	}
 	keys, err := a.opts.Quarantine.Keys(ctx, of)
 	if err != nil {
 		return Page[Quarantined]{}, err
@@ -145,7 +148,11 @@ func (a *Admin) quarantinePage(ctx context.Context, of []mailbox.AccountID, page
 		if err != nil {
 			return Page[Quarantined]{}, err
 		}
-		list.Items = append(list.Items, a.describeQuarantined(&m, subjects, own))
+		item := a.describeQuarantined(&m, subjects, own)
+		if err := a.explainQuarantined(ctx, &item, m.Account); err != nil {
+			return Page[Quarantined]{}, err
+		}
+		list.Items = append(list.Items, item)
 	}
 	return list, nil
 }
@@ -240,6 +247,9 @@ func (a *Admin) quarantined(ctx context.Context, id string, may func(directory.A
 	if err := a.errNoQuarantine(); err != nil {
 		return Quarantined{}, err
 	}
+	if err := a.opts.Traces.Flush(ctx); err != nil {
+		return Quarantined{}, err
+	}
 	acct, err := a.opts.Directory.Account(uint32(account))
 	if err != nil || !may(acct) {
 		return Quarantined{}, noQuarantined(id)
@@ -260,9 +270,6 @@ func (a *Admin) quarantined(ctx context.Context, id string, may func(directory.A
 func (a *Admin) explainQuarantined(ctx context.Context, q *Quarantined, id mailbox.AccountID) error {
 	if q.Trace == "" {
 		return nil
-	}
-	if err := a.opts.Traces.Flush(ctx); err != nil {
-		return err
 	}
 	t, err := a.opts.Traces.Show(ctx, trace.ID(q.Trace))
 	if errors.Is(err, trace.ErrNotFound) {
