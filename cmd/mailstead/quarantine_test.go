@@ -42,7 +42,7 @@ func TestQuarantine(t *testing.T) {
 	}
 	after := time.Now()
 	list := quarantined(t, i)
-	if len(list) != 1 || list[0].Account != alice.Address || list[0].Score < 10 || list[0].Subject != "YOUR UNPAID INVOICE" || len(list[0].Reasons) == 0 {
+	if len(list) != 1 || list[0].Account != alice.Address || list[0].Score < 10 || list[0].Subject != "YOUR UNPAID INVOICE" || len(list[0].Reasons) == 0 || list[0].Reasons[0].Text == "" {
 		t.Fatalf("in quarantine: %+v", list)
 	}
 	c := i.dialIMAP(t, alice, nil)

@@ -144,11 +144,12 @@ func (s *Store) keep(m *store.Message, body []byte, owners []*owner) store.Ref {
 	var ref store.Ref
 	binary.BigEndian.PutUint64(ref[:], s.lsn)
 	s.bodies[ref] = body
-	meta, told := bytes.Clone(m.Meta), new(uint64)
-	if len(m.To) == 1 {
-		s.told[ref] = told
-	}
+	meta := bytes.Clone(m.Meta)
 	for i, to := range m.To {
+		told := new(uint64) // of each owner: they apply at their own time
+		if len(m.To) == 1 {
+			s.told[ref] = told
+		}
 		to.Extra = bytes.Clone(to.Extra)
 		owners[i].pendingMu.Lock()
 		owners[i].pending = append(owners[i].pending, store.Accepted{To: to, Meta: meta, Ref: ref, Size: int64(len(body)), Told: told})
