@@ -175,7 +175,7 @@ func (b *builder) returned() {
 	case o.whole != nil:
 		b.part("message/rfc822", "Undelivered message", sevenOrEight(o.whole))
 		b.Write(o.whole)
-	case b.r.UTF8 && !ascii:
+	case b.r.UTF8 && !ascii && !o.longLine:
 		b.part("message/global-headers", "Header of the message", "8bit") // RFC 6533 section 6
 		b.Write(o.header)
 	case ascii && !o.longLine:
