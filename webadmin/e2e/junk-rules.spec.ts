@@ -28,7 +28,7 @@ test('other thresholds are tried on past mail, saved, and undone', async ({ page
 
   await form.getByLabel('Into quarantine from').fill('');
   const answer = form.getByRole('status').filter({ hasText: 'deliveries since' });
-  await expect(answer).toContainText(/^Of 5 deliveries since .*, 3 would have gone elsewhere:/);
+  await expect(answer).toContainText(/^Of \d+ deliveries since .*, 3 would have gone elsewhere:/);
   await answer.locator('summary').click();
   await expect(answer).toContainText('3 messages');
   await expect(answer.getByRole('link', { name: 'help@stranger.test' })).toHaveCount(3);

@@ -70,11 +70,11 @@ test('people keep a list of their own, and allow from their refusals', async ({ 
 
 test('only those who run the server change its list', async ({ page, server }) => {
   const { ready } = server;
-  await server.run('domain', 'add', 'side.test');
+  await server.run('domain', 'add', 'annex.test');
   await signIn(page, ready.admin.user, ready.admin.password);
   await page.waitForURL('**/admin/');
   const password = 'four green boats at noon';
-  await must(page, 'POST', '/accounts', { address: 'dora@side.test', password, role: 'domain-admin', domains: ['side.test'] });
+  await must(page, 'POST', '/accounts', { address: 'dora@annex.test', password, role: 'domain-admin', domains: ['annex.test'] });
   await page.goto('/admin/mail/junk');
   await page.getByLabel('Their mail is').selectOption('block');
   await page.getByLabel('Person, domain or network').fill('203.0.113.0/24');
@@ -82,7 +82,7 @@ test('only those who run the server change its list', async ({ page, server }) =
   await expect(page.getByRole('row').filter({ hasText: '203.0.113.0/24' })).toContainText('Network');
 
   await must(page, 'DELETE', '/session');
-  await signIn(page, 'dora@side.test', password);
+  await signIn(page, 'dora@annex.test', password);
   await page.waitForURL('**/admin/');
   await page.goto('/admin/mail');
   await expect(page.getByRole('link', { name: 'Quarantine' })).toBeVisible();
@@ -91,7 +91,7 @@ test('only those who run the server change its list', async ({ page, server }) =
   expect((await call(page, 'PUT', '/lists', entry)).status).toBe(403);
   expect((await call(page, 'PUT', '/lists?domain=example.test', entry)).status).toBe(404);
   expect((await call(page, 'PUT', '/lists?account=bob@example.test', entry)).status).toBe(404);
-  await page.goto('/admin/domains/side.test/junk');
+  await page.goto('/admin/domains/annex.test/junk');
   await page.getByLabel('Person, domain or network').fill('@friends.test');
   await page.getByRole('button', { name: 'Add' }).click();
   await expect(page.getByRole('row').filter({ hasText: '@friends.test' })).toContainText('Allowed');
