@@ -101,9 +101,9 @@ test('support sees that something waits, without its subject, and changes nothin
   await quarantine(ready, bob!, 'A SECRET OFFER');
   await signIn(page, ready.admin.user, ready.admin.password);
   await page.waitForURL('**/admin/');
-  await must(page, 'POST', '/accounts', { address: 'sam@example.test', password: 'four green boats at noon', role: 'support' });
+  await must(page, 'POST', '/accounts', { address: 'quentin@example.test', password: 'four green boats at noon', role: 'support' });
   await must(page, 'DELETE', '/session');
-  await signIn(page, 'sam@example.test', 'four green boats at noon');
+  await signIn(page, 'quentin@example.test', 'four green boats at noon');
   await page.waitForURL('**/admin/');
   await page.goto('/admin/mail/quarantine');
   await expect(row(page, bob!.address)).toHaveCount(1);
