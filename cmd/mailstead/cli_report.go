@@ -27,7 +27,7 @@ type reportSpan struct {
 	Since  string `help:"How far to look back, as in 7d." default:"28d" placeholder:"DURATION"`
 }
 
-// each asks for the reports of each domain that is meant.
+// eachReport asks for the reports of each domain that is meant.
 func eachReport[T any](ctx context.Context, op admin.Operator, s *reportSpan, get func(context.Context, admin.ReportQuery) (T, error)) ([]T, error) {
 	back, err := directory.ParseDuration(s.Since)
 	if err != nil {
@@ -58,22 +58,27 @@ func eachReport[T any](ctx context.Context, op admin.Operator, s *reportSpan, ge
 	return all, nil
 }
 
+// showReports describes the reports of each domain that is meant.
+func showReports[T any](ctx context.Context, op admin.Operator, out *printer, span *reportSpan, get func(context.Context, admin.ReportQuery) (T, error), describe func(io.Writer, *T)) error {
+	all, err := eachReport(ctx, op, span, get)
+	if err != nil {
+		return err
+	}
+	return out.show(all, func(w io.Writer) {
+		for i := range all {
+			if i > 0 {
+				fmt.Fprintln(w)
+			}
+			describe(w, &all[i])
+		}
+	})
+}
+
 type reportDMARCCmd struct{ reportSpan }
 
 func (c *reportDMARCCmd) Run(ctx context.Context, s streams, g *reportCmd) error {
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		all, err := eachReport(ctx, op, &c.reportSpan, op.DMARCReports)
-		if err != nil {
-			return err
-		}
-		return out.show(all, func(w io.Writer) {
-			for i := range all {
-				if i > 0 {
-					fmt.Fprintln(w)
-				}
-				describeDMARC(w, &all[i])
-			}
-		})
+		return showReports(ctx, op, out, &c.reportSpan, op.DMARCReports, describeDMARC)
 	})
 }
 
@@ -109,18 +114,7 @@ type reportTLSCmd struct{ reportSpan }
 
 func (c *reportTLSCmd) Run(ctx context.Context, s streams, g *reportCmd) error {
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		all, err := eachReport(ctx, op, &c.reportSpan, op.TLSReports)
-		if err != nil {
-			return err
-		}
-		return out.show(all, func(w io.Writer) {
-			for i := range all {
-				if i > 0 {
-					fmt.Fprintln(w)
-				}
-				describeTLS(w, &all[i])
-			}
-		})
+		return showReports(ctx, op, out, &c.reportSpan, op.TLSReports, describeTLS)
 	})
 }
 

@@ -4,7 +4,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/mail/verdict"
 	"github.com/mailstead/mailstead/mailbox"
 )
 
@@ -24,9 +26,6 @@ const (
 	keywordJunk    = "$Junk"
 	keywordNotJunk = "$NotJunk"
 )
-
-// verdictField is written by smtp/inbound into the account's own header.
-const verdictField = "X-Mailstead-Verdict"
 
 // state is what mailboxes tell of one email.
 type state struct {
@@ -95,7 +94,7 @@ func (s *state) class(before Class) Class {
 // for the account alone.
 func readState(v *mailbox.View, email mailbox.EmailID, header []byte) (state, error) {
 	var s state
-	for value := range message.FieldValues(header, verdictField) {
+	for value := range message.FieldValues(header, verdict.FieldName) {
 		s.verdict, s.known = parseVerdict(value)
 		break
 	}
@@ -137,10 +136,12 @@ func placeOf(r mailbox.Role) places {
 
 // parseVerdict reads the value of X-Mailstead-Verdict.
 func parseVerdict(value string) (place string, known bool) {
-	place, rest, _ := strings.Cut(value, ";")
-	place = strings.ToLower(strings.TrimSpace(place))
-	known = strings.Contains(rest, "sender.written-to=") || strings.Contains(rest, "sender.known=") || strings.Contains(rest, "list=allow")
-	return place, known
+	f, ok := verdict.ParseField(value)
+	if !ok {
+		return "", false
+	}
+	known = f.List == verdict.Allow || slices.ContainsFunc(f.Reasons, func(r mail.Reason) bool { return r.Name == "sender.written-to" || r.Name == "sender.known" })
+	return f.Place.String(), known
 }
 
 // ownFields divides a stored message's header into what our server has put

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/mail/verdict"
 	"github.com/mailstead/mailstead/mailbox"
 )
 
@@ -286,7 +287,7 @@ func (c *Classifier) readStored(ctx context.Context, ref mailbox.BodyRef, ix *me
 		return nil, nil, err
 	}
 	delivered := false
-	for range message.FieldValues(ref.Header, verdictField) {
+	for range message.FieldValues(ref.Header, verdict.FieldName) {
 		delivered = true
 	}
 	ours, came := ownFields(header, delivered)

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/mail/verdict"
 	"github.com/mailstead/mailstead/mailbox"
 )
 
@@ -82,29 +82,11 @@ func (m *Message) readOwn(header []byte) {
 		switch {
 		case strings.EqualFold(f.Name, "Delivered-To"):
 			m.To, _ = mail.ParseAddress(strings.TrimSpace(f.Value()))
-		case strings.EqualFold(f.Name, "X-Mailstead-Verdict"):
-			m.Score, m.Reasons = parseVerdict(f.Value())
+		case strings.EqualFold(f.Name, verdict.FieldName):
+			told, _ := verdict.ParseField(f.Value())
+			m.Score, m.Reasons = told.Score, told.Reasons
 		}
 	}
-}
-
-// parseVerdict reads score and reasons of the field that smtp/inbound writes.
-func parseVerdict(value string) (score float64, reasons []mail.Reason) {
-	for part := range strings.SplitSeq(value, ";") {
-		name, v, _ := strings.Cut(strings.TrimSpace(part), "=")
-		switch name {
-		case "score":
-			score, _ = strconv.ParseFloat(v, 64)
-		case "reasons":
-			for one := range strings.SplitSeq(v, ",") {
-				name, n, _ := strings.Cut(strings.TrimSpace(one), "=")
-				if points, err := strconv.ParseFloat(n, 64); err == nil && name != "" {
-					reasons = append(reasons, mail.Reason{Name: name, Score: points})
-				}
-			}
-		}
-	}
-	return score, reasons
 }
 
 // traceID finds the ID that the Received field of this server has, which is

@@ -2,7 +2,6 @@ package inbound
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -111,23 +110,12 @@ func (r *Recipient) why() (reason, cause string) {
 // names returns the names of what speaks for junk, the heaviest first.
 func names(reasons []mail.Reason, most int) []string {
 	heavy := slices.DeleteFunc(slices.Clone(reasons), func(r mail.Reason) bool { return r.Score <= 0 })
-	slices.SortStableFunc(heavy, byWeight)
+	slices.SortStableFunc(heavy, verdict.ByWeight)
 	var list []string
 	for _, r := range heavy[:min(len(heavy), most)] {
 		list = append(list, r.Name)
 	}
 	return list
-}
-
-// byWeight orders reasons by what they add or take, the most first.
-func byWeight(a, b mail.Reason) int {
-	switch x, y := math.Abs(a.Score), math.Abs(b.Score); {
-	case x > y:
-		return -1
-	case x < y:
-		return 1
-	}
-	return 0
 }
 
 // withContact adds to a final refusal by policy whom to ask.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/mail/verdict"
 )
 
 // withoutForgeries returns the header without what only we may write:
@@ -15,7 +16,7 @@ import (
 func withoutForgeries(header []byte, us mail.Domain) []byte {
 	return message.RemoveFieldsFunc(header, func(f message.Field) bool {
 		switch {
-		case strings.EqualFold(f.Name, "Return-Path"), strings.EqualFold(f.Name, verdictField):
+		case strings.EqualFold(f.Name, "Return-Path"), strings.EqualFold(f.Name, verdict.FieldName):
 			return true
 		case strings.EqualFold(f.Name, "Authentication-Results"):
 			return isOurs(mail.AuthservID(f.Value()), us)

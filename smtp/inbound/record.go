@@ -110,7 +110,7 @@ func setField(f map[string]string, name, v string) {
 // decimals.
 func reasonsJSON(reasons []mail.Reason) string {
 	heavy := slices.Clone(reasons)
-	slices.SortStableFunc(heavy, byWeight)
+	slices.SortStableFunc(heavy, verdict.ByWeight)
 	size := len("[]")
 	var list []json.RawMessage
 	for _, r := range heavy {
