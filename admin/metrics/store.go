@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/mailstead/mailstead/mail/boltfile"
 )
 
 // level is one of the resolutions that are kept.
@@ -63,41 +63,15 @@ func Open(path string, reg *Registry, o StoreOptions) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := openFile(path)
-	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
-		o.Logger.Warn("metrics cannot be read; beginning anew", "err", err)
-		if err := os.Rename(path, path+".damaged"); err != nil {
-			return nil, fmt.Errorf("put damaged metrics aside: %w", err)
-		}
-		db, err = openFile(path)
+	buckets := [][]byte{bucketName}
+	for _, l := range levels {
+		buckets = append(buckets, l.bucket)
 	}
+	db, err := boltfile.Open(path, boltfile.Options{What: "metrics", Buckets: buckets, Logger: o.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("open metrics: %w", err)
 	}
 	return &Store{opts: o, reg: reg, db: db, last: map[string]sample{}}, nil
-}
-
-func openFile(path string) (*bolt.DB, error) {
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
-	if err != nil {
-		return nil, err
-	}
-	err = db.Update(func(tx *bolt.Tx) error {
-		if _, err := tx.CreateBucketIfNotExists(bucketName); err != nil {
-			return err
-		}
-		for _, l := range levels {
-			if _, err := tx.CreateBucketIfNotExists(l.bucket); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		db.Close()
-		return nil, err
-	}
-	return db, nil
 }
 
 // Close closes the file. What was counted since the last Flush is lost.

@@ -24,7 +24,8 @@ var arrows = map[string][]string{
 	"mail/dns":               {"mail/dns"},
 	"mail/wire":              {},
 	"mail/durable":           {},
-	"mail/trace":             {"mail"},
+	"mail/boltfile":          {},
+	"mail/trace":             {"mail", "mail/boltfile"},
 	"mail/verdict":           {"mail"},
 	"mailbox":                {"mail", "mailbox/store"},
 	"mailbox/store":          {"mailbox/store"},
@@ -36,7 +37,7 @@ var arrows = map[string][]string{
 	"admin":                  {"mail", "mailbox", "delivery", "smtp", "imap", "admin", "webadmin"},
 	"admin/config":           {},
 	"admin/directory":        {"mail", "smtp/dnsbl"},
-	"admin/metrics":          {},
+	"admin/metrics":          {"mail/boltfile"},
 	"webadmin":               {},
 	"cmd":                    {"mail", "mailbox", "delivery", "smtp", "imap", "admin", "webadmin", "cmd"},
 	"mailbox/store/memstore": {"mailbox/store"},
@@ -44,7 +45,7 @@ var arrows = map[string][]string{
 
 // doors lists the packages through which a heavy dependency is used.
 var doors = map[string][]string{
-	"go.etcd.io/bbolt":                 {"mailbox/store", "mail/trace", "admin/directory", "admin/metrics", "delivery/junk", "smtp/inbound", "smtp/reports"},
+	"go.etcd.io/bbolt":                 {"mail/boltfile", "mailbox/store", "mail/trace", "admin/directory", "admin/metrics", "delivery/junk", "smtp/inbound", "smtp/reports"},
 	"github.com/caddyserver/certmagic": {"admin/certs"},
 	"github.com/labstack/echo":         {"admin/api"},
 	"github.com/emersion/go-smtp":      {"smtp/smtpserver"},

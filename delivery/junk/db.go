@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 
+	"github.com/mailstead/mailstead/mail/boltfile"
 	"github.com/mailstead/mailstead/mailbox"
 )
 
@@ -34,41 +33,18 @@ const shared mailbox.AccountID = 0
 // errRow means that a row does not say what this version writes.
 var errRow = errors.New("junk: a row is damaged")
 
-// openFile opens the file, or makes it. One that is damaged is put aside as
-// path.damaged: mail does not wait for what was learned of it.
+// openFile opens the file, or makes it: mail does not wait for what was learned
+// of it.
 func openFile(path string, opts Options) (*bolt.DB, hashKey, error) {
-	db, key, err := openBolt(path, opts.Rand)
-	for _, damaged := range []error{bolterrors.ErrInvalid, bolterrors.ErrChecksum, bolterrors.ErrVersionMismatch, errRow} {
-		if errors.Is(err, damaged) {
-			opts.Logger.Warn("what was learned about junk cannot be read; beginning anew", "err", err)
-			if err := os.Rename(path, path+".damaged"); err != nil {
-				return nil, hashKey{}, err
-			}
-			return openBolt(path, opts.Rand)
-		}
-	}
-	return db, key, err
-}
-
-func openBolt(path string, random io.Reader) (*bolt.DB, hashKey, error) {
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
-	if err != nil {
-		return nil, hashKey{}, err
-	}
 	var key hashKey
-	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range buckets {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
-		}
-		key, err = ensureKey(tx.Bucket(bucketMeta), random)
-		return err
+	db, err := boltfile.Open(path, boltfile.Options{
+		What: "what was learned about junk", Buckets: buckets, Logger: opts.Logger,
+		Init: func(tx *bolt.Tx) (err error) {
+			key, err = ensureKey(tx.Bucket(bucketMeta), opts.Rand)
+			return err
+		},
 	})
-	if err != nil {
-		return nil, hashKey{}, errors.Join(err, db.Close())
-	}
-	return db, key, nil
+	return db, key, err
 }
 
 // ensureKey reads the key of the hashes, or makes it.
@@ -82,7 +58,7 @@ func ensureKey(b *bolt.Bucket, random io.Reader) (hashKey, error) {
 		return newHashKey(v), b.Put(keyHash, v)
 	}
 	if len(v) != 16 {
-		return hashKey{}, fmt.Errorf("%w: key", errRow)
+		return hashKey{}, fmt.Errorf("%w: key", boltfile.ErrDamaged)
 	}
 	return newHashKey(v), nil
 }

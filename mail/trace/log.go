@@ -2,16 +2,15 @@ package trace
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/mailstead/mailstead/mail/boltfile"
 )
 
 // Defaults and bounds of a Log.
@@ -73,48 +72,21 @@ func open(path string, opts Options, runKeys int) (*Log, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := openFile(path, opts)
-	if err != nil {
-		return nil, fmt.Errorf("open traces: %w", err)
-	}
-	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketSummary, bucketEvents, bucketIndex, bucketRuns, bucketMeta} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
+	db, err := boltfile.Open(path, boltfile.Options{
+		What: "traces", Buckets: [][]byte{bucketSummary, bucketEvents, bucketIndex, bucketRuns, bucketMeta}, Logger: opts.Logger,
+		Init: func(tx *bolt.Tx) error {
+			if k, _ := tx.Bucket(bucketSummary).Cursor().First(); k == nil { // a new file
+				return tx.Bucket(bucketMeta).Put(keyIndexVersion, []byte{indexVersion})
 			}
-		}
-		if k, _ := tx.Bucket(bucketSummary).Cursor().First(); k == nil { // a new file
-			return tx.Bucket(bucketMeta).Put(keyIndexVersion, []byte{indexVersion})
-		}
-		return nil
+			return nil
+		},
 	})
 	if err != nil {
-		db.Close()
 		return nil, fmt.Errorf("open traces: %w", err)
 	}
 	l := &Log{opts: opts, db: db, runKeys: runKeys, some: make(chan struct{}, 1), hurry: make(chan struct{}, 1), done: make(chan struct{})}
 	go l.write()
 	return l, nil
-}
-
-// openFile opens the file, or makes it. One that is damaged is put aside as
-// path.damaged: mail does not wait for old stories.
-func openFile(path string, opts Options) (*bolt.DB, error) {
-	db, err := openBolt(path)
-	for _, damaged := range []error{bolterrors.ErrInvalid, bolterrors.ErrChecksum, bolterrors.ErrVersionMismatch} {
-		if errors.Is(err, damaged) {
-			opts.Logger.Warn("traces cannot be read; beginning anew", "err", err)
-			if err := os.Rename(path, path+".damaged"); err != nil {
-				return nil, err
-			}
-			return openBolt(path)
-		}
-	}
-	return db, err
-}
-
-func openBolt(path string) (*bolt.DB, error) {
-	return bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
 }
 
 // Append adds events to the trace of s.ID and merges what s says into its

@@ -3,16 +3,15 @@ package inbound
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/mailstead/mailstead/mail/boltfile"
 )
 
 // What is remembered, and for how long.
@@ -98,38 +97,19 @@ func OpenMemory(path string, o MemoryOptions) (*Memory, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	m := &Memory{opts: o, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), pending: map[memoryKey]row{}}
-	err := m.open(path)
-	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
-		o.Logger.Warn("what is remembered of senders cannot be read; beginning anew", "err", err)
-		if err = os.Rename(path, path+".damaged"); err == nil {
-			err = m.open(path)
-		}
-	}
+	var err error
+	m.db, err = boltfile.Open(path, boltfile.Options{
+		What: "what is remembered of senders", Buckets: [][]byte{bucketSeen}, NoFreelistSync: true, Logger: o.Logger,
+		Init: func(tx *bolt.Tx) error {
+			m.rows = tx.Bucket(bucketSeen).Stats().KeyN
+			return nil
+		},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open memory of senders: %w", err)
 	}
 	go m.run()
 	return m, nil
-}
-
-func (m *Memory) open(path string) error {
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoFreelistSync: true})
-	if err != nil {
-		return err
-	}
-	err = db.Update(func(tx *bolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(bucketSeen)
-		if err == nil {
-			m.rows = b.Stats().KeyN
-		}
-		return err
-	})
-	if err != nil {
-		db.Close()
-		return err
-	}
-	m.db = db
-	return nil
 }
 
 // Close writes what is not written yet and closes the file.
