@@ -15,6 +15,7 @@ import (
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
+	"github.com/mailstead/mailstead/mail/verdict"
 	"github.com/mailstead/mailstead/mailbox"
 )
 
@@ -274,7 +275,9 @@ func (a *Admin) explainQuarantined(ctx context.Context, q *Quarantined, id mailb
 			if json.Unmarshal([]byte(e.Fields[trace.Reasons]), &reasons) == nil && len(reasons) > 0 {
 				q.Reasons = reasons
 			}
-			q.Decided = e.Fields["reason"]
+			if by := e.Fields["by"]; by != string(verdict.ByScore) {
+				q.Decided = e.Fields["reason"]
+			}
 		}
 	}
 	return nil

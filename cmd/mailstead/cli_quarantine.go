@@ -61,7 +61,7 @@ func (c *quarantineShowCmd) Run(ctx context.Context, s streams, g *quarantineCmd
 		}
 		return out.show(q, func(w io.Writer) {
 			table(w, []string{"account", q.Account}, []string{"to", orDash(q.To)}, []string{"received", when(q.Received)}, []string{"from", q.From},
-				[]string{"subject", orDash(q.Subject)}, []string{"size", strconv.FormatInt(q.Size, 10)}, []string{"score", score(q.Score)},
+				[]string{"subject", orDash(q.Subject)}, []string{"size", amount(q.Size)}, []string{"score", score(q.Score)},
 				[]string{"decided by", orDash(q.Decided)}, []string{"trace", orDash(q.Trace)})
 			if len(q.Reasons) > 0 {
 				fmt.Fprintln(w)
