@@ -7,7 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 3s
 CRASH_ROUNDS ?= 100
 
-.PHONY: build test tools lint unit fuzz try-check reliability crash bad-peers scale bench web web-check browser screenshots compare
+.PHONY: references build test tools lint unit fuzz try-check reliability crash bad-peers scale bench web web-check browser screenshots compare
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o mailstead ./cmd/mailstead
@@ -52,6 +52,10 @@ bad-peers:
 # A million messages, a thousand accounts, an import of 200,000.
 scale:
 	MAILSTEAD_LONG=1 $(GO) test -count=1 -timeout 120m -parallel 1 -v -run 'TestScale' ./cmd/mailstead
+
+# The reference pages of docs/, from the program itself; a test fails where they differ.
+references:
+	$(GO) run ./cmd/mailstead manual references docs
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -29,24 +29,29 @@ func Describe() string {
 // writeValue writes a field with its default, behind an example where the
 // default says little.
 func writeValue(b *strings.Builder, name string, v any, example string) {
+	if example != "" {
+		shown := any(example)
+		if _, list := v.([]string); list {
+			shown = []string{example}
+		}
+		fmt.Fprintf(b, "# %s = %s\n", name, literal(shown))
+	}
+	fmt.Fprintf(b, "%s = %s\n", name, literal(v))
+}
+
+// literal is a value as it is written in the file.
+func literal(v any) string {
 	switch v := v.(type) {
 	case string:
-		if example != "" {
-			fmt.Fprintf(b, "# %s = %s\n", name, strconv.Quote(example))
-		}
-		fmt.Fprintf(b, "%s = %s\n", name, strconv.Quote(v))
+		return strconv.Quote(v)
 	case []string:
-		if example != "" {
-			fmt.Fprintf(b, "# %s = [%s]\n", name, strconv.Quote(example))
-		}
 		quoted := make([]string, len(v))
 		for i := range v {
 			quoted[i] = strconv.Quote(v[i])
 		}
-		fmt.Fprintf(b, "%s = [%s]\n", name, strings.Join(quoted, ", "))
-	default:
-		fmt.Fprintf(b, "%s = %v\n", name, v)
+		return "[" + strings.Join(quoted, ", ") + "]"
 	}
+	return fmt.Sprint(v)
 }
 
 // writeComment breaks a text into lines that begin with "# ".
@@ -61,4 +66,27 @@ func writeComment(b *strings.Builder, s string) {
 		line += " " + word
 	}
 	b.WriteString(line + "\n")
+}
+
+// Field is one field of the file, or a table of fields, for those who print it.
+type Field struct {
+	Name    string // "listen.smtp"
+	Doc     string
+	Default string // as it is written in the file; of a table: nothing
+	Example string // where the default says little
+	Table   bool   // the fields that follow are in it
+}
+
+// Fields returns all fields in the order of the file.
+func Fields() []Field {
+	var all []Field
+	c := Default()
+	for _, f := range fields() {
+		to := Field{Name: f.name, Doc: f.doc, Example: f.example, Table: f.table}
+		if !f.table {
+			to.Default = literal(f.value(&c))
+		}
+		all = append(all, to)
+	}
+	return all
 }

@@ -11,8 +11,6 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
-
-	"github.com/mailstead/mailstead/admin/config"
 )
 
 // Exit statuses (a contract).
@@ -34,7 +32,9 @@ type cli struct {
 	Serve  serveCmd  `cmd:"" help:"Run the server in the foreground."`
 	Config configCmd `cmd:"" help:"Explain or check the configuration file."`
 	cliCommands
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Completion completionCmd `cmd:"" help:"Print completion of commands and flags for your shell."`
+	Manual     manualCmd     `cmd:"" hidden:"" help:"Write the manual pages, or the references of docs/."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
 func main() {
@@ -48,8 +48,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c cli
 	exit := -1
-	parser, err := kong.New(&c, kong.Name("mailstead"), kong.Description("A complete mail server."), kong.UsageOnError(), kong.Vars{"config": config.Path},
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exit = code }),
+	parser, err := newParser(&c, kong.Writers(stdout, stderr), kong.Exit(func(code int) { exit = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(streams{stdout, stderr}))
 	if err != nil {
 		fmt.Fprintln(stderr, "mailstead:", err)

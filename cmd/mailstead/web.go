@@ -63,8 +63,14 @@ func (n *node) newClients() *autoconfig.Service {
 	})
 }
 
+// stamp is the version that `make release` builds; the linker sets it.
+var stamp string
+
 // version is that of the program, as it was built.
 func version() string {
+	if stamp != "" {
+		return stamp
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}
