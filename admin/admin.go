@@ -23,6 +23,7 @@ import (
 	"github.com/mailstead/mailstead/delivery/quarantine"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
+	"github.com/mailstead/mailstead/mail/schema"
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/mailbox"
 	"github.com/mailstead/mailstead/mailbox/store"
@@ -153,18 +154,21 @@ func Open(data string, o Options) (*Admin, error) {
 	}
 	fail := func(err error) (*Admin, error) { return nil, errors.Join(err, closeAll()) }
 
+	if err := schema.CheckFolder(data); err != nil {
+		return nil, err
+	}
 	// system.db comes first: it keeps a second process out.
 	dir, err := directory.Open(filepath.Join(data, "system.db"), directory.Options{Now: o.Now})
 	if err != nil {
 		return fail(err)
 	}
 	closers = append(closers, dir.Close)
-	traces, err := trace.Open(filepath.Join(data, "trace.db"), trace.Options{Keep: dir.Duration(directory.TraceKeep), Now: o.Now})
+	traces, err := trace.Open(filepath.Join(data, "trace.db"), trace.Options{Keep: func() time.Duration { return dir.Duration(directory.TraceKeep) }, Now: o.Now})
 	if err != nil {
 		return fail(err)
 	}
 	closers = append(closers, traces.Close)
-	eng, err := store.Open(filepath.Join(data, "store"), store.Options{Apply: apply, Zstd: dir.Bool(directory.StoreCompress)})
+	eng, err := store.Open(filepath.Join(data, "store"), store.Options{Apply: apply, Zstd: func() bool { return dir.Bool(directory.StoreCompress) }})
 	if err != nil {
 		return fail(err)
 	}

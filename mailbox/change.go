@@ -230,7 +230,7 @@ func (a *Account) expunge(ctx context.Context, box ID, set *UIDSet, want func(*M
 		}
 		res.ModSeq = m.HighestModSeq
 		if err == nil {
-			err = t.pruneFeed(a.boxes.opts.KeepExpunged)
+			err = t.pruneFeed(a.boxes.opts.KeepExpunged())
 		}
 		return nextFrom(found, more), err
 	})

@@ -14,9 +14,10 @@ import (
 // Options of Boxes; the zero value works.
 type Options struct {
 	Now func() time.Time
-	// KeepExpunged is how long the feed remembers what was expunged; 30 days
-	// if 0. A client that was away longer has to look at all UIDs again.
-	KeepExpunged time.Duration
+	// KeepExpunged is how long the feed remembers what was expunged; it is
+	// asked again and again, and nil is 30 days. A client that was away longer
+	// has to look at all UIDs again.
+	KeepExpunged func() time.Duration
 	// Touched is told after a client has appended, copied or moved messages of
 	// an account, or changed flags; a delivery is not told. It may be called
 	// concurrently and has to be quick.
@@ -39,8 +40,8 @@ func Open(eng store.Store, opts Options) *Boxes {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	if opts.KeepExpunged == 0 {
-		opts.KeepExpunged = 30 * 24 * time.Hour
+	if opts.KeepExpunged == nil {
+		opts.KeepExpunged = func() time.Duration { return 30 * 24 * time.Hour }
 	}
 	if opts.Touched == nil {
 		opts.Touched = func(AccountID) {}

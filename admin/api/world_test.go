@@ -107,7 +107,7 @@ func emptyWorld(t *testing.T) *world {
 	w.dir, err = directory.Open(filepath.Join(data, "system.db"), directory.Options{Cost: directory.Cost{MemoryKiB: 64, Time: 1}, Now: w.now})
 	check(err)
 	t.Cleanup(func() { w.dir.Close() })
-	w.traces, err = trace.Open(filepath.Join(data, "trace.db"), trace.Options{Keep: 24 * time.Hour})
+	w.traces, err = trace.Open(filepath.Join(data, "trace.db"), trace.Options{Keep: func() time.Duration { return 24 * time.Hour }})
 	check(err)
 	t.Cleanup(func() { w.traces.Close() })
 	eng, err := store.Open(filepath.Join(data, "store"), store.Options{Apply: func(rw store.RW, a store.Accepted) error {

@@ -40,6 +40,7 @@ var (
 	bucketLoginIndex   = []byte("login_index")
 
 	keySecret = []byte("secret")
+	keySchema = []byte("schema")
 )
 
 // lockWait is how long Open waits for another process to close the file.
@@ -151,6 +152,9 @@ func (d *Directory) load() error {
 			}
 		}
 		meta := tx.Bucket(bucketMeta)
+		if err := checkSchema(meta); err != nil {
+			return err
+		}
 		d.secret = append([]byte(nil), meta.Get(keySecret)...)
 		if len(d.secret) == 0 {
 			d.secret = make([]byte, 32)

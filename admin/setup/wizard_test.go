@@ -63,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	data := t.TempDir()
 	w.dir = must[*directory.Directory](t)(directory.Open(data+"/system.db", directory.Options{Cost: directory.Cost{MemoryKiB: 64, Time: 1}}))
 	t.Cleanup(func() { w.dir.Close() })
-	w.traces = must[*trace.Log](t)(trace.Open(data+"/trace.db", trace.Options{Keep: time.Hour}))
+	w.traces = must[*trace.Log](t)(trace.Open(data+"/trace.db", trace.Options{Keep: func() time.Duration { return time.Hour }}))
 	t.Cleanup(func() { w.traces.Close() })
 	eng := must[*store.Engine](t)(store.Open(data+"/store", store.Options{Apply: func(rw store.RW, a store.Accepted) error { return mailbox.Apply(rw, a) }}))
 	t.Cleanup(func() { eng.Close() })

@@ -34,6 +34,7 @@ import (
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/durable"
 	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/mail/schema"
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/mail/wire"
 	"github.com/mailstead/mailstead/mailbox"
@@ -152,6 +153,9 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 			return nil, err
 		}
 	}
+	if err = schema.CheckFolder(cfg.DataDir); err != nil {
+		return nil, err
+	}
 	if n.directory, err = directory.Open(n.path("system.db"), directory.Options{NoThrottle: cfg.NoLimits, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
@@ -160,14 +164,14 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	}
 	d := n.directory
 	n.filters = &filters{directory: d, hostname: cfg.Hostname, log: cfg.Log}
-	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Keep: d.Duration(directory.TraceKeep), Observe: n.countTrace, Logger: cfg.Log}); err != nil {
+	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Keep: func() time.Duration { return d.Duration(directory.TraceKeep) }, Observe: n.countTrace, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
-	if n.engine, err = store.Open(n.path("store"), store.Options{Apply: apply, Zstd: d.Bool(directory.StoreCompress), Logger: cfg.Log}); err != nil {
+	if n.engine, err = store.Open(n.path("store"), store.Options{Apply: apply, Zstd: func() bool { return d.Bool(directory.StoreCompress) }, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
 	n.boxes = mailbox.Open(n.engine, mailbox.Options{
-		KeepExpunged: d.Duration(directory.MailboxKeepExpunged), Logger: cfg.Log,
+		KeepExpunged: func() time.Duration { return d.Duration(directory.MailboxKeepExpunged) }, Logger: cfg.Log,
 		Touched: func(id mailbox.AccountID) { n.junk.Touched(id) }, // clients come later than n.junk
 	})
 	if n.junk, err = junk.Open(n.path("junk.db"), junk.Options{
@@ -210,6 +214,9 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	})
 	n.wizard = n.newWizard()
 	if n.api, err = n.newAPI(); err != nil {
+		return nil, err
+	}
+	if err = schema.Write(cfg.DataDir, version()); err != nil {
 		return nil, err
 	}
 	// It is open before anybody is told that the server is ready.
@@ -291,7 +298,7 @@ func (n *node) limits() wire.Limits {
 func (n *node) inbound() *inbound.Service {
 	return inbound.New(inbound.Options{
 		Hostname: n.cfg.Hostname, Policies: n.directory, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, Intake: n.intake, Scorer: n.junk, Door: n.door,
-		LenientDMARC: n.directory.Bool(directory.InboundLenientDMARC), Logger: n.cfg.Log,
+		LenientDMARC: func() bool { return n.directory.Bool(directory.InboundLenientDMARC) }, Logger: n.cfg.Log,
 		Trust: n.trust, Observe: n.reports.Observe,
 		Filters: n.filters.checks(), FilterBudget: directory.MaxFilterTimeout,
 	})

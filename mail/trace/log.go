@@ -25,7 +25,7 @@ const (
 
 // Options of a Log; the zero value works.
 type Options struct {
-	Keep   time.Duration // 30 days if 0
+	Keep   func() time.Duration // asked again and again; nil is 30 days
 	Now    func() time.Time
 	Logger *slog.Logger
 	// Observe is told of each Append, in the goroutine that makes it, before
@@ -63,8 +63,8 @@ type entry struct {
 func Open(path string, opts Options) (*Log, error) { return open(path, opts, runKeysDefault) }
 
 func open(path string, opts Options, runKeys int) (*Log, error) {
-	if opts.Keep <= 0 {
-		opts.Keep = keepDefault
+	if opts.Keep == nil {
+		opts.Keep = func() time.Duration { return keepDefault }
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -192,7 +192,7 @@ func (l *Log) write() {
 				return
 			}
 		case <-expire.C:
-			_, err := l.expire(l.opts.Now().Add(-l.opts.Keep))
+			_, err := l.expire(l.opts.Now().Add(-l.opts.Keep()))
 			l.logError("expire traces", err)
 		case <-idle:
 			done, err := old.step()

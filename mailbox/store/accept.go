@@ -254,7 +254,7 @@ func checkSize(m *Message, n int64) error {
 func (e *Engine) prepareSmall(r *request, body []byte) error {
 	r.block.size = int64(len(body))
 	r.body = body
-	if e.opts.Zstd {
+	if e.opts.Zstd() {
 		if packed := encoder().EncodeAll(body, nil); len(packed) < len(body)-len(body)/10 {
 			r.body, r.header.codec = packed, codecZstd
 		}

@@ -41,8 +41,9 @@ const maxInLog = 256 << 10
 type Options struct {
 	Apply Apply
 
-	// Zstd compresses bodies of the log where that saves a tenth.
-	Zstd bool
+	// Zstd says whether bodies of the log are compressed where that saves a
+	// tenth. It is asked for each; nil is no.
+	Zstd func() bool
 	// SegmentSize is where the log goes on in a new file; 64 MiB if 0.
 	SegmentSize int64
 	// ApplyDelay is how long rows may lag behind the log while nobody looks at
@@ -75,6 +76,9 @@ func (o *Options) setDefaults() {
 	setDefault(&o.Reserve, defaultReserve)
 	setDefault(&o.MaxOpen, defaultMaxOpen)
 	setDefault(&o.reclaimPart, defaultReclaimPart)
+	if o.Zstd == nil {
+		o.Zstd = func() bool { return false }
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}

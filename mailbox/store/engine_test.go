@@ -12,7 +12,7 @@ import (
 func TestConformance(t *testing.T) {
 	for name, opts := range map[string]store.Options{
 		"default":        {},
-		"zstd":           {Zstd: true},
+		"zstd":           {Zstd: func() bool { return true }},
 		"small segments": {SegmentSize: 8 << 10, ApplyDelay: time.Millisecond},
 		"few open":       {MaxOpen: 2, ApplyDelay: time.Millisecond},
 	} {

@@ -13,7 +13,7 @@ import (
 
 // sysDB is sys.db: what belongs to no owner. It is small and rarely written.
 //
-//	mark     low → LSN, next → number, writing → numbers
+//	mark     low → LSN, next → number, writing → numbers, schema → number
 //	dropped  owner → LSN: older records do not count for it
 //	remove   owner → nothing: dropped, but the folder may still be there
 //	stuck    owner ‖ LSN → nothing: records that wait for a database set aside
@@ -43,6 +43,7 @@ var (
 	keyLow        = []byte("low")
 	keyNext       = []byte("next")
 	keyWriting    = []byte("writing")
+	keySchema     = []byte("schema")
 )
 
 func openSys(e *Engine) (*sysDB, error) {
@@ -62,6 +63,9 @@ func openSys(e *Engine) (*sysDB, error) {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
+		}
+		if err := checkSchema(tx.Bucket(bucketMark)); err != nil {
+			return err
 		}
 		return s.load(tx)
 	})

@@ -115,7 +115,7 @@ func TestJudge(t *testing.T) {
 }
 
 func TestLenientDMARC(t *testing.T) {
-	s := New(Options{Hostname: hostname, Deliverer: reach{}, Resolver: dnstest.New(zone), LenientDMARC: true})
+	s := New(Options{Hostname: hostname, Deliverer: reach{}, Resolver: dnstest.New(zone), LenientDMARC: func() bool { return true }})
 	if v := s.judge(t.Context(), newMail(t, "192.0.2.66", "eve@evil.test", "From: ana@sender.test")); v.Action != Junk {
 		t.Errorf("got %s, want junk", v.Action)
 	}

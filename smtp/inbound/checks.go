@@ -167,7 +167,7 @@ func (s *Service) applyPolicy(f *Finding, r dmarc.Result) {
 	}
 	reason := fmt.Sprintf("neither SPF nor DKIM stands for %s, whose policy is p=%s", r.Author, r.Policy)
 	switch {
-	case r.Disposition == dmarc.Reject && !s.opts.LenientDMARC:
+	case r.Disposition == dmarc.Reject && !s.opts.LenientDMARC():
 		f.Action, f.Reason, f.Status, f.Code = Refuse, reason, mail.StatusPolicy, 550
 		f.Text = fmt.Sprintf("the owner of %s asks to refuse mail that is not authenticated as its own (DMARC p=%s of %s)",
 			r.Author, r.Policy, r.PolicyDomain)

@@ -70,7 +70,7 @@ type Options struct {
 
 	MaxHops      int           // Received fields; 0 is 100
 	Budget       time.Duration // for authentication, and for the final checks; 0 is 10 s
-	LenientDMARC bool          // p=reject files to \Junk
+	LenientDMARC func() bool   // p=reject files to \Junk; asked for each message, nil is no
 	Trust        func() Trust  // who may overrule DMARC; nil: nobody
 	Checks       []Check       // run beside SPF and DKIM
 	Filters      []Check       // run when it is known who sent the message, and nothing refused it
@@ -110,6 +110,9 @@ func New(opts Options) *Service {
 	}
 	if opts.Policies == nil {
 		opts.Policies = noPolicies{}
+	}
+	if opts.LenientDMARC == nil {
+		opts.LenientDMARC = func() bool { return false }
 	}
 	if opts.Trust == nil {
 		opts.Trust = func() Trust { return Trust{} }
