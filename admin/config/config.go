@@ -21,6 +21,8 @@ type Config struct {
 	DNS    DNS    `toml:"dns" doc:"Name resolution."`
 	TLS    TLS    `toml:"tls" doc:"Certificates."`
 	Log    Log    `toml:"log" doc:"The log on standard error."`
+
+	Sandbox Sandbox `toml:"sandbox" doc:"What the server may touch once its ports are open, whatever its user may (Landlock, Linux 5.13 or newer). It always may write its data, and read /etc, its certificates and what a system has for all programs. Changes need a restart."`
 }
 
 // Listen is the part [listen].
@@ -69,6 +71,14 @@ type Log struct {
 	Format string `toml:"format" doc:"\"text\" or \"json\"."`
 }
 
+// Sandbox is the part [sandbox].
+type Sandbox struct {
+	Enabled bool     `toml:"enabled" doc:"Say false only to find out whether the sandbox is what stands in the way."`
+	Read    []string `toml:"read" example:"/srv/certificates" doc:"More folders or files to read."`
+	Write   []string `toml:"write" example:"/mnt/backup" doc:"More folders to write, such as one for backups outside of data. The unit of systemd must allow it, too (ReadWritePaths=)."`
+	Execute []string `toml:"execute" example:"/usr/local/bin/dns-hook" doc:"Programs that hooks may run. They get /usr, /bin and /lib to read and run, and are in the same sandbox."`
+}
+
 // Default is the configuration of an empty file.
 func Default() Config {
 	return Config{
@@ -78,9 +88,10 @@ func Default() Config {
 			IMAP: []string{":143"}, IMAPS: []string{":993"}, HTTP: []string{":80"}, HTTPS: []string{":443"},
 			Proxies: []string{}, TrustedProxies: []string{},
 		},
-		DNS: DNS{Servers: []string{}},
-		TLS: TLS{Mode: ModeSelfSigned},
-		Log: Log{Level: "info", Format: "text"},
+		DNS:     DNS{Servers: []string{}},
+		TLS:     TLS{Mode: ModeSelfSigned},
+		Log:     Log{Level: "info", Format: "text"},
+		Sandbox: Sandbox{Enabled: true, Read: []string{}, Write: []string{}, Execute: []string{}},
 	}
 }
 

@@ -92,6 +92,7 @@ func TestErrors(t *testing.T) {
 		{"no files", ok + "[tls]\nmode = \"files\"\n", []string{"tls.cert_file and tls.key_file:"}},
 		{"unused files", ok + "[tls]\ncert_file = \"/x\"\n", []string{"tls.cert_file:", "mode = \"files\""}},
 		{"level", ok + "[log]\nlevel = \"all\"\nformat = \"xml\"\n", []string{"log.level:", "log.format:"}},
+		{"sandbox", ok + "[sandbox]\nwrite = [\"backup\", \"/\"]\n", []string{"sandbox.write: \"backup\"", "sandbox.write: \"/\""}},
 		{"size", ok + strings.Repeat("#", 2<<20), []string{"larger than"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -140,6 +140,7 @@ func (c *Config) Validate() error {
 		func() error { _, err := c.ProxyNets(); return err },
 		func() error { _, err := c.TrustedProxyNets(); return err },
 		c.TLS.validate,
+		c.Sandbox.validate,
 		func() error { return oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error") },
 		func() error { return oneOf("log.format", c.Log.Format, "text", "json") },
 	} {
@@ -173,6 +174,21 @@ func (t *TLS) validate() error {
 	}
 	if t.Mode != ModeFiles && (t.CertFile != "" || t.KeyFile != "") {
 		all = append(all, fmt.Errorf("tls.cert_file: it is not used while tls.mode is %q; write mode = \"files\" or remove it", t.Mode))
+	}
+	return errors.Join(all...)
+}
+
+func (s *Sandbox) validate() error {
+	var all []error
+	for _, list := range []struct {
+		field string
+		paths []string
+	}{{"sandbox.read", s.Read}, {"sandbox.write", s.Write}, {"sandbox.execute", s.Execute}} {
+		for _, p := range list.paths {
+			if !filepath.IsAbs(p) || filepath.Clean(p) == "/" {
+				all = append(all, fmt.Errorf("%s: %q does not begin at the root, or is all there is; write it as in \"/mnt/backup\"", list.field, p))
+			}
+		}
 	}
 	return errors.Join(all...)
 }

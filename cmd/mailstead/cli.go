@@ -54,11 +54,12 @@ type operation func(ctx context.Context, op admin.Operator, out *printer) error
 
 // run does fn on the running server, or on the data itself if there is none.
 func (t *target) run(ctx context.Context, s streams, fn operation) error {
+	actor := actorName()
 	op, err := t.operator(ctx)
 	if err != nil {
 		return err
 	}
-	ctx = admin.AsOwner(ctx, actorName()) // for changes without a server; the client says it itself
+	ctx = admin.AsOwner(ctx, actor) // for changes without a server; the client says it itself
 	out := &printer{w: s.out, notes: s.err, json: t.Output == "json"}
 	return errors.Join(fn(ctx, op, out), op.Close())
 }
@@ -73,6 +74,9 @@ func (t *target) operator(ctx context.Context) (admin.Operator, error) {
 		return client, nil
 	}
 	if !errors.Is(err, api.ErrNotRunning) {
+		return nil, err
+	}
+	if err := becomeOwner(data); err != nil {
 		return nil, err
 	}
 	return admin.Open(data, admin.Options{Hostname: hostname})

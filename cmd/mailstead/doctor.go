@@ -33,11 +33,12 @@ var errProblems = errors.New("something is wrong")
 
 // Run runs the checks in the running server, or here if there is none.
 func (c *doctorCmd) Run(ctx context.Context, s streams) error {
+	actor := actorName()
 	op, running, err := c.operator(ctx)
 	if err != nil {
 		return err
 	}
-	ctx = admin.AsOwner(ctx, actorName())
+	ctx = admin.AsOwner(ctx, actor)
 	out := &printer{w: s.out, notes: s.err, json: c.Output == "json"}
 	if !running && !out.json {
 		fmt.Fprintln(s.err, "No server is running here: its ports and certificate are not checked.")
@@ -70,6 +71,9 @@ func (c *doctorCmd) operator(ctx context.Context) (op admin.Operator, running bo
 	}
 	o, err := doctorOptions(c.Config, data, hostname)
 	if err != nil {
+		return nil, false, err
+	}
+	if err := becomeOwner(data); err != nil {
 		return nil, false, err
 	}
 	op, err = admin.Open(data, o)

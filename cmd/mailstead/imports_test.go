@@ -46,13 +46,14 @@ var arrows = map[string][]string{
 
 // doors lists the packages through which a heavy dependency is used.
 var doors = map[string][]string{
-	"go.etcd.io/bbolt":                 {"mail/boltfile", "mailbox/store", "mail/trace", "admin/directory", "admin/metrics", "delivery/junk", "smtp/inbound", "smtp/reports"},
-	"github.com/caddyserver/certmagic": {"admin/certs"},
-	"github.com/labstack/echo":         {"admin/api"},
-	"github.com/emersion/go-smtp":      {"smtp/smtpserver"},
-	"github.com/smallstep/pkcs7":       {"admin/autoconfig"},
-	"github.com/go-webauthn/webauthn":  {"admin/signin"},
-	"rsc.io/qr":                        {"admin/qr"},
+	"go.etcd.io/bbolt":                    {"mail/boltfile", "mailbox/store", "mail/trace", "admin/directory", "admin/metrics", "delivery/junk", "smtp/inbound", "smtp/reports"},
+	"github.com/caddyserver/certmagic":    {"admin/certs"},
+	"github.com/labstack/echo":            {"admin/api"},
+	"github.com/emersion/go-smtp":         {"smtp/smtpserver"},
+	"github.com/smallstep/pkcs7":          {"admin/autoconfig"},
+	"github.com/go-webauthn/webauthn":     {"admin/signin"},
+	"github.com/landlock-lsm/go-landlock": {"cmd/mailstead"},
+	"rsc.io/qr":                           {"admin/qr"},
 }
 
 // TestImportDirection keeps the arrows of the package tree true. Tests may

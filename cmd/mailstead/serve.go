@@ -34,18 +34,21 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	if c.Data != "" {
 		cfg.Data = c.Data
 	}
-	return serveConfig(ctx, s, cfg, nil)
+	return serveConfig(ctx, s, cfg, c.Config, nil)
 }
 
-// serveConfig serves until ctx is done. ready, if it is not nil, is called when
-// all ports are open.
-func serveConfig(ctx context.Context, s streams, cfg config.Config, ready func(*node) error) error {
+// serveConfig serves until ctx is done, as the file says that cfg was read
+// from. ready, if it is not nil, is called when all ports are open.
+func serveConfig(ctx context.Context, s streams, cfg config.Config, file string, ready func(*node) error) error {
 	log := newLogger(cfg.Log, s.err)
 	ls, err := openListeners(cfg.Listen)
 	if err != nil {
 		return err
 	}
 	defer ls.close()
+	if err := becomeOwner(cfg.Data); err != nil {
+		return err
+	}
 	nc, err := nodeConfigFrom(cfg, ls, log)
 	if err != nil {
 		return err
@@ -53,6 +56,9 @@ func serveConfig(ctx context.Context, s streams, cfg config.Config, ready func(*
 	n, err := openNode(nc)
 	if err != nil {
 		return err
+	}
+	if err := confine(cfg, file, log); err != nil {
+		return errors.Join(err, n.close())
 	}
 	log.Info("serving", "hostname", nc.Hostname, "data", nc.DataDir)
 	daemon.SdNotify(false, daemon.SdNotifyReady)

@@ -52,7 +52,14 @@ func (c *setupCmd) Run(ctx context.Context, s streams) error {
 	if c.Data != "" {
 		cfg.Data = c.Data
 	}
+	given, err := c.given()
+	if err != nil {
+		return err
+	}
 	client, err := api.Dial(ctx, adminSocket(cfg.Data), actorName())
+	if errors.Is(err, api.ErrNotRunning) && !c.DryRun && c.ofService() {
+		client, err = startService(ctx, s, adminSocket(cfg.Data))
+	}
 	if err != nil && !errors.Is(err, api.ErrNotRunning) {
 		return err
 	}
@@ -65,9 +72,9 @@ func (c *setupCmd) Run(ctx context.Context, s streams) error {
 	}
 	switch {
 	case (c.Text || c.Answers != "") && running:
-		return c.ask(ctx, s, client)
+		return c.ask(ctx, s, client, given)
 	case c.Text || c.Answers != "":
-		return c.askHere(ctx, s, cfg)
+		return c.askHere(ctx, s, cfg, given)
 	case running:
 		code, err := client.SetupCode(ctx)
 		if err != nil {
@@ -81,7 +88,7 @@ func (c *setupCmd) Run(ctx context.Context, s streams) error {
 
 // serve starts the server with the wizard open, as serve does.
 func (c *setupCmd) serve(ctx context.Context, s streams, cfg config.Config) error {
-	return serveConfig(ctx, s, cfg, func(n *node) error {
+	return serveConfig(ctx, s, cfg, c.Config, func(n *node) error {
 		if !n.wizard.Open(ctx) {
 			fmt.Fprintln(s.out, "This server is set up already; it is running now.")
 			return nil

@@ -104,8 +104,17 @@ func (q *questions) read(rule setup.PasswordRule) (a answers, err error) {
 	return a, err
 }
 
-// ask leads through the wizard by text.
-func (c *setupCmd) ask(ctx context.Context, s streams, w wizard) error {
+// given returns the answers of the file, nil if there is none.
+func (c *setupCmd) given() (*answers, error) {
+	if c.Answers == "" {
+		return nil, nil
+	}
+	a, err := readAnswers(c.Answers)
+	return &a, err
+}
+
+// ask leads through the wizard by text. given is nil if nobody has answered yet.
+func (c *setupCmd) ask(ctx context.Context, s streams, w wizard, given *answers) error {
 	v, err := w.Setup(ctx)
 	if err != nil {
 		return err
@@ -113,15 +122,14 @@ func (c *setupCmd) ask(ctx context.Context, s streams, w wizard) error {
 	if !v.Open {
 		return errors.New("this server is set up already; sign in at its console")
 	}
-	var a answers
-	if c.Answers != "" {
-		a, err = readAnswers(c.Answers)
-	} else {
-		a, err = newQuestions(s).read(v.Password)
+	if given == nil {
+		a, err := newQuestions(s).read(v.Password)
+		if err != nil {
+			return err
+		}
+		given = &a
 	}
-	if err != nil {
-		return err
-	}
+	a := *given
 	for _, step := range []struct {
 		id setup.Step
 		in setup.Input
@@ -174,7 +182,10 @@ func describeSetup(w io.Writer, v setup.View) {
 }
 
 // askHere leads through the wizard on the data itself, without a server.
-func (c *setupCmd) askHere(ctx context.Context, s streams, cfg config.Config) error {
+func (c *setupCmd) askHere(ctx context.Context, s streams, cfg config.Config, given *answers) error {
+	if err := becomeOwner(cfg.Data); err != nil {
+		return err
+	}
 	nc, err := nodeConfigFrom(cfg, listeners{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
@@ -183,7 +194,7 @@ func (c *setupCmd) askHere(ctx context.Context, s streams, cfg config.Config) er
 	if err != nil {
 		return err
 	}
-	err = c.ask(ctx, s, localWizard{n.wizard})
+	err = c.ask(ctx, s, localWizard{n.wizard}, given)
 	if err == nil {
 		fmt.Fprintln(s.out, "\nStart the server now: `mailstead serve`, or its service.")
 	}

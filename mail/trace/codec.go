@@ -148,10 +148,7 @@ func (s *Summary) decode(row []byte) error {
 // appendEvents appends a row of events: time, kind, text, and the fields as
 // pairs with their number before them.
 func appendEvents(to []byte, events []Event) []byte {
-	return appendEventList(append(to, rowVersion), events)
-}
-
-func appendEventList(to []byte, events []Event) []byte {
+	to = append(to, rowVersion)
 	for i := range events {
 		e := &events[i]
 		to = binary.AppendVarint(to, nanoseconds(e.Time))
