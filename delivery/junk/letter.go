@@ -1,7 +1,6 @@
 package junk
 
 import (
-	"io"
 	"strings"
 	"sync"
 	"time"
@@ -36,10 +35,11 @@ type letter struct {
 
 	scratch  []byte
 	raw      []byte
+	reader   *message.TextReader
 	elements []element
 }
 
-var letters = sync.Pool{New: func() any { return new(letter) }}
+var letters = sync.Pool{New: func() any { return &letter{reader: new(message.TextReader)} }}
 
 // readLetter reads a message; now is when. It is given back with release.
 func readLetter(key hashKey, e *Evidence, now time.Time) *letter {
@@ -84,10 +84,10 @@ func (l *letter) factTokens() {
 
 // release keeps the memory of l for the next message.
 func (l *letter) release() {
-	tokens, scratch, raw, elements, hosts, images := l.tokens, l.scratch, l.raw, l.elements, l.links.hosts[:0], l.imageLinks.hosts[:0]
+	tokens, scratch, raw, reader, elements, hosts, images := l.tokens, l.scratch, l.raw, l.reader, l.elements, l.links.hosts[:0], l.imageLinks.hosts[:0]
 	clear(hosts[:cap(hosts)])
 	clear(images[:cap(images)])
-	*l = letter{tokens: tokens, scratch: scratch, raw: raw, elements: elements, hit: l.hit[:0]}
+	*l = letter{tokens: tokens, scratch: scratch, raw: raw, reader: reader, elements: elements, hit: l.hit[:0]}
 	l.links.hosts, l.imageLinks.hosts = hosts, images
 	letters.Put(l)
 }
@@ -95,7 +95,7 @@ func (l *letter) release() {
 // body reads the text parts.
 func (l *letter) body() {
 	ix, parts := l.e.Index, 0
-	left := int64(maxText)
+	left := maxText
 	for p := range ix.Parts() {
 		if parts++; parts > maxParts {
 			break
@@ -129,39 +129,20 @@ func (l *letter) body() {
 }
 
 // part reads at most limit octets of a text part as UTF-8, and returns how many.
-func (l *letter) part(p *message.Part, limit int64) int64 {
+func (l *letter) part(p *message.Part, limit int) int {
 	l.texts++
 	if cs := p.Param("charset"); cs != "" && len(cs) < 40 {
 		l.tokens.addString("cs:", strings.ToLower(cs))
 	}
 	l.tokens.addString("e:", p.Encoding)
-	r := io.LimitReader(message.DecodeText(p, l.e.Open(p.BodyStart, p.BodyEnd)), limit)
-	l.raw = readInto(l.raw[:0], r)
+	l.raw = l.reader.Append(l.raw[:0], p, l.e.Open(p.BodyStart, p.BodyEnd), limit)
 	if p.Subtype == "html" {
 		l.hasHTML = true
 		l.html(l.raw)
 	} else {
 		l.text(kindBody, l.raw, &l.plain)
 	}
-	return int64(len(l.raw))
-}
-
-// readInto is io.ReadAll into memory that is there already; what cannot be read
-// is not looked at.
-func readInto(b []byte, r io.Reader) []byte {
-	if cap(b) == 0 {
-		b = make([]byte, 0, 8<<10)
-	}
-	for {
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-		n, err := r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		if err != nil {
-			return b
-		}
-	}
+	return len(l.raw)
 }
 
 // authorOrg returns the organisational domain of the author's host by the list of

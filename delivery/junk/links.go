@@ -31,7 +31,7 @@ type link struct{ host, org string }
 // urlLength returns how many octets of text are a URL it begins with: one of
 // http, https, or a name that begins with "www.".
 func urlLength(b []byte) int {
-	if c := b[0] | 0x20; c != 'h' && c != 'w' {
+	if c := b[0] | 0x20; c != 'h' && c != 'w' || len(b) < len("www.") || b[1]|0x20 != 't' && b[1]|0x20 != 'w' {
 		return 0
 	}
 	n := len("http://")
@@ -45,7 +45,7 @@ func urlLength(b []byte) int {
 		return 0
 	}
 	start := n
-	for n < len(b) && b[n] > ' ' && b[n] != 0x7f && !bytes.ContainsRune([]byte(`<>"'{}|\^`+"`"), rune(b[n])) {
+	for n < len(b) && b[n] > ' ' && b[n] != 0x7f && strings.IndexByte(`<>"'{}|\^`+"`", b[n]) < 0 {
 		n++
 	}
 	if n == start {

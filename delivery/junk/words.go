@@ -34,6 +34,10 @@ type textCounts struct {
 // text takes words and addresses of web pages out of text in UTF-8.
 func (l *letter) text(kind textKind, b []byte, n *textCounts) {
 	for len(b) > 0 {
+		if between[b[0]] {
+			b = b[1:]
+			continue
+		}
 		r, size := rune(b[0]), 1
 		if r >= utf8.RuneSelf {
 			r, size = utf8.DecodeRune(b)
@@ -54,6 +58,24 @@ func (l *letter) text(kind textKind, b []byte, n *textCounts) {
 	}
 }
 
+// between are the octets that stand between words and mean nothing.
+var between = func() (t [256]bool) {
+	for c := range utf8.RuneSelf {
+		t[c] = lowerCase[c] == 0 && c != '!' && c != '%' && c != '$'
+	}
+	return t
+}()
+
+// lowerCase has the ASCII of words, in lower case, and 0 for all else.
+var lowerCase = func() (t [256]byte) {
+	for c := range utf8.RuneSelf {
+		if isWordRune(rune(c)) {
+			t[c] = byte(unicode.ToLower(rune(c)))
+		}
+	}
+	return t
+}()
+
 var (
 	moneyToken   = []byte("\x00money")
 	percentToken = []byte("\x00percent")
@@ -66,9 +88,12 @@ func (l *letter) word(kind textKind, b []byte, n *textCounts) int {
 		l.url(b[:size], &l.links)
 		return size
 	}
-	w := l.scratch[:0]
+	w, digits := l.asciiWord(b, n)
+	size, runes := len(w), len(w)
 	var s scripts
-	size, digits, runes := 0, 0, 0
+	if digits < runes {
+		s = scriptLatin
+	}
 	for size < len(b) {
 		r, k := rune(b[size]), 1
 		if r >= utf8.RuneSelf {
@@ -124,6 +149,25 @@ func (l *letter) word(kind textKind, b []byte, n *textCounts) int {
 	}
 	l.addWord(kind, bytes.TrimRight(w, "'"), digits == runes, n)
 	return size
+}
+
+// asciiWord takes the ASCII that a word begins with, as most end with it, too.
+func (l *letter) asciiWord(b []byte, n *textCounts) (w []byte, digits int) {
+	w = l.scratch[:0]
+	for _, c := range b {
+		lower := lowerCase[c]
+		if lower == 0 {
+			break
+		}
+		if c != lower {
+			n.upper++
+		}
+		if c <= '9' && c != '\'' {
+			digits++
+		}
+		w = append(w, lower)
+	}
+	return w, digits
 }
 
 // addWord makes a token of a word in lower case. Numbers count by their length:

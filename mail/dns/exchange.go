@@ -47,6 +47,7 @@ func (c *Client) ask(ctx context.Context, q question) (*answer, error) {
 			c.flights[q] = f
 		}
 		c.mu.Unlock()
+		Waiting(ctx)
 		if !waiting {
 			c.lead(ctx, q, f)
 			if f.err != nil {

@@ -54,7 +54,7 @@ func charsetOf(name string) (e encoding.Encoding, ok bool) {
 // decodeCharset makes valid UTF-8 of b.
 func decodeCharset(name string, b []byte) string {
 	e, ok := charsetOf(name)
-	if !ok {
+	if !ok || e == unicode.UTF8 && utf8.Valid(b) {
 		return decodeGuess(b)
 	}
 	out, _, err := transform.Bytes(e.NewDecoder(), b)

@@ -94,9 +94,9 @@ func (s *previewPart) text() string {
 	}
 	switch s.part.Encoding {
 	case "base64":
-		raw, _ = decodeBase64(nil, raw, true)
+		raw, _ = decodeBase64(make([]byte, 0, len(raw)), raw, true)
 	case "quoted-printable":
-		raw, _ = decodeQP(nil, raw, true)
+		raw, _ = decodeQP(make([]byte, 0, len(raw)), raw, true)
 	}
 	text := decodeCharset(s.part.Param("charset"), raw)
 	if len(s.raw) == s.limit {

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -225,6 +226,12 @@ func (s *Spool) From(off int64) io.Reader { return io.NewSectionReader(s, off, s
 // header returns the header, and whether that is all of it or what fits in
 // limit.
 func (s *Spool) header(limit int64) (header []byte, whole bool, err error) {
+	if s.file == nil && s.size > 0 { // nearly always it is in the first chunk
+		first := s.piece(0)
+		if end := HeaderEnd(first); end < len(first) {
+			return bytes.Clone(first[:end]), true, nil
+		}
+	}
 	header, _, err = SplitHeader(io.LimitReader(s.Reader(), limit))
 	return header, int64(len(header)) < limit || s.size <= limit, err
 }

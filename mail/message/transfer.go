@@ -14,13 +14,21 @@ import (
 // quoted-printable stays as it is, and unknown encodings change nothing: the
 // only errors are those of r.
 func DecodeTransfer(encoding string, r io.Reader) io.Reader {
-	switch strings.ToLower(strings.TrimSpace(encoding)) {
-	case "base64":
-		return newDecodeReader(r, decodeBase64)
-	case "quoted-printable":
-		return newDecodeReader(r, decodeQP)
+	if f := decoderOf(encoding); f != nil {
+		return newDecodeReader(r, f)
 	}
 	return r
+}
+
+// decoderOf returns what undoes an encoding, nil where there is nothing to do.
+func decoderOf(encoding string) decodeFunc {
+	switch encoding = strings.TrimSpace(encoding); {
+	case strings.EqualFold(encoding, "base64"):
+		return decodeBase64
+	case strings.EqualFold(encoding, "quoted-printable"):
+		return decodeQP
+	}
+	return nil
 }
 
 // DecodeText reads a text part as UTF-8: r is its body as it stands in the
@@ -51,6 +59,15 @@ type decodeReader struct {
 
 func newDecodeReader(r io.Reader, f decodeFunc) *decodeReader {
 	return &decodeReader{src: bufio.NewReaderSize(r, decodeChunk), decode: f}
+}
+
+// reset begins anew with what d has for memory.
+func (d *decodeReader) reset(r io.Reader, f decodeFunc) {
+	if d.src == nil {
+		d.src = bufio.NewReaderSize(r, decodeChunk)
+	}
+	d.src.Reset(r)
+	d.decode, d.out, d.err = f, nil, nil
 }
 
 func (d *decodeReader) Read(p []byte) (int, error) {

@@ -148,7 +148,10 @@ func (s *Summary) decode(row []byte) error {
 // appendEvents appends a row of events: time, kind, text, and the fields as
 // pairs with their number before them.
 func appendEvents(to []byte, events []Event) []byte {
-	to = append(to, rowVersion)
+	return appendEventList(append(to, rowVersion), events)
+}
+
+func appendEventList(to []byte, events []Event) []byte {
 	for i := range events {
 		e := &events[i]
 		to = binary.AppendVarint(to, nanoseconds(e.Time))

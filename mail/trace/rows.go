@@ -46,7 +46,7 @@ func putGroup(tx *bolt.Tx, group []entry, runKeys int) ([]Summary, error) {
 			order = append(order, t)
 		}
 		t.sum.merge(e.sum)
-		t.events = append(t.events, e.events...)
+		t.events = append(t.events, e.events)
 	}
 	changed := make([]Summary, len(order))
 	for i, t := range order {
@@ -62,7 +62,7 @@ func putGroup(tx *bolt.Tx, group []entry, runKeys int) ([]Summary, error) {
 type pending struct {
 	sum    Summary
 	before []string // its terms as they are in the index
-	events []Event
+	events [][]Event
 }
 
 func getSummary(tx *bolt.Tx, id ID) (Summary, error) {
@@ -77,22 +77,36 @@ func getSummary(tx *bolt.Tx, id ID) (Summary, error) {
 
 func (t *pending) put(tx *bolt.Tx, x *indexer) error {
 	id := t.sum.ID
-	if err := tx.Bucket(bucketSummary).Put([]byte(id), appendSummary(nil, &t.sum)); err != nil {
+	x.row = appendSummary(x.row[:0], &t.sum)
+	if err := tx.Bucket(bucketSummary).Put([]byte(id), bytes.Clone(x.row)); err != nil {
 		return err
 	}
 	if err := x.change(id, t.before, terms(&t.sum)); err != nil {
 		return err
 	}
-	return putEvents(tx, id, t.events)
+	return t.putEvents(tx, x)
 }
 
 // putEvents appends one row with all events, unless the trace is full.
-func putEvents(tx *bolt.Tx, id ID, events []Event) error {
-	if len(events) == 0 {
+func (t *pending) putEvents(tx *bolt.Tx, x *indexer) error {
+	b := tx.Bucket(bucketEvents)
+	next := nextEvent(b, t.sum.ID)
+	row := append(x.row[:0], rowVersion)
+	n := uint32(0)
+	for _, events := range t.events {
+		events = events[:min(len(events), int(max(maxEvents, next+n)-next-n))]
+		clipEvents(events)
+		row = appendEventList(row, events)
+		n += uint32(len(events))
+	}
+	if x.row = row; n == 0 {
 		return nil
 	}
-	b := tx.Bucket(bucketEvents)
-	next := uint32(0)
+	return b.Put(eventKey(t.sum.ID, next+n-1), bytes.Clone(row))
+}
+
+// nextEvent returns the number of the next event of a trace.
+func nextEvent(b *bolt.Bucket, id ID) uint32 {
 	c := b.Cursor()
 	k, _ := c.Seek(eventKey(id, ^uint32(0)))
 	if k == nil {
@@ -101,12 +115,12 @@ func putEvents(tx *bolt.Tx, id ID, events []Event) error {
 		k, _ = c.Prev()
 	}
 	if len(k) == idLength+4 && bytes.HasPrefix(k, []byte(id)) {
-		next = binary.BigEndian.Uint32(k[idLength:]) + 1
+		return binary.BigEndian.Uint32(k[idLength:]) + 1
 	}
-	if next >= maxEvents {
-		return nil
-	}
-	events = events[:min(len(events), int(maxEvents-next))]
+	return 0
+}
+
+func clipEvents(events []Event) {
 	for i := range events {
 		events[i].Text = clip(events[i].Text)
 		for name, v := range events[i].Fields {
@@ -115,7 +129,6 @@ func putEvents(tx *bolt.Tx, id ID, events []Event) error {
 			}
 		}
 	}
-	return b.Put(eventKey(id, next+uint32(len(events))-1), appendEvents(nil, events))
 }
 
 // eventKey orders rows of one trace; n is the number of their last event.

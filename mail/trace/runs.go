@@ -110,6 +110,8 @@ type indexer struct {
 	limit int // of keys in a run
 	newer run // the newest run
 	added int // keys put into it
+
+	row []byte // scratch for a row
 }
 
 func newIndexer(tx *bolt.Tx, limit int) (*indexer, error) {

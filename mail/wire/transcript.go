@@ -45,10 +45,19 @@ func (c *Conn) Record(client bool, text string) {
 	t.next = (t.next + 1) % maxLines
 }
 
-// Transcript returns the last lines, oldest first.
-func (c *Conn) Transcript() []Line {
+// Transcript returns the last lines that came after a moment, oldest first.
+func (c *Conn) Transcript(after time.Time) []Line {
 	t := &c.lines
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append(append([]Line(nil), t.lines[t.next:]...), t.lines[:t.next]...)
+	n := len(t.lines)
+	first := n
+	for first > 0 && t.lines[(t.next+first-1)%n].Time.After(after) {
+		first--
+	}
+	lines := make([]Line, 0, n-first)
+	for i := first; i < n; i++ {
+		lines = append(lines, t.lines[(t.next+i)%n])
+	}
+	return lines
 }

@@ -356,7 +356,7 @@ func TestTranscript(t *testing.T) {
 	for i := range maxLines + 5 {
 		c.Record(i%2 == 0, strings.Repeat("x", i)+"\xff")
 	}
-	got := c.Transcript()
+	got := c.Transcript(time.Time{})
 	if len(got) != maxLines || len(got[0].Text) != 5+3 || len(got[maxLines-1].Text) != maxLines+4+3 {
 		t.Errorf("%d lines, the first of %d, the last of %d octets", len(got), len(got[0].Text), len(got[len(got)-1].Text))
 	}

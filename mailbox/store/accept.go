@@ -146,6 +146,19 @@ func (e *Engine) roomFor(to []Recipient) ([]*owner, error) {
 
 // send makes the record and hands it to the committer; settle must follow.
 func (e *Engine) send(ctx context.Context, m *Message) (*request, error) {
+	r, err := e.request(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.log.send(ctx, r); err != nil {
+		e.discard(r)
+		return nil, err
+	}
+	return r, nil
+}
+
+// request makes the record of a message.
+func (e *Engine) request(ctx context.Context, m *Message) (*request, error) {
 	if err := errors.Join(e.usable(), ctx.Err(), checkMessage(m)); err != nil {
 		return nil, err
 	}
@@ -158,10 +171,6 @@ func (e *Engine) send(ctx context.Context, m *Message) (*request, error) {
 	}
 	r := &request{owners: owners, block: metaBlock{meta: m.Meta, to: m.To}, buffer: bodyBuffers.Get().(*[]byte), done: make(chan struct{})}
 	if err := e.makeRecord(ctx, r, m); err != nil {
-		e.discard(r)
-		return nil, err
-	}
-	if err := e.log.send(ctx, r); err != nil {
 		e.discard(r)
 		return nil, err
 	}

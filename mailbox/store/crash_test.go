@@ -235,6 +235,10 @@ func (s *crashState) check(dir string, opts Options) (problems []string) {
 			bad("owner %d: %v", o, err)
 		}
 	}
+	// What a crash left half written is no damage.
+	if err := e.Scrub(context.Background(), func(problem string) { bad("%s", problem) }); err != nil {
+		bad("scrub: %v", err)
+	}
 	for id := range s.accepted {
 		ids[id] = true
 	}

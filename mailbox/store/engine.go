@@ -30,7 +30,7 @@ const (
 	defaultReclaimPart = 50_000
 	reclaimEvery       = time.Hour
 
-	maxSegment = 16 << 30 // a Ref has room for twice that
+	maxSegment = 2 << 30 // with its last group an offset stays within 32 bits
 )
 
 // maxInLog is the largest body that goes into the log; a larger one would keep

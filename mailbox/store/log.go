@@ -163,7 +163,7 @@ func (l *appendLog) write(group []*request) error {
 	}
 	off, lists := l.off, l.lists[:0]
 	for _, r := range group {
-		r.header.seg, r.header.off = l.seg, off
+		r.header.seg, r.header.off, r.header.back = l.seg, off, off-l.off
 		r.header.put(r.head[:])
 		r.ref = l.refOf(r)
 		lists = append(lists, r.head[:], r.meta)

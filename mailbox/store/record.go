@@ -8,13 +8,15 @@ import (
 
 // A record of the log, little endian, at a multiple of 8:
 //
-//	magic 4 · segment 4 · offset 8 · metaLen 4 · storedLen 8 · crc(meta) 4 ·
+//	magic 4 · segment 4 · offset 4 · back 4 · metaLen 4 · storedLen 8 · crc(meta) 4 ·
 //	crc(stored body) 4 · codec 1 · cipher 1 · flags 2 · key id 4 · crc(these) 4
 //	meta · stored body · zeros up to a multiple of 8
 //
 // A record knows its own place, so one that was misplaced, or is left from an
-// earlier use of the file, never verifies. cipher and key id are 0 in this
-// version; another value is refused.
+// earlier use of the file, never verifies. back is how far before it, in units
+// of 8, the group begins that one sync has made durable; recovery tells by it
+// what a power cut left half written from damage. cipher and key id are 0 in
+// this version; another value is refused.
 const (
 	recordMagic = "MSR1"
 	headerSize  = 48
@@ -38,6 +40,7 @@ func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 type header struct {
 	seg       uint32
 	off       int64
+	back      int64 // from off to the begin of the group
 	metaLen   uint32
 	storedLen int64
 	metaCRC   uint32
@@ -51,7 +54,8 @@ func (h *header) put(b []byte) {
 	copy(b, recordMagic)
 	le := binary.LittleEndian
 	le.PutUint32(b[4:], h.seg)
-	le.PutUint64(b[8:], uint64(h.off))
+	le.PutUint32(b[8:], uint32(h.off))
+	le.PutUint32(b[12:], uint32(h.back/alignment))
 	le.PutUint32(b[16:], h.metaLen)
 	le.PutUint64(b[20:], uint64(h.storedLen))
 	le.PutUint32(b[28:], h.metaCRC)
@@ -73,13 +77,13 @@ func parseHeader(b []byte, seg uint32, off int64) (header, error) {
 	}
 	le := binary.LittleEndian
 	h := header{
-		seg: le.Uint32(b[4:]), off: int64(le.Uint64(b[8:])), metaLen: le.Uint32(b[16:]), storedLen: int64(le.Uint64(b[20:])),
+		seg: le.Uint32(b[4:]), off: int64(le.Uint32(b[8:])), back: int64(le.Uint32(b[12:])) * alignment, metaLen: le.Uint32(b[16:]), storedLen: int64(le.Uint64(b[20:])),
 		metaCRC: le.Uint32(b[28:]), bodyCRC: le.Uint32(b[32:]), codec: b[36], flags: le.Uint16(b[38:]),
 	}
 	switch {
 	case string(b[:4]) != recordMagic || le.Uint32(b[44:]) != checksum(b[:44]):
 		return header{}, fmt.Errorf("%w: record header", ErrDamaged)
-	case h.seg != seg || h.off != off:
+	case h.seg != seg || h.off != off || h.back > off:
 		return header{}, fmt.Errorf("%w: record of another place", ErrDamaged)
 	case b[37] != 0 || le.Uint32(b[40:]) != 0 || h.codec > codecZstd || h.flags > flagBig:
 		return header{}, fmt.Errorf("%w: record of a newer version", ErrDamaged)

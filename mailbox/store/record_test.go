@@ -15,7 +15,7 @@ func FuzzParseHeader(f *testing.F) {
 		{seg: 1, off: 0, metaLen: 10, storedLen: 20, metaCRC: 1, bodyCRC: 2},
 		{seg: 7, off: 4096, metaLen: 40, storedLen: maxInLog, codec: codecZstd},
 		{seg: bigBit | 5, metaLen: 40, storedLen: maxStored},
-		{seg: 3, off: 8, metaLen: 80, flags: flagBig},
+		{seg: 3, off: 8, back: 8, metaLen: 80, flags: flagBig},
 	} {
 		b := make([]byte, headerSize)
 		h.put(b)
@@ -126,7 +126,7 @@ func FuzzScan(f *testing.F) {
 		b = b[:max(0, len(b)-int(cut))]
 		m := &memoryFile{b: b}
 		last := int64(-1)
-		end, err := e.scan(m, 3, 0, func(h header, block *metaBlock) {
+		end, _, err := e.scan(m, 3, 0, func(h header, block *metaBlock) {
 			i := int(block.to[0].Owner)
 			stored := b[h.off+headerSize+int64(h.metaLen):][:h.storedLen]
 			if h.off <= last || i >= len(bodies) || string(stored) != bodies[i] {
@@ -148,7 +148,7 @@ func TestScanFindsAll(t *testing.T) {
 	e.opts.setDefaults()
 	b := segment(3, "a", "bb", "ccc")
 	n := 0
-	end, err := e.scan(&memoryFile{b: b}, 3, 0, func(header, *metaBlock) { n++ })
+	end, _, err := e.scan(&memoryFile{b: b}, 3, 0, func(header, *metaBlock) { n++ })
 	if n != 3 || err != nil || end != int64(len(b)) {
 		t.Errorf("%d records, end %d of %d, %v", n, end, len(b), err)
 	}

@@ -62,49 +62,88 @@ func (e *Engine) recoverSegment(seg uint32, from int64, last bool, seen map[uint
 	if err != nil {
 		return err
 	}
-	end, err := e.scan(f, seg, from, func(h header, m *metaBlock) {
+	end, gaps, err := e.scan(f, seg, from, func(h header, m *metaBlock) {
 		if n, ok := m.big.big(); ok {
 			seen[n] = true
 		}
 		e.requeue(h, m)
 	})
-	if err == nil && last {
-		if err = errors.Join(f.Truncate(end), e.log.sync(f)); err == nil {
+	switch {
+	case err != nil:
+	case last:
+		if err = errors.Join(e.fillTorn(f, seg, gaps), f.Truncate(end), e.log.sync(f)); err == nil {
 			e.log.inherit(seg, f, end)
 			return nil
 		}
+	default:
+		e.tellDamage(seg, gaps)
 	}
 	return errors.Join(err, f.Close())
 }
 
-// scan reads records until one does not verify, and returns where. In a
-// segment that was sealed this is damage; it is reported, and the search goes
-// on for the next record that verifies.
-func (e *Engine) scan(f file, seg uint32, off int64, found func(header, *metaBlock)) (int64, error) {
+// gap is a stretch of a segment between records that verify.
+type gap struct {
+	from, to int64
+	err      error // of the record that should be there
+}
+
+// scan reads records to the end, and returns where that is: behind it none
+// verifies. What does not verify before a later group is damage, since a group
+// is written when the one before is durable; it is reported. The gaps that are
+// returned are in the last group.
+func (e *Engine) scan(f file, seg uint32, off int64, found func(header, *metaBlock)) (end int64, gaps []gap, err error) {
 	size, err := f.Size()
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	for off < size {
 		h, m, err := readRecord(f, seg, off, size)
 		if errors.Is(err, ErrNoBody) || errors.Is(err, ErrDamaged) {
 			next := nextRecord(f, seg, after(h, off), size)
 			if next < 0 {
-				return off, nil
+				return off, gaps, nil
 			}
 			if errors.Is(err, ErrDamaged) {
-				e.opts.Logger.Error("damage in the log", "segment", seg, "from", off, "to", next, "err", err)
+				gaps = append(gaps, gap{off, next, err})
 			}
 			off = next
 			continue
 		}
 		if err != nil {
-			return 0, err
+			return 0, nil, err
+		}
+		if len(gaps) > 0 && gaps[len(gaps)-1].from < off-h.back {
+			e.tellDamage(seg, gaps)
+			gaps = nil
 		}
 		found(h, &m)
 		off += h.size()
 	}
-	return off, nil
+	return off, gaps, nil
+}
+
+func (e *Engine) tellDamage(seg uint32, gaps []gap) {
+	for _, g := range gaps {
+		e.opts.Logger.Error("damage in the log", "segment", seg, "from", g.from, "to", g.to, "err", g.err)
+	}
+}
+
+// fillTorn makes holes of the gaps in the last group of the log. Its sync was
+// under way when the server stopped, so nothing of it was acknowledged; of its
+// records those are kept that reached the disk.
+func (e *Engine) fillTorn(f file, seg uint32, gaps []gap) error {
+	for _, g := range gaps {
+		e.opts.Logger.Warn("what was being written when the server stopped is incomplete, and is left out; it was not acknowledged",
+			"segment", seg, "from", g.from, "to", g.to, "err", g.err)
+		err := f.Punch(g.from, g.to-g.from)
+		if errors.Is(err, errors.ErrUnsupported) {
+			err = f.WriteVec(g.from, [][]byte{make([]byte, g.to-g.from)})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // after is where to look on behind a record that does not verify. If its header

@@ -152,6 +152,77 @@ func TestRecoverDamageInSealedSegment(t *testing.T) {
 	}
 }
 
+// A power cut can leave any part of the last group unwritten. That is no
+// damage: what reached the disk of it is kept, and the rest is gone for good.
+// In a group before it the same is damage.
+func TestRecoverTornGroup(t *testing.T) {
+	dir := t.TempDir()
+	e := mustOpen(t, dir, quiet())
+	var groups [][]*request
+	for g := range 2 {
+		var group []*request
+		for i := range 4 {
+			body := pattern(i, 120)
+			r, err := e.request(context.Background(), &Message{Meta: fmt.Appendf(nil, "%d-%d", g, i), Body: strings.NewReader(body), Size: int64(len(body)), To: []Recipient{{Owner: 1}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			group = append(group, r)
+		}
+		e.log.commitGroup(group)
+		groups = append(groups, group)
+	}
+	image := crash(t, dir)
+	mustClose(t, e)
+	for _, tt := range []struct {
+		name    string
+		torn    *request
+		at      int64
+		want    string
+		damaged bool
+	}{
+		{"header of the last group", groups[1][1], 20, "0-0 0-1 0-2 0-3 1-0 1-2 1-3", false},
+		{"meta of the last group", groups[1][0], headerSize + 2, "0-0 0-1 0-2 0-3 1-1 1-2 1-3", false},
+		{"body of the last group", groups[1][2], headerSize + int64(groups[1][2].header.metaLen) + 3, "0-0 0-1 0-2 0-3 1-0 1-1 1-3", false},
+		{"end of the last group", groups[1][3], headerSize + 2, "0-0 0-1 0-2 0-3 1-0 1-1 1-2", false},
+		{"end of the group before", groups[0][3], headerSize + 2, "0-0 0-1 0-2 1-0 1-1 1-2 1-3", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			image := crash(t, image)
+			flipBit(t, filepath.Join(image, "log", "00000001.log"), tt.torn.header.off+tt.at)
+			var said logBuffer
+			opts := quiet()
+			opts.Logger = slog.New(slog.NewTextHandler(&said, nil))
+			e := mustOpen(t, image, opts)
+			wantMetas(t, e, 1, tt.want)
+			if got := strings.Contains(said.String(), "damage in the log"); got != tt.damaged {
+				t.Errorf("damage reported: %v, want %v: %q", got, tt.damaged, said.String())
+			}
+			var problems []string
+			if err := e.Scrub(context.Background(), func(p string) { problems = append(problems, p) }); err != nil || (len(problems) > 0) != tt.damaged {
+				t.Errorf("Scrub reports %q, %v", problems, err)
+			}
+			mustClose(t, e)
+			again := mustOpen(t, image, quiet())
+			defer mustClose(t, again)
+			wantMetas(t, again, 1, tt.want)
+		})
+	}
+}
+
+// flipBit damages one octet of a file.
+func flipBit(t *testing.T, name string, at int64) {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[at] ^= 4
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What a message holds must not pass for a record when the log is searched.
 func TestRecoverForgedRecord(t *testing.T) {
 	dir := t.TempDir()

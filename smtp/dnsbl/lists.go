@@ -202,6 +202,7 @@ func (l *Lists) ask(ctx context.Context, p *parsed, questions []question) []List
 	}
 	ctx, cancel := context.WithTimeout(dns.WithSecretNames(ctx), lookupTimeout)
 	defer cancel()
+	dns.Waiting(ctx)
 	later := make([]*Listing, len(rest))
 	var wg sync.WaitGroup
 	for i := 1; i < len(rest); i++ {

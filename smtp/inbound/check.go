@@ -5,8 +5,6 @@ import (
 	"io"
 	"net/netip"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/mail"
@@ -100,8 +98,8 @@ const (
 // each account wants, and last whether the client should come again later.
 func (s *Service) judge(ctx context.Context, m *Mail) Verdict {
 	m.Findings = make([]Finding, 0, s.checks)
-	for _, st := range s.stages {
-		s.runStage(ctx, st, m)
+	for i := range s.stages {
+		s.runStage(ctx, &s.stages[i], m)
 		if v := decide(m.Findings); v.Action == Refuse {
 			return v.withContact(m)
 		}
@@ -111,41 +109,10 @@ func (s *Service) judge(ctx context.Context, m *Mail) Verdict {
 	if v.Action == Refuse || len(s.opts.Final) == 0 {
 		return v.withContact(m)
 	}
-	final := s.runStage(ctx, stage{s.opts.Final, s.opts.Budget}, m)
+	final := s.runStage(ctx, &s.final, m)
 	if not := decide(final); not.Action == Refuse {
 		not.Recipients = m.Recipients
 		return not.withContact(m)
 	}
 	return v
-}
-
-// stage is checks that run at once, and the time they have for it.
-type stage struct {
-	checks []Check
-	budget time.Duration
-}
-
-// runStage runs the checks of a stage, and adds what they found to m, in their
-// order.
-func (s *Service) runStage(ctx context.Context, st stage, m *Mail) []Finding {
-	if len(st.checks) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, st.budget)
-	defer cancel()
-	before := len(m.Findings)
-	all := slices.Grow(m.Findings, len(st.checks))[:before+len(st.checks)]
-	findings := all[before:]
-	run := func(i int) {
-		findings[i] = st.checks[i].Run(ctx, m)
-		findings[i].Check = st.checks[i].Name
-	}
-	var wg sync.WaitGroup
-	for i := 1; i < len(st.checks); i++ {
-		wg.Go(func() { run(i) })
-	}
-	run(0)
-	wg.Wait()
-	m.Findings = all
-	return findings
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/delivery"
@@ -92,7 +93,8 @@ type Options struct {
 type Service struct {
 	opts   Options
 	stages []stage // one after the other
-	checks int     // in all stages, and those that are final
+	final  stage
+	checks int // in all stages
 }
 
 var _ smtpserver.Handler = (*Service)(nil)
@@ -123,20 +125,23 @@ func New(opts Options) *Service {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
+	var own []Check
 	if opts.Door != nil {
-		opts.Checks = append(opts.Door.checks(), opts.Checks...)
+		own = opts.Door.checks()
 		opts.Final = append([]Check{{"greylist", opts.Door.checkGreylist}}, opts.Final...)
 	}
 	s := &Service{opts: opts}
 	// Authentication has one budget. DMARC has its part of it for itself, or
 	// strangers could use up the time in which their forgery is found out.
 	proofs := opts.Budget * 2 / 3
+	own = append([]Check{{"iprev", s.checkReverse}, {"spf", s.checkSPF}, {"dkim", s.checkDKIM}, {"arc", s.checkARC}}, own...)
 	s.stages = []stage{
-		{[]Check{{"loop", s.checkLoop}}, proofs},
-		{append([]Check{{"iprev", s.checkReverse}, {"spf", s.checkSPF}, {"dkim", s.checkDKIM}, {"arc", s.checkARC}}, opts.Checks...), proofs},
-		{[]Check{{"dmarc", s.checkDMARC}}, opts.Budget - proofs},
-		{opts.Filters, opts.FilterBudget},
+		{[]Check{{"loop", s.checkLoop}}, 1, 0},
+		{slices.Concat(own, opts.Checks), len(own), proofs},
+		{[]Check{{"dmarc", s.checkDMARC}}, 1, opts.Budget - proofs},
+		{opts.Filters, 0, opts.FilterBudget},
 	}
+	s.final = stage{opts.Final, 0, opts.Budget}
 	s.checks = len(opts.Final)
 	for _, st := range s.stages {
 		s.checks += len(st.checks)

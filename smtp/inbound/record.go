@@ -111,22 +111,17 @@ func setField(f map[string]string, name, v string) {
 func reasonsJSON(reasons []mail.Reason) string {
 	heavy := slices.Clone(reasons)
 	slices.SortStableFunc(heavy, verdict.ByWeight)
-	size := len("[]")
-	var list []json.RawMessage
+	list := []byte{'['}
 	for _, r := range heavy {
 		r.Score = math.Round(r.Score*100) / 100
 		b, err := json.Marshal(r)
-		if size += len(b) + 1; err != nil || size > trace.MaxReasons {
+		if err != nil || len(list)+len(b)+len(",]") > trace.MaxReasons {
 			break
 		}
-		list = append(list, b)
+		if len(list) > 1 {
+			list = append(list, ',')
+		}
+		list = append(list, b...)
 	}
-	if len(list) == 0 {
-		return "[]"
-	}
-	b, err := json.Marshal(list)
-	if err != nil {
-		return "[]"
-	}
-	return string(b)
+	return string(append(list, ']'))
 }

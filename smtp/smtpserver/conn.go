@@ -73,14 +73,12 @@ func (c *Conn) Dialogue() (events []trace.Event) {
 	if c.wire == nil {
 		return nil
 	}
-	lines := c.wire.Transcript()
+	lines := c.wire.Transcript(c.told)
 	if n := len(lines); n > 0 && lines[n-1].Client && strings.HasPrefix(strings.ToUpper(lines[n-1].Text), "MAIL ") {
 		lines = lines[:n-1] // it begins what comes next
 	}
+	events = make([]trace.Event, 0, len(lines))
 	for _, line := range lines {
-		if !line.Time.After(c.told) {
-			continue
-		}
 		who := "S: "
 		if line.Client {
 			who = "C: "

@@ -105,6 +105,7 @@ func find[T any, R dns.RR](ctx context.Context, z *Zones, name string, qtype uin
 	if err := ctx.Err(); err != nil {
 		return nil, false, fmt.Errorf("%w: %w", mdns.ErrTemporary, err)
 	}
+	mdns.Waiting(ctx) // as a resolver without a cache does
 	r := z.lookup(name, qtype)
 	switch r.fault {
 	case ServFail, Refused:
