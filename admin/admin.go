@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/admin/alerts"
 	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/checks"
@@ -19,6 +20,7 @@ import (
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/logs"
 	"github.com/mailstead/mailstead/admin/metrics"
+	"github.com/mailstead/mailstead/admin/push"
 	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/delivery/quarantine"
 	"github.com/mailstead/mailstead/mail"
@@ -100,6 +102,15 @@ type Options struct {
 	Server *checks.Server
 	// CheckChanged is told of each check that has another state than before.
 	CheckChanged func(id string, from, to checks.State, at time.Time)
+	// Push sends alerts to web servers, AlertMail to addresses elsewhere, and
+	// returns the trace of the mail. nil: no server is running.
+	Push      *push.Sender
+	AlertMail func(ctx context.Context, to mail.Path, subject, text string) (trace string, err error)
+	// ErrorsSince counts errors in the log. nil: nobody counts.
+	ErrorsSince func(span time.Duration) (count int, last string)
+	// BackupProven is when a backup was last proven to be one; configured says
+	// whether there are to be backups. nil: nobody tells.
+	BackupProven func() (at time.Time, configured bool)
 	Now          func() time.Time
 	Logger       *slog.Logger
 }
@@ -112,6 +123,7 @@ type Admin struct {
 	hub    *hub
 	jobs   *jobs
 	checks *checks.Registry // nil: there are none
+	alerts *alerts.Service
 
 	exports exports
 	storage storage
@@ -135,6 +147,7 @@ func New(o Options) *Admin {
 	if o.Server != nil && o.Resolver != nil {
 		a.checks = a.newChecks(*o.Server)
 	}
+	a.alerts = a.newAlerts()
 	return a
 }
 

@@ -45,6 +45,7 @@ func (a *Admin) checkChanged(id string, from, to checks.State, at time.Time) {
 	if a.opts.CheckChanged != nil {
 		a.opts.CheckChanged(id, from, to, at)
 	}
+	a.alerts.Look()
 }
 
 // CheckChange is the event of a check that has another state than before.

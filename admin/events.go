@@ -20,10 +20,13 @@ const (
 	TopicChecks Topic = "checks"
 	TopicJobs   Topic = "jobs"
 	TopicSetup  Topic = "setup"
+	TopicAlerts Topic = "alerts"
 )
 
 // Topics returns all topics.
-func Topics() []Topic { return []Topic{TopicQueue, TopicTraces, TopicChecks, TopicJobs, TopicSetup} }
+func Topics() []Topic {
+	return []Topic{TopicQueue, TopicTraces, TopicChecks, TopicJobs, TopicSetup, TopicAlerts}
+}
 
 // maxEvents is how many events can be asked for again.
 const maxEvents = 1000
@@ -122,7 +125,7 @@ func (a *Admin) Events(ctx context.Context, topics []Topic, after uint64) (*Stre
 
 func authorizeTopic(ctx context.Context, topic Topic) error {
 	switch topic {
-	case TopicQueue, TopicTraces, TopicChecks:
+	case TopicQueue, TopicTraces, TopicChecks, TopicAlerts:
 		_, err := authorize(ctx, SeeFlow)
 		return err
 	case TopicJobs:
@@ -131,7 +134,7 @@ func authorizeTopic(ctx context.Context, topic Topic) error {
 	case TopicSetup:
 		return authorizeSetup(ctx)
 	}
-	return At("topics", invalid("there is no topic %q; choose from queue, traces, checks, jobs, setup", topic))
+	return At("topics", invalid("there is no topic %q; choose from queue, traces, checks, jobs, setup, alerts", topic))
 }
 
 // Next waits for events until ctx is done. missed says that there were more
@@ -170,7 +173,7 @@ func (s *Stream) sees(e *Event) bool {
 		return e.owner == s.who.owner() || s.who.May(ChangeSystem)
 	case TopicTraces, TopicQueue:
 		return s.who.May(SeeFlow) && (s.who.allDomains() || slices.ContainsFunc(e.domains, s.who.sees))
-	case TopicChecks:
+	case TopicChecks, TopicAlerts:
 		return s.who.May(SeeFlow) && s.who.allDomains()
 	}
 	return true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/mailstead/mailstead/admin/alerts"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/checks"
 	"github.com/mailstead/mailstead/admin/directory"
@@ -105,6 +106,19 @@ type Operator interface {
 	RunChecks(ctx context.Context, ids []string) (CheckReport, error)
 	MuteCheck(ctx context.Context, id string, until time.Time) (checks.Result, error)
 	UnmuteCheck(ctx context.Context, id string) (checks.Result, error)
+
+	// Alerts returns what is wrong, and what was.
+	Alerts(ctx context.Context) (AlertReport, error)
+	MuteAlert(ctx context.Context, id string, until time.Time) (alerts.Alert, error)
+	UnmuteAlert(ctx context.Context, id string) (alerts.Alert, error)
+	// AlertChannels returns the ways by which people are told of alerts.
+	AlertChannels(ctx context.Context) (Page[AlertChannel], error)
+	AddAlertChannel(ctx context.Context, n NewAlertChannel) (AlertChannel, error)
+	SetAlertChannel(ctx context.Context, id string, ch AlertChannelChange) (AlertChannel, error)
+	RemoveAlertChannel(ctx context.Context, id string) error
+	// TestAlertChannel sends a message through a channel now; only a running
+	// server can.
+	TestAlertChannel(ctx context.Context, id string) (TestResult, error)
 
 	// Certificates says how certificates stand; only a running server knows.
 	Certificates(ctx context.Context) (Page[certs.Status], error)

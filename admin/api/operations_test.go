@@ -61,6 +61,7 @@ func operations(w *world) map[string]row {
 	}
 	undo := w.lastChange()
 	exported := w.export("user@a.test")
+	channel := w.do(attempt{as: "owner@a.test", method: "POST", path: "/alert-channels", body: `{"kind":"ntfy","to":"https://ntfy.far.example/x"}`}).field(t, "id")
 	signIn := fmt.Sprintf(`{"address":"user@a.test","password":%q}`, password)
 	wrongPasskey := `{"ticket":"x","credential":{}}`
 	rows := map[string]row{
@@ -115,6 +116,14 @@ func operations(w *world) map[string]row {
 		"run-checks":            {body: `{"ids":["ptr.v4"]}`, bad: `/checks:run {"ids":1}`, where: "body.ids", weak: "user"},
 		"mute-check":            {path: "/checks/ptr.v4:mute", body: fmt.Sprintf(`{"until":%q}`, w.now().AddDate(0, 0, 7).UTC().Format(time.RFC3339)), bad: `/checks/ptr.v4:mute {"until":"x"}`, where: "body.until", weak: "support"},
 		"unmute-check":          {path: "/checks/ptr.v4:unmute", weak: "support"},
+		"list-alerts":           {weak: "user"},
+		"mute-alert":            {path: "/alerts/check.clock:mute", body: fmt.Sprintf(`{"until":%q}`, w.now().AddDate(0, 0, 7).UTC().Format(time.RFC3339)), code: 404, bad: `/alerts/check.clock:mute {"until":"2001-01-01T00:00:00Z"}`, where: "body.until", weak: "support"},
+		"unmute-alert":          {path: "/alerts/check.clock:unmute", code: 404, bad: "/alerts/" + strings.Repeat("x", 301) + ":unmute", where: "path.id", weak: "support"},
+		"list-alert-channels":   {weak: "support"},
+		"add-alert-channel":     {body: `{"kind":"mail","to":"ana@far.example"}`, code: 201, bad: `/alert-channels {"kind":"mail","to":"user@a.test"}`, where: "body.to", weak: "support"},
+		"change-alert-channel":  {path: "/alert-channels/" + channel, body: `{"least":"fail"}`, bad: "/alert-channels/" + channel + ` {"token":"a b"}`, where: "body.token", weak: "support"},
+		"test-alert-channel":    {path: "/alert-channels/" + channel + ":test", bad: "/alert-channels/" + strings.Repeat("x", 41) + ":test", where: "path.id", weak: "support"},
+		"remove-alert-channel":  {path: "/alert-channels/" + channel, code: 204, bad: "/alert-channels/" + strings.Repeat("x", 41), where: "path.id", weak: "support"},
 		"list-traces":           {path: "/traces?q=@far.example", bad: "/traces?direction=up", where: "query.direction", weak: "user"},
 		"list-refusals":         {bad: "/refusals?cursor=!", where: "query.cursor", weak: "user"},
 		"get-trace":             {path: "/traces/" + traced, bad: "/traces/" + strings.Repeat("x", 201), where: "path.id", weak: "user"},
@@ -232,7 +241,7 @@ func TestOperations(t *testing.T) {
 	all := w.operations()
 	// What needs something that another makes or keeps comes in an order.
 	order := slices.Sorted(maps.Keys(all))
-	last := []string{"add-dkim-key", "activate-dkim-key", "retire-dkim-key", "remove-dkim-key", "remove-alias", "change-account", "remove-account", "remove-domain", "end-my-session", "end-account-session", "end-my-other-sessions", "set-my-password", "sign-out", "suspend-account", "resume-account"}
+	last := []string{"remove-alert-channel", "add-dkim-key", "activate-dkim-key", "retire-dkim-key", "remove-dkim-key", "remove-alias", "change-account", "remove-account", "remove-domain", "end-my-session", "end-account-session", "end-my-other-sessions", "set-my-password", "sign-out", "suspend-account", "resume-account"}
 	order = append(slices.DeleteFunc(order, func(id string) bool { return slices.Contains(last, id) }), last...)
 	for _, phase := range []func(*testing.T, *world, operationIn, row){testWeak, testBad, testSuccess} {
 		for _, id := range order {

@@ -143,6 +143,7 @@ func (s *Server) routes() {
 	s.systemRoutes()
 	s.banRoutes()
 	s.checkRoutes()
+	s.alertRoutes()
 	s.overviewRoutes()
 	s.setupRoutes()
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/logs"
 	"github.com/mailstead/mailstead/admin/metrics"
+	"github.com/mailstead/mailstead/admin/push"
 	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/delivery/junk"
@@ -145,6 +146,7 @@ func emptyWorld(t *testing.T) *world {
 		Directory: w.dir, Mailboxes: w.boxes, Quarantine: w.book, Learner: w.junk, Queue: w.queue, Traces: w.traces, Reports: book, Hostname: host,
 		Resolver: w.zones, Certificates: fakeCerts{}, Now: w.now, ExportDir: filepath.Join(data, "export"),
 		Clients: autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),
+		Push:    push.New(push.Options{Resolver: w.zones}),
 		SignIn:  signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),
 	})
 	t.Cleanup(func() { w.admin.Close() })

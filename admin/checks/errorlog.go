@@ -82,3 +82,16 @@ func (l *ErrorLog) Last() (count int, last string, at time.Time) {
 	}
 	return len(c.times), c.last, c.times[len(c.times)-1]
 }
+
+// Since returns how many errors there were in a time of up to 24 hours, and the
+// last of all.
+func (l *ErrorLog) Since(span time.Duration) (count int, last string) {
+	c := l.shared
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	begin := c.now().Add(-span)
+	for i := len(c.times) - 1; i >= 0 && !c.times[i].Before(begin); i-- {
+		count++
+	}
+	return count, c.last
+}

@@ -39,6 +39,7 @@ type cliCommands struct {
 	Audit      auditCmd      `cmd:"" help:"Who changed what."`
 	Ban        banCmd        `cmd:"" help:"Whose failed logins make them wait."`
 	Report     reportCmd     `cmd:"" help:"What others report about mail in our name, and what we report to them."`
+	Alert      alertCmd      `cmd:"" help:"What is wrong with the server, and whom it tells."`
 	Doctor     doctorCmd     `cmd:"" help:"Check that the server can do its work, and say what to fix."`
 }
 

@@ -60,9 +60,12 @@ type nodeConfig struct {
 	// Authority asks the name servers of zones; nil: there are no checks.
 	Authority dnsadvice.Authority
 	Dial      func(ctx context.Context, network, addr string) (net.Conn, error)
-	Self      []netip.Addr   // our own addresses, for the loop check
-	Public    []netip.Addr   // our own addresses, as others see them; nil: as settings and interfaces say
-	Proxies   []netip.Prefix // that speak the PROXY protocol
+	// DialWeb reaches the web servers that alerts and webhooks go to; nil: the
+	// network.
+	DialWeb func(ctx context.Context, network, addr string) (net.Conn, error)
+	Self    []netip.Addr   // our own addresses, for the loop check
+	Public  []netip.Addr   // our own addresses, as others see them; nil: as settings and interfaces say
+	Proxies []netip.Prefix // that speak the PROXY protocol
 	// TrustedProxies are web servers whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
 	Clients        clientPorts
@@ -211,6 +214,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Logger: cfg.Log,
 		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Observe: n.countSignIn, Logger: cfg.Log}),
+		Push:   n.newPush(), AlertMail: n.mailAlert, ErrorsSince: errorLog.Since,
 	})
 	n.wizard = n.newWizard()
 	if n.api, err = n.newAPI(); err != nil {
@@ -357,7 +361,7 @@ func (n *node) services(ls listeners) []service {
 	imaps := imap
 	imaps.Implicit = true
 	all := []service{
-		keepMemoryLow, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.wizard.Watch,
+		keepMemoryLow, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.wizard.Watch,
 		n.series.Run, n.arrivals.Run, n.reports.Run,
 	}
 	for name, serve := range map[string]func(context.Context, net.Listener) error{

@@ -367,7 +367,7 @@ func newTryWorld(c *tryCmd, cfg *nodeConfig) (*tryWorld, error) {
 		cfg.Resolver = dns.NewClient(dns.Options{Servers: []netip.AddrPort{server}, Logger: cfg.Log})
 		cfg.Authority = newAuthority([]netip.AddrPort{server}, dialLoopback, cfg.Log)
 	}
-	cfg.Dial = w.remotes.dial
+	cfg.Dial, cfg.DialWeb = w.remotes.dial, dialLoopback
 	if c.Resolver != "" || c.RelayTo != "" {
 		cfg.Dial = dialLoopback
 	}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/push"
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/sasl"
+	"github.com/mailstead/mailstead/smtp/smtpserver"
+)
+
+// outside is a mailbox somewhere else, which takes all mail.
+type outside struct {
+	mu    sync.Mutex
+	mails []string
+}
+
+func startOutside(t *testing.T) (o *outside, addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o = &outside{}
+	srv := smtpserver.Server{Handler: o, Hostname: "mx.elsewhere.example", Logger: slog.New(slog.DiscardHandler)}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wait sync.WaitGroup
+	wait.Go(func() { srv.Serve(ctx, l) })
+	t.Cleanup(func() { cancel(); wait.Wait() })
+	return o, l.Addr().String()
+}
+
+// with returns the mails that have all of some texts.
+func (o *outside) with(texts ...string) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var list []string
+	for _, m := range o.mails {
+		if !slices.ContainsFunc(texts, func(want string) bool { return !strings.Contains(m, want) }) {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+func (o *outside) Connect(context.Context, *smtpserver.Conn) (smtpserver.Session, error) {
+	return outsideSession{o}, nil
+}
+
+type outsideSession struct{ *outside }
+
+func (outsideSession) Login(context.Context, sasl.Identity) error { return nil }
+func (outsideSession) Mail(context.Context, *mail.Envelope) error { return nil }
+func (outsideSession) Rcpt(context.Context, mail.Recipient) error { return nil }
+func (s outsideSession) Data(_ context.Context, body io.Reader) (string, error) {
+	b, err := io.ReadAll(body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mails = append(s.mails, strings.ReplaceAll(string(b), "=\r\n", ""))
+	return "thank you", err
+}
+func (outsideSession) Reset() {}
+func (outsideSession) Close() {}
+
+// posted is a web server that keeps what it is sent.
+type posted struct {
+	*httptest.Server
+	mu       sync.Mutex
+	requests []postedRequest
+	code     int // of answers; 0: 204
+}
+
+type postedRequest struct {
+	path   string
+	header http.Header
+	body   string
+}
+
+func startPosted(t *testing.T) *posted {
+	t.Helper()
+	p := &posted{}
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.requests = append(p.requests, postedRequest{r.URL.Path, r.Header, string(b)})
+		w.WriteHeader(max(p.code, http.StatusNoContent))
+	}))
+	t.Cleanup(p.Close)
+	return p
+}
+
+// to returns the requests to a path so far.
+func (p *posted) to(path string) []postedRequest {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(p.requests), func(r postedRequest) bool { return r.path != path })
+}
+
+// TestAlertsLeaveTheServer has a check fail and mend in a real server: mail to
+// a mailbox elsewhere, a web server and ntfy are told once, and told when it is
+// over.
+func TestAlertsLeaveTheServer(t *testing.T) {
+	t.Parallel()
+	box, relay := startOutside(t)
+	web := startPosted(t)
+	i := startTry(t, "--relay-to", relay)
+	i.set(t, "alerts.confirm", "0", "alerts.clear", "0")
+	var hook admin.AlertChannel
+	i.ask(t, &hook, "alert", "channel", "add", "webhook", web.URL+"/hook")
+	if hook.Secret == "" {
+		t.Fatalf("a webhook without a secret: %+v", hook)
+	}
+	i.command(t, "alert", "channel", "add", "mail", "ops@elsewhere.example", "--least", "fail")
+	i.command(t, "alert", "channel", "add", "ntfy", web.URL+"/topic", "--least", "fail")
+	file, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Nothing goes to this machine before its owner allows that.
+	if out, err := tryOutput(t, "", file, "alert", "test", hook.ID, "--data", i.Data); err == nil || !strings.Contains(out, "push.private-networks") {
+		t.Errorf("to this machine: %s, %v", out, err)
+	}
+	i.set(t, "push.private-networks", "true")
+	if out := i.command(t, "alert", "test"); strings.Count(out, ": sent") != 3 {
+		t.Errorf("test: %s", out)
+	}
+	eventually(t, "the test mail", func() bool { return len(box.with("Subject: [mail.example.test] Test of alerts")) == 1 })
+
+	clamd := startFilter(t, serveClamd)
+	i.set(t, "filter.clamd", clamd.addr)
+	if state, saw := i.checked(t); state != "ok" {
+		t.Fatalf("the filter: %s %s", state, saw)
+	}
+	clamd.stop()
+	if state, _ := i.checked(t); state != "fail" {
+		t.Fatalf("without the filter: %s", state)
+	}
+	eventually(t, "the alert", func() bool {
+		return len(box.with("Subject: [mail.example.test] ", "FAILS")) == 1 && len(web.to("/hook")) >= 2 && len(web.to("/")) >= 2
+	})
+	var list []struct{ ID, State, Phase string }
+	i.ask(t, &list, "alert", "list")
+	if !slices.ContainsFunc(list, func(a struct{ ID, State, Phase string }) bool {
+		return a.ID == "check.filters" && a.Phase == "firing" && a.State == "fail"
+	}) {
+		t.Fatalf("alerts %+v", list)
+	}
+	// It looks again, and tells nothing again.
+	i.checked(t)
+	l, err := net.Listen("tcp", clamd.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := &localFilter{addr: clamd.addr, l: l}
+	again.all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			again.all.Go(func() { defer c.Close(); serveClamd(c) })
+		}
+	})
+	t.Cleanup(again.stop)
+	if state, saw := i.checked(t); state != "ok" {
+		t.Fatalf("with the filter again: %s %s", state, saw)
+	}
+	eventually(t, "that it is over", func() bool { return len(box.with("Resolved: ", "is right again.")) == 1 })
+	if n := len(box.with("FAILS")); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	eventually(t, "that the webhook is told, too", func() bool {
+		return slices.ContainsFunc(web.to("/hook"), func(r postedRequest) bool { return strings.Contains(r.body, `"alert.resolved"`) })
+	})
+	verifyAll(t, hook.Secret, web.to("/hook"))
+	var ntfy struct {
+		Topic, Title string
+		Priority     int
+	}
+	if err := json.Unmarshal([]byte(web.to("/")[1].body), &ntfy); err != nil || ntfy.Topic != "topic" || ntfy.Priority != 5 || !strings.HasPrefix(ntfy.Title, "mail.example.test: ") {
+		t.Errorf("ntfy got %+v, %v", web.to("/")[1], err)
+	}
+}
+
+// verifyAll looks at the signatures of requests as a receiver does.
+func verifyAll(t *testing.T, secret push.Secret, list []postedRequest) {
+	t.Helper()
+	for _, r := range list {
+		if !secret.Verify(r.header.Get(push.HeaderID), r.header.Get(push.HeaderTimestamp), r.header.Get(push.HeaderSignature), []byte(r.body), time.Now()) {
+			t.Errorf("the signature of %s is not good", r.body)
+		}
+	}
+	if len(list) == 0 {
+		t.Error("nothing was signed")
+	}
+}
