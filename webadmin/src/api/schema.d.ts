@@ -245,6 +245,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/alert-channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the ways by which people are told of alerts. */
+        get: operations["list-alert-channels"];
+        put?: never;
+        /** Tell somebody of alerts. */
+        post: operations["add-alert-channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alert-channels/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Tell somebody of alerts no more. */
+        delete: operations["remove-alert-channel"];
+        options?: never;
+        head?: never;
+        /** Change of what an alert channel tells. */
+        patch: operations["change-alert-channel"];
+        trace?: never;
+    };
+    "/alert-channels/{id}:test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test through an alert channel now, and say what came of it. */
+        post: operations["test-alert-channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what is wrong with this server, and what was. */
+        get: operations["list-alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/{id}:mute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell nobody of an alert until a time. */
+        post: operations["mute-alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/{id}:unmute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell of an alert again. */
+        post: operations["unmute-alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/aliases": {
         parameters: {
             query?: never;
@@ -2146,6 +2250,87 @@ export interface components {
              */
             quotaBytes: number;
         };
+        AlertChannel: {
+            /** Format: date-time */
+            created: string;
+            /** @description Also gets the daily mail. */
+            daily: boolean;
+            /**
+             * Format: date-time
+             * @description Since when nothing goes out.
+             */
+            failingSince?: string;
+            id: string;
+            /** @enum {string} */
+            kind: "mail" | "webhook" | "ntfy";
+            /**
+             * Format: date-time
+             * @description When something went out last.
+             */
+            lastOk?: string;
+            /**
+             * @description warn: all alerts; fail: only of what fails.
+             * @enum {string}
+             */
+            least: "warn" | "fail";
+            /** @description Why, in words. */
+            problem?: string;
+            /** @description Of a webhook: what its requests are signed with; shown only when it is made. */
+            secret?: string;
+            to: string;
+            /** @description There is an access token. */
+            token: boolean;
+        };
+        AlertChannelChange: {
+            daily?: boolean;
+            /** @enum {string} */
+            least?: "warn" | "fail";
+            token?: string;
+        };
+        AlertReport: {
+            /**
+             * Format: int64
+             * @description Ways by which people are told; with 0 nobody is.
+             */
+            channels: number;
+            /** Format: int64 */
+            firing: number;
+            /** @description What is wrong now comes first. */
+            items: components["schemas"]["AlertsAlert"][];
+        };
+        AlertsAlert: {
+            check?: string;
+            domain?: string;
+            /** Format: date-time */
+            firedAt?: string;
+            /** @description What to do. */
+            fix?: string;
+            fixLink?: string;
+            /** @description How that is known. */
+            how: string;
+            id: string;
+            /** Format: date-time */
+            mutedUntil?: string;
+            /** @enum {string} */
+            phase: "pending" | "firing" | "resolved";
+            /** Format: date-time */
+            resolvedAt?: string;
+            /** @description What is wrong, in one sentence. */
+            saw: string;
+            /**
+             * Format: date-time
+             * @description When it was first seen.
+             */
+            since: string;
+            /** @enum {string} */
+            state: "ok" | "warn" | "fail" | "unknown";
+            title: string;
+            /**
+             * Format: date-time
+             * @description When people were last told; absent: they were not.
+             */
+            toldAt?: string;
+        };
         Alias: {
             address: string;
             /** Format: date-time */
@@ -2791,6 +2976,21 @@ export interface components {
             /** @enum {string} */
             role?: "user" | "support" | "domain-admin" | "admin" | "owner";
         };
+        NewAlertChannel: {
+            /** @description Of mail: send the daily mail there, too. */
+            daily?: boolean;
+            /** @enum {string} */
+            kind: "mail" | "webhook" | "ntfy";
+            /**
+             * @description warn if it is absent.
+             * @enum {string}
+             */
+            least?: "warn" | "fail";
+            /** @description An address that is not on this server; for webhook and ntfy a web address, with the topic for ntfy. */
+            to: string;
+            /** @description Of ntfy: an access token, if the topic needs one. */
+            token?: string;
+        };
         NewAppPassword: {
             /** Format: date-time */
             expires?: string;
@@ -2840,6 +3040,16 @@ export interface components {
         };
         PageAccount: {
             items: components["schemas"]["Account"][];
+            /** @description Cursor of the next page; absent on the last. */
+            next?: string;
+            /**
+             * Format: int64
+             * @description Number of items on all pages, where it is known.
+             */
+            total?: number;
+        };
+        PageAlertChannel: {
+            items: components["schemas"]["AlertChannel"][];
             /** @description Cursor of the next page; absent on the last. */
             next?: string;
             /**
@@ -3867,6 +4077,11 @@ export interface components {
             /** @description Addresses here or elsewhere. */
             targets: string[];
         };
+        TestResult: {
+            ok: boolean;
+            /** @description What went wrong, in words. */
+            problem?: string;
+        };
         ToSurvey: {
             domain: string;
         };
@@ -4560,6 +4775,260 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BulkResult"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-alert-channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageAlertChannel"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "add-alert-channel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAlertChannel"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertChannel"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-alert-channel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "change-alert-channel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertChannelChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertChannel"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "test-alert-channel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestResult"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertReport"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "mute-alert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The alert, as in check.ptr.v4. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MuteUntil"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertsAlert"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "unmute-alert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The alert, as in check.ptr.v4. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertsAlert"];
                 };
             };
             /** @description What went wrong. */
