@@ -36,8 +36,8 @@ func splitMeta(meta []byte) (index []byte, received time.Time, err error) {
 
 // Apply is the store.Apply of accounts: it files an accepted message and tells
 // its UID. A mailbox that was deleted meanwhile is replaced by INBOX, unless the
-// message is for that mailbox only: then it is let go of, and the UID is 0. An
-// account that has nothing yet begins here.
+// message is for that mailbox only: then it is let go of, and the UID is 0. So
+// is one that was imported before. An account that has nothing yet begins here.
 func Apply(rw store.RW, a store.Accepted) error {
 	index, received, err := splitMeta(a.Meta)
 	if err != nil {
@@ -59,10 +59,13 @@ func Apply(rw store.RW, a store.Accepted) error {
 	switch {
 	case x.group != 0:
 		err = t.stage(x.group, id)
-	case x.only && t.rw.Get(bucketMailbox, key32(a.To.Mailbox)) == nil:
+	case x.only && t.rw.Get(bucketMailbox, key32(a.To.Mailbox)) == nil, t.has(x.origin):
 		*a.Told, err = 0, t.forget(id, &e)
 	default:
 		*a.Told, err = t.file(a.To, &x, id, &e)
+		if err == nil {
+			err = t.note(x.origin, a.To, *a.Told)
+		}
 	}
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@
 //	t  thread     hash of a Message-ID ‖ email → thread
 //	k  keyword    bit → name
 //	g  staged     group ‖ number → email, time: appended, not yet placed
+//	i  imported   key → mailbox, uid, hash, mark: what was brought in from elsewhere, so that it comes once
 //
 // A copy is a second u row of the same email. When the last one goes, the e
 // row goes with it and the store is told to let go of the body.

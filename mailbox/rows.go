@@ -21,6 +21,7 @@ const (
 	bucketThread     store.Bucket = 't'
 	bucketKeyword    store.Bucket = 'k'
 	bucketStaged     store.Bucket = 'g'
+	bucketImported   store.Bucket = 'i'
 )
 
 // errRow means that a row does not say what this version writes.
@@ -232,11 +233,14 @@ type extra struct {
 	keywords []string
 	header   []byte
 	only     bool // for the mailbox named and for no other
+	origin   *origin
 }
 
+// Flags at the end of an extra; what has none ends before them.
 const (
 	extraVersion = 1
-	extraOnly    = 1 // a flag at the end; what has no flags ends before them
+	extraOnly    = 1
+	extraOrigin  = 2 // the origin follows
 )
 
 func (x *extra) encode() []byte {
@@ -248,7 +252,12 @@ func (x *extra) encode() []byte {
 	for _, k := range x.keywords {
 		b = appendBytes(b, []byte(k))
 	}
-	if x.only {
+	switch {
+	case x.origin != nil:
+		b = append(b, extraOnly|extraOrigin)
+		b = appendBytes(b, x.origin.key)
+		b = x.origin.append(b)
+	case x.only:
 		b = append(b, extraOnly)
 	}
 	return b
@@ -268,7 +277,11 @@ func decodeExtra(v []byte) (extra, error) {
 		x.keywords = append(x.keywords, c.string())
 	}
 	if len(c.b) > 0 {
-		x.only = c.take(1)[0]&extraOnly != 0
+		flags := c.take(1)[0]
+		x.only = flags&extraOnly != 0
+		if flags&extraOrigin != 0 {
+			x.origin = c.origin()
+		}
 	}
 	return x, c.err("record of an account")
 }
