@@ -1,0 +1,209 @@
+package movein
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/mailbox"
+)
+
+// Bounds of a batch, which one commit takes, and of a message.
+const (
+	batchMessages = 500
+	batchOctets   = 8 << 20
+	batchIndex    = 8 << 20 // of memory for what is known of the messages
+	maxMessage    = 1 << 30
+)
+
+// batch is the messages of a folder that are filed together.
+type batch struct {
+	run   *run
+	to    target
+	known *Known
+	rep   FolderReport
+
+	msgs   []*mailbox.Incoming
+	spools []*message.Spool
+	names  []string
+	octets int64
+	cost   int64
+}
+
+// fill reads all messages of a folder.
+func (b *batch) fill(ctx context.Context, f *Folder) error {
+	for item, err := range b.run.o.Source.Messages(ctx, f, b.known) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = b.item(ctx, item)
+		}
+		if err != nil {
+			return errors.Join(err, b.flushWhatIs(ctx))
+		}
+	}
+	return b.flush(ctx)
+}
+
+// flushWhatIs files what is there although the run ends: less is to be read
+// again.
+func (b *batch) flushWhatIs(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return b.flush(ctx)
+}
+
+// item takes one message.
+func (b *batch) item(ctx context.Context, item *Item) error {
+	b.rep.Found++
+	switch {
+	case item.Problem != nil:
+		b.leaveOut(item, item.Problem)
+		return nil
+	case item.Known:
+		b.have(1)
+		return nil
+	}
+	if err := b.add(item); err != nil {
+		b.leaveOut(item, err)
+		return nil
+	}
+	b.run.change(func(rep *Report) { rep.Octets += item.Read })
+	if len(b.msgs) < batchMessages && b.octets < batchOctets && b.cost < batchIndex {
+		return nil
+	}
+	return b.flush(ctx)
+}
+
+// errEmpty and errTooLarge are why a message is left out.
+var (
+	errEmpty    = errors.New("it is empty")
+	errTooLarge = fmt.Errorf("it is larger than %d MiB", maxMessage>>20)
+)
+
+// leaveOut notes a message that cannot be read.
+func (b *batch) leaveOut(item *Item, err error) {
+	b.rep.LeftOut++
+	b.run.change(func(rep *Report) {
+		rep.Messages++
+		rep.LeftOut++
+		rep.Octets += item.Read
+		rep.trouble(problem(item.Name, err))
+	})
+}
+
+// have counts messages that the account has.
+func (b *batch) have(n int64) {
+	b.rep.Known += n
+	b.run.change(func(rep *Report) {
+		rep.Messages += n
+		rep.Known += n
+	})
+}
+
+// add reads the octets of a message.
+func (b *batch) add(item *Item) error {
+	spool := message.NewSpool(b.run.o.Spool)
+	sum, indexer := sha256.New(), message.NewIndexer()
+	err := spool.Fill(io.LimitReader(item.Body, maxMessage+1), io.MultiWriter(sum, indexer))
+	switch {
+	case err != nil:
+	case spool.Size() == 0:
+		err = errEmpty
+	case spool.Size() > maxMessage:
+		err = errTooLarge
+	}
+	if err != nil {
+		spool.Close()
+		return err
+	}
+	m := &mailbox.Incoming{Mark: item.Mark}
+	m.Index = indexer.Close()
+	m.Body, m.Size, m.InternalDate, m.Flags = spool.Reader(), spool.Size(), item.Date, item.Flags
+	if m.InternalDate.IsZero() {
+		m.InternalDate = m.Index.Date
+	}
+	m.Keywords = b.run.takeKeywords(item.Keywords)
+	copy(m.Hash[:], sum.Sum(nil))
+	m.Key = b.known.Key(item.ID)
+	if item.ID == nil {
+		m.Key = b.known.Key(identity(sha256.New(), item.Unique, m.Hash))
+	}
+	b.msgs, b.spools, b.names = append(b.msgs, m), append(b.spools, spool), append(b.names, item.Name)
+	b.octets += m.Size
+	b.cost += indexer.Cost()
+	return nil
+}
+
+// identity is what tells messages of files apart: copies that are the same in
+// name and octets are one.
+func identity(h hash.Hash, unique string, sum mailbox.Hash) []byte {
+	fmt.Fprintf(h, "%d %s", len(unique), unique)
+	h.Write(sum[:])
+	return h.Sum(nil)[:mailbox.HashSize]
+}
+
+// flush files what was collected and is new.
+func (b *batch) flush(ctx context.Context) error {
+	defer b.release()
+	if len(b.msgs) == 0 {
+		return nil
+	}
+	fresh, octets, err := b.fresh(ctx)
+	if err != nil {
+		return err
+	}
+	if len(fresh) > 0 && !b.run.o.DryRun {
+		err := b.run.o.Account.Import(ctx, b.to.id, fresh)
+		if errors.Is(err, mailbox.ErrOverQuota) {
+			err = ErrOverQuota
+		}
+		if err != nil {
+			return err
+		}
+	}
+	added := int64(len(fresh))
+	b.rep.Added += added
+	b.run.change(func(rep *Report) {
+		rep.Messages += added
+		rep.Added += added
+		rep.AddedOctets += octets
+	})
+	b.have(int64(len(b.msgs)) - added)
+	return nil
+}
+
+// fresh returns the messages that the account does not have.
+func (b *batch) fresh(ctx context.Context) (list []*mailbox.Incoming, octets int64, err error) {
+	keys := make([][]byte, len(b.msgs))
+	for i, m := range b.msgs {
+		keys[i] = m.Key
+	}
+	has, err := b.known.Has(ctx, keys)
+	if err != nil {
+		return nil, 0, err
+	}
+	seen := map[string]bool{}
+	for i, m := range b.msgs {
+		if !has[i] && !seen[string(m.Key)] {
+			seen[string(m.Key)] = true
+			list = append(list, m)
+			octets += m.Size
+		}
+	}
+	return list, octets, nil
+}
+
+// release lets go of what was collected.
+func (b *batch) release() {
+	for _, s := range b.spools {
+		s.Close()
+	}
+	b.msgs, b.spools, b.names, b.octets, b.cost = b.msgs[:0], b.spools[:0], b.names[:0], 0, 0
+}

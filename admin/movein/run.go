@@ -1,0 +1,117 @@
+package movein
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mailstead/mailstead/mailbox"
+)
+
+// tellEvery bounds how often progress is told.
+const tellEvery = 250 * time.Millisecond
+
+// run is one Run.
+type run struct {
+	o Options
+
+	mu       sync.Mutex
+	report   Report
+	told     time.Time
+	boxes    map[string]mailbox.Mailbox // by folder
+	keywords keywords
+}
+
+// all reads all folders: those that others show as well first.
+func (r *run) all(ctx context.Context) error {
+	folders, bad, err := r.o.Source.Folders(ctx)
+	if err != nil {
+		return err
+	}
+	r.change(func(rep *Report) {
+		rep.AllFolders = len(folders)
+		for _, f := range folders {
+			rep.AllMessages += f.Messages
+			rep.AllOctets += f.Octets
+		}
+		for _, p := range bad {
+			rep.trouble(p)
+		}
+	})
+	targets, err := r.targets(ctx, folders)
+	if err != nil {
+		return err
+	}
+	for _, last := range []bool{false, true} {
+		if err := r.some(ctx, folders, targets, last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// some reads the folders that are last, or the others, several at a time.
+func (r *run) some(ctx context.Context, folders []Folder, targets []target, last bool) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(r.o.Source.Workers(), 1))
+	for i := range folders {
+		if folders[i].Last != last {
+			continue
+		}
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := r.folder(ctx, &folders[i], targets[i]); err != nil {
+				return fmt.Errorf("%s: %w", folders[i].Name, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// folder brings in one folder and verifies it.
+func (r *run) folder(ctx context.Context, f *Folder, to target) error {
+	r.change(func(rep *Report) { rep.Folder = f.Name })
+	b := &batch{run: r, to: to, known: &Known{r.o.Account, prefix(r.o.Source.Name(), f.ID, r.o.Into)}}
+	b.rep.Name, b.rep.Mailbox = f.Name, to.name
+	defer b.release()
+	err := b.fill(ctx, f)
+	if err == nil && !r.o.DryRun {
+		err = r.verify(ctx, b)
+	}
+	r.change(func(rep *Report) {
+		rep.Folders++
+		rep.Reports = append(rep.Reports, b.rep)
+	})
+	return err
+}
+
+// change changes the report, and tells of it now and then.
+func (r *run) change(fn func(*Report)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn(&r.report)
+	now := r.o.Now()
+	if now.Sub(r.told) < tellEvery {
+		return
+	}
+	r.told = now
+	r.report.estimate(now)
+	r.o.Told(r.report.Progress)
+}
+
+// trouble notes a problem.
+func (rep *Report) trouble(p Problem) {
+	if len(rep.Problems) < maxProblems {
+		rep.Problems = append(rep.Problems, p)
+	}
+}
+
+// ErrOverQuota means that the account has no room for what is brought in.
+var ErrOverQuota = errors.New("the account has too little room: raise its quota, then resume")
