@@ -87,6 +87,7 @@ type Options struct {
 	Certificates Certificates        // nil: no server is running
 	DataDir      string              // whose disk may fill; "" is not known
 	ExportDir    string              // for copies of mailboxes; "": there are none
+	ImportDir    string              // for imports of mail; "": there are none
 	Version      string              // of the program
 	SignIn       *signin.Service
 	Clients      *autoconfig.Service  // how mail programs are set up
@@ -126,6 +127,7 @@ type Admin struct {
 	alerts *alerts.Service
 
 	exports exports
+	imports imports
 	storage storage
 	started time.Time
 
@@ -194,6 +196,9 @@ func Open(data string, o Options) (*Admin, error) {
 	o.Directory, o.Traces, o.Reports = dir, traces, book
 	o.Mailboxes = mailbox.Open(eng, mailbox.Options{Now: o.Now})
 	o.Queue = queue.New(eng, nil, queue.Options{Expire: dir.Duration(directory.QueueExpire), Now: o.Now})
+	if o.ImportDir == "" {
+		o.ImportDir = filepath.Join(data, "imports")
+	}
 	a := New(o)
 	a.close = closeAll
 	return a, nil

@@ -137,6 +137,15 @@ type Operator interface {
 	Bans(ctx context.Context) (Page[Ban], error)
 	LiftBan(ctx context.Context, key BanKey) error
 
+	// Imports returns imports of mail from other systems, newest first.
+	Imports(ctx context.Context) (Page[Import], error)
+	Import(ctx context.Context, id string) (Import, error)
+	// StartImport begins an import, or the next run of one.
+	StartImport(ctx context.Context, n NewImport) (Import, error)
+	ResumeImport(ctx context.Context, id string) (Import, error)
+	CancelImport(ctx context.Context, id string) (Import, error)
+	RemoveImport(ctx context.Context, id string) error
+
 	Close() error
 }
 

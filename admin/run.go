@@ -20,6 +20,9 @@ func (a *Admin) Run(ctx context.Context) error {
 	if a.opts.ExportDir != "" {
 		a.jobs.group.Go(a.keepExports)
 	}
+	if a.opts.ImportDir != "" {
+		a.resumeImports()
+	}
 	log, ok := a.opts.Traces.(interface{ Watch() *trace.Watch })
 	if !ok {
 		<-ctx.Done()

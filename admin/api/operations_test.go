@@ -165,6 +165,12 @@ func operations(w *world) map[string]row {
 		"reroute-queue":         {body: `{"filter":{},"to":"relay.example:587"}`, bad: `/queue:reroute {"filter":{},"to":"no port"}`, where: "body.to", weak: "support"},
 		"cancel-queue":          {body: `{"filter":{"address":"nobody@far.example"}}`, bad: `/queue:cancel {"ids":1}`, where: "body.ids", weak: "support"},
 		"get-events":            {path: "/events?topics=nothing", code: 422, bad: "/events?topics=nothing", where: "query.topics", weak: "user"},
+		"list-imports":          {weak: "domain-admin"},
+		"start-import":          {body: `{"kind":"maildir","account":"user@a.test","path":"old"}`, code: 202, bad: `/imports {"kind":"mbox","account":"user@a.test","path":"/etc/passwd"}`, where: "body.path", weak: "domain-admin"},
+		"get-import":            {path: "/imports/" + w.importOf("one"), bad: "/imports/" + strings.Repeat("x", 201), where: "path.id", weak: "domain-admin"},
+		"cancel-import":         {path: "/imports/" + w.importOf("two") + ":cancel", bad: "/imports/" + strings.Repeat("x", 201) + ":cancel", where: "path.id", weak: "domain-admin"},
+		"resume-import":         {path: "/imports/" + w.importOf("three") + ":resume", code: 202, bad: "/imports/" + strings.Repeat("x", 201) + ":resume", where: "path.id", weak: "domain-admin"},
+		"remove-import":         {path: "/imports/" + w.importOf("four"), code: 204, bad: "/imports/" + strings.Repeat("x", 201), where: "path.id", weak: "domain-admin"},
 		"get-job":               {path: "/jobs/x", code: 404, bad: "/jobs/" + strings.Repeat("x", 201), where: "path.id", weak: "nobody", weakCode: 401},
 
 		"list-domains":      {bad: "/domains?cursor=!", where: "query.cursor", weak: "user"},

@@ -140,6 +140,7 @@ func (s *Server) routes() {
 	s.linkMaking()
 	s.eventRoutes()
 	s.jobRoutes()
+	s.importRoutes()
 	s.systemRoutes()
 	s.banRoutes()
 	s.checkRoutes()

@@ -63,6 +63,8 @@ type world struct {
 
 	late atomic.Int64 // how much later it is than it is
 	junk *junk.Classifier
+
+	imports string // folder of imports
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.late.Load())) }
@@ -97,7 +99,7 @@ func newWorld(t *testing.T) *world {
 func emptyWorld(t *testing.T) *world {
 	t.Helper()
 	data := t.TempDir()
-	w := &world{t: t, tokens: map[string]string{}}
+	w := &world{t: t, tokens: map[string]string{}, imports: filepath.Join(data, "imports")}
 	var err error
 	check := func(err error) {
 		t.Helper()
@@ -144,7 +146,7 @@ func emptyWorld(t *testing.T) *world {
 		Addresses: func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.1")} },
 		Server:    &checks.Server{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network in tests") }},
 		Directory: w.dir, Mailboxes: w.boxes, Quarantine: w.book, Learner: w.junk, Queue: w.queue, Traces: w.traces, Reports: book, Hostname: host,
-		Resolver: w.zones, Certificates: fakeCerts{}, Now: w.now, ExportDir: filepath.Join(data, "export"),
+		Resolver: w.zones, Certificates: fakeCerts{}, Now: w.now, ExportDir: filepath.Join(data, "export"), ImportDir: w.imports,
 		Clients: autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),
 		Push:    push.New(push.Options{Resolver: w.zones}),
 		SignIn:  signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mailbox"
@@ -29,9 +30,10 @@ type batch struct {
 
 	msgs   []*mailbox.Incoming
 	spools []*message.Spool
-	names  []string
 	octets int64
 	cost   int64
+
+	changes []mailbox.ImportedChange
 }
 
 // fill reads all messages of a folder.
@@ -61,6 +63,14 @@ func (b *batch) flushWhatIs(ctx context.Context) error {
 
 // item takes one message.
 func (b *batch) item(ctx context.Context, item *Item) error {
+	if item.Change != nil {
+		if err := b.change(ctx, item.Change); err != nil {
+			return err
+		}
+		if item.Change.Gone {
+			return nil
+		}
+	}
 	b.rep.Found++
 	switch {
 	case item.Problem != nil:
@@ -135,7 +145,12 @@ func (b *batch) add(item *Item) error {
 	if item.ID == nil {
 		m.Key = b.known.Key(identity(sha256.New(), item.Unique, m.Hash))
 	}
-	b.msgs, b.spools, b.names = append(b.msgs, m), append(b.spools, spool), append(b.names, item.Name)
+	if item.Same != nil && item.Same(m.Hash) {
+		spool.Close()
+		b.have(1)
+		return nil
+	}
+	b.msgs, b.spools = append(b.msgs, m), append(b.spools, spool)
 	b.octets += m.Size
 	b.cost += indexer.Cost()
 	return nil
@@ -149,11 +164,40 @@ func identity(h hash.Hash, unique string, sum mailbox.Hash) []byte {
 	return h.Sum(nil)[:mailbox.HashSize]
 }
 
+// change collects what has become of messages at the source.
+func (b *batch) change(ctx context.Context, c *mailbox.ImportedChange) error {
+	c.Keywords = b.run.takeKeywords(c.Keywords)
+	if b.changes = append(b.changes, *c); len(b.changes) < batchMessages {
+		return nil
+	}
+	return b.flushChanges(ctx)
+}
+
+func (b *batch) flushChanges(ctx context.Context) error {
+	changes := b.changes
+	b.changes = nil
+	if len(changes) == 0 || b.run.o.DryRun {
+		return nil
+	}
+	gone := slices.DeleteFunc(slices.Clone(changes), func(c mailbox.ImportedChange) bool { return !c.Gone })
+	other := slices.DeleteFunc(changes, func(c mailbox.ImportedChange) bool { return c.Gone })
+	removed, err := b.run.o.Account.ChangeImported(ctx, gone)
+	if err != nil {
+		return err
+	}
+	changed, err := b.run.o.Account.ChangeImported(ctx, other)
+	b.run.change(func(rep *Report) {
+		rep.Removed += int64(removed)
+		rep.Changed += int64(changed)
+	})
+	return err
+}
+
 // flush files what was collected and is new.
 func (b *batch) flush(ctx context.Context) error {
 	defer b.release()
-	if len(b.msgs) == 0 {
-		return nil
+	if err := b.flushChanges(ctx); err != nil || len(b.msgs) == 0 {
+		return err
 	}
 	fresh, octets, err := b.fresh(ctx)
 	if err != nil {
@@ -185,14 +229,13 @@ func (b *batch) fresh(ctx context.Context) (list []*mailbox.Incoming, octets int
 	for i, m := range b.msgs {
 		keys[i] = m.Key
 	}
-	has, err := b.known.Has(ctx, keys)
+	has, err := b.known.Marks(ctx, keys)
 	if err != nil {
 		return nil, 0, err
 	}
-	seen := map[string]bool{}
-	for i, m := range b.msgs {
-		if !has[i] && !seen[string(m.Key)] {
-			seen[string(m.Key)] = true
+	for _, m := range b.msgs {
+		if _, ok := has[string(m.Key)]; !ok {
+			has[string(m.Key)] = m.Mark
 			list = append(list, m)
 			octets += m.Size
 		}
@@ -205,5 +248,5 @@ func (b *batch) release() {
 	for _, s := range b.spools {
 		s.Close()
 	}
-	b.msgs, b.spools, b.names, b.octets, b.cost = b.msgs[:0], b.spools[:0], b.names[:0], 0, 0
+	b.msgs, b.spools, b.octets, b.cost = b.msgs[:0], b.spools[:0], 0, 0
 }

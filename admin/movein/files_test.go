@@ -296,7 +296,7 @@ func TestVerifyFinds(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "cur/1.a"), "Subject: x\n\n")
 	a.bring(a.options(openMaildir(t, dir)))
-	known := &Known{a.Account, prefix("maildir", ".", "")}
+	known := &Known{Account: a.Account, Prefix: prefix("maildir", ".", "")}
 	m := &mailbox.Incoming{Key: known.Key([]byte("other")), Hash: mailbox.Hash{1}}
 	text := []byte("Subject: other\r\n\r\n")
 	m.Index, m.Body, m.Size = indexOf(text), bytes.NewReader(text), int64(len(text))

@@ -57,6 +57,11 @@ type Item struct {
 	Read     int64 // octets of the source, for progress
 	Known    bool  // the account has it: it only counts
 	Body     io.Reader
+	// Same reports whether the account has these octets by another name; nil:
+	// it has not.
+	Same func(mailbox.Hash) bool
+	// Change is what has become of a message that the account has.
+	Change *mailbox.ImportedChange
 }
 
 // Problem is what could not be brought in, and why.
@@ -183,19 +188,23 @@ func prefix(source, folder, into string) []byte {
 type Known struct {
 	Account *mailbox.Account
 	Prefix  []byte
+	Told    func(waiting string) // why the source lets us wait; "": no longer
 }
 
 // Key makes the key of a message.
 func (k *Known) Key(id []byte) []byte { return append(k.Prefix[:len(k.Prefix):len(k.Prefix)], id...) }
 
-// Has reports which keys the account has.
-func (k *Known) Has(ctx context.Context, keys [][]byte) (has []bool, err error) {
+// Marks returns the marks of those messages that the account has, by key.
+func (k *Known) Marks(ctx context.Context, keys [][]byte) (marks map[string]uint64, err error) {
 	err = k.Account.View(ctx, func(v *mailbox.View) error {
-		has = make([]bool, len(keys))
-		for i, key := range keys {
-			var err error
-			if _, has[i], err = v.Imported(key); err != nil {
+		marks = make(map[string]uint64, len(keys))
+		for _, key := range keys {
+			m, ok, err := v.Imported(key)
+			if err != nil {
 				return err
+			}
+			if ok {
+				marks[string(key)] = m.Mark
 			}
 		}
 		return nil
@@ -203,5 +212,5 @@ func (k *Known) Has(ctx context.Context, keys [][]byte) (has []bool, err error) 
 	if err != nil {
 		return nil, fmt.Errorf("look up imported messages: %w", err)
 	}
-	return has, nil
+	return marks, nil
 }

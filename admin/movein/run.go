@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/mailstead/mailstead/mailbox"
 )
 
 // tellEvery bounds how often progress is told.
@@ -22,7 +20,6 @@ type run struct {
 	mu       sync.Mutex
 	report   Report
 	told     time.Time
-	boxes    map[string]mailbox.Mailbox // by folder
 	keywords keywords
 }
 
@@ -78,7 +75,7 @@ func (r *run) some(ctx context.Context, folders []Folder, targets []target, last
 // folder brings in one folder and verifies it.
 func (r *run) folder(ctx context.Context, f *Folder, to target) error {
 	r.change(func(rep *Report) { rep.Folder = f.Name })
-	b := &batch{run: r, to: to, known: &Known{r.o.Account, prefix(r.o.Source.Name(), f.ID, r.o.Into)}}
+	b := &batch{run: r, to: to, known: &Known{Account: r.o.Account, Prefix: prefix(r.o.Source.Name(), f.ID, r.o.Into), Told: r.waiting}}
 	b.rep.Name, b.rep.Mailbox = f.Name, to.name
 	defer b.release()
 	err := b.fill(ctx, f)
@@ -90,6 +87,14 @@ func (r *run) folder(ctx context.Context, f *Folder, to target) error {
 		rep.Reports = append(rep.Reports, b.rep)
 	})
 	return err
+}
+
+// waiting says why the source lets us wait.
+func (r *run) waiting(why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.Waiting = why
+	r.o.Told(r.report.Progress)
 }
 
 // change changes the report, and tells of it now and then.

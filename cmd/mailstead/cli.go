@@ -35,6 +35,7 @@ type cliCommands struct {
 	Junk       junkCmd       `cmd:"" help:"What is done with mail that looks like junk."`
 	Trace      traceCmd      `cmd:"" help:"What happened to a message, and why."`
 	Settings   settingsCmd   `cmd:"" help:"Every limit and policy, with its meaning."`
+	Import     importCmd     `cmd:"" help:"Bring mail in from other mail systems."`
 	Cert       certCmd       `cmd:"" help:"Certificates."`
 	Audit      auditCmd      `cmd:"" help:"Who changed what."`
 	Ban        banCmd        `cmd:"" help:"Whose failed logins make them wait."`

@@ -209,7 +209,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	}
 	n.clients = n.newClients()
 	n.admin = admin.New(admin.Options{
-		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, ExportDir: n.path("export"), Version: version(), Series: n.series, Arrivals: n.arrivals, Reports: n.reports,
+		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, ExportDir: n.path("export"), ImportDir: n.path("imports"), Version: version(), Series: n.series, Arrivals: n.arrivals, Reports: n.reports,
 		Quarantine: n.quarantine, Learner: n.junk, Logs: lastLines,
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Logger: cfg.Log,

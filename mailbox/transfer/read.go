@@ -2,7 +2,6 @@ package transfer
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -32,11 +31,6 @@ type Unreadable struct {
 
 func (u *Unreadable) Error() string { return u.Name + ": " + plainError(u.Err) }
 func (u *Unreadable) Unwrap() error { return u.Err }
-
-// unreadable says that something called name cannot be read.
-func unreadable(name, format string, args ...any) error {
-	return &Unreadable{name, fmt.Errorf(format, args...)}
-}
 
 // plainError leaves out what an error of the system says before its cause: the
 // name is told once.

@@ -1,0 +1,36 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/mailstead/mailstead/admin"
+)
+
+func importPath(id string) string { return "/imports/" + url.PathEscape(id) }
+
+func (c *Client) Imports(ctx context.Context) (admin.Page[admin.Import], error) {
+	return get[admin.Page[admin.Import]](ctx, c, "/imports")
+}
+
+func (c *Client) Import(ctx context.Context, id string) (admin.Import, error) {
+	return get[admin.Import](ctx, c, importPath(id))
+}
+
+func (c *Client) StartImport(ctx context.Context, n admin.NewImport) (admin.Import, error) {
+	return call[admin.Import](ctx, c, request{method: http.MethodPost, path: "/imports", body: n})
+}
+
+func (c *Client) ResumeImport(ctx context.Context, id string) (admin.Import, error) {
+	return call[admin.Import](ctx, c, request{method: http.MethodPost, path: importPath(id) + ":resume"})
+}
+
+func (c *Client) CancelImport(ctx context.Context, id string) (admin.Import, error) {
+	return call[admin.Import](ctx, c, request{method: http.MethodPost, path: importPath(id) + ":cancel"})
+}
+
+func (c *Client) RemoveImport(ctx context.Context, id string) error {
+	_, err := c.raw(ctx, request{method: http.MethodDelete, path: importPath(id)})
+	return err
+}

@@ -1,0 +1,35 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/mailstead/mailstead/admin"
+)
+
+func (s *Server) importRoutes() {
+	handle(s, operation{id: "list-imports", method: "GET", path: "/imports", summary: "List imports of mail from other systems, newest first, and how far they are."},
+		func(ctx context.Context, _ *none) (*body[admin.Page[admin.Import]], error) {
+			return answer(s.admin.Imports(ctx))
+		})
+	handle(s, operation{id: "start-import", method: "POST", path: "/imports", summary: "Begin an import, or its next run if there is one of this account and source: what is here already is not added again.", status: http.StatusAccepted},
+		func(ctx context.Context, in *struct{ Body admin.NewImport }) (*body[admin.Import], error) {
+			return answer(s.admin.StartImport(ctx, in.Body))
+		})
+	handle(s, operation{id: "get-import", method: "GET", path: "/imports/{id}", summary: "Say how far an import is, and what came of its last run."},
+		func(ctx context.Context, in *IDPath) (*body[admin.Import], error) {
+			return answer(s.admin.Import(ctx, in.ID))
+		})
+	handle(s, operation{id: "cancel-import", method: "POST", path: "/imports/{id}:cancel", summary: "Stop an import. What was brought in stays."},
+		func(ctx context.Context, in *IDPath) (*body[admin.Import], error) {
+			return answer(s.admin.CancelImport(ctx, in.ID))
+		})
+	handle(s, operation{id: "resume-import", method: "POST", path: "/imports/{id}:resume", summary: "Run an import again: what is missing or new at the source comes.", status: http.StatusAccepted},
+		func(ctx context.Context, in *IDPath) (*body[admin.Import], error) {
+			return answer(s.admin.ResumeImport(ctx, in.ID))
+		})
+	handle(s, operation{id: "remove-import", method: "DELETE", path: "/imports/{id}", summary: "Forget an import with its passwords. The mail stays.", status: http.StatusNoContent},
+		func(ctx context.Context, in *IDPath) (*none, error) {
+			return nil, s.admin.RemoveImport(ctx, in.ID)
+		})
+}

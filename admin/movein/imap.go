@@ -1,0 +1,240 @@
+package movein
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mailstead/mailstead/mailbox"
+)
+
+// IMAPOptions say which account of which server mail comes from.
+type IMAPOptions struct {
+	Host         string
+	Port         int
+	TLS          string // tls, starttls or none
+	User         string
+	Password     string
+	Token        string // OAuth access token
+	TokenFile    string // with the token, read at each login
+	TokenCommand string // prints the token, run at each login
+	Fingerprint  string // SHA-256 of the certificate; "": it has to be valid
+	Connections  int    // at a time
+	Flags        bool   // flags that changed there since the last run change here
+	Deletions    bool   // what was removed there since is removed here
+	Exclude      []string
+
+	Spool string // folder for large messages under way
+	Roots *x509.CertPool
+	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Sleep waits, or returns the error of ctx.
+	Sleep func(ctx context.Context, d time.Duration) error
+}
+
+// How long to wait before the next attempt, and how many there are without a
+// message between them.
+const (
+	firstWait     = time.Second
+	maxWait       = 2 * time.Minute
+	firstThrottle = 15 * time.Second
+	maxThrottle   = 15 * time.Minute
+	maxAttempts   = 10
+	maxThrottles  = 60
+	maxFailures   = 3 // of one message, before it is left out
+)
+
+// imapSource is an account on an IMAP server. Connections are made as they are
+// needed, one for each folder that is read.
+type imapSource struct {
+	o IMAPOptions
+
+	mu    sync.Mutex
+	idle  []*imapConn
+	gmail map[uint64]bool // messages seen in folders that are not Last
+}
+
+// OpenIMAP returns an account on an IMAP server as a source. It connects when
+// it is asked for something.
+func OpenIMAP(o IMAPOptions) (Source, error) {
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{}).DialContext
+	}
+	if o.Sleep == nil {
+		o.Sleep = sleep
+	}
+	return &imapSource{o: o, gmail: map[uint64]bool{}}, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *imapSource) Name() string {
+	return "imap " + strings.ToLower(s.o.Host) + " " + strings.ToLower(s.o.User)
+}
+
+func (s *imapSource) Workers() int { return min(max(s.o.Connections, 1), 3) }
+
+// Close ends all connections that are at rest.
+func (s *imapSource) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.idle {
+		c.send("z LOGOUT") // the answer does not matter
+		c.Close()
+	}
+	s.idle = nil
+	return nil
+}
+
+// connection returns one that is signed in.
+func (s *imapSource) connection(ctx context.Context) (*imapConn, error) {
+	s.mu.Lock()
+	if n := len(s.idle); n > 0 {
+		c := s.idle[n-1]
+		s.idle = s.idle[:n-1]
+		s.mu.Unlock()
+		return c, nil
+	}
+	s.mu.Unlock()
+	c, err := dialIMAP(ctx, &s.o)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.login(ctx, &s.o); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (s *imapSource) giveBack(c *imapConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.idle = append(s.idle, c)
+}
+
+// attempts counts failures without success between them.
+type attempts struct{ failed, throttled int }
+
+func (a *attempts) reset() { *a = attempts{} }
+
+// wait returns how long to wait after err; it is err that goes on if that is
+// no use.
+func (a *attempts) wait(err error) (time.Duration, error) {
+	switch {
+	case errors.Is(err, ErrRefused), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded) && !isTimeout(err):
+		return 0, err
+	case errors.Is(err, errThrottled):
+		if a.throttled++; a.throttled > maxThrottles {
+			return 0, err
+		}
+		return jitter(firstThrottle, maxThrottle, a.throttled), nil
+	}
+	if a.failed++; a.failed > maxAttempts {
+		return 0, fmt.Errorf("gave up after %d attempts: %w", maxAttempts, err)
+	}
+	return jitter(firstWait, maxWait, a.failed), nil
+}
+
+func isTimeout(err error) bool {
+	var t net.Error
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// jitter is between a half and one and a half of first, doubled each time.
+func jitter(first, most time.Duration, n int) time.Duration {
+	d := min(first<<min(n-1, 20), most)
+	return d/2 + rand.N(d)
+}
+
+// with runs fn on a connection, again and again as long as that may help. fn
+// resets the attempts when it got somewhere.
+func (s *imapSource) with(ctx context.Context, told func(string), fn func(*imapConn, *attempts) error) error {
+	var a attempts
+	for {
+		c, err := s.connection(ctx)
+		if err == nil {
+			err = fn(c, &a)
+			var refused *statusError
+			if err == nil || errors.As(err, &refused) && c.bye == "" { // it is still in step
+				s.giveBack(c)
+			} else {
+				c.Close()
+			}
+		}
+		if err == nil || errors.Is(err, errStop) || ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+		d, err := a.wait(err)
+		if err != nil {
+			return err
+		}
+		told(fmt.Sprintf("waiting for the server, %d s", int(d.Seconds())+1))
+		if err := s.o.Sleep(ctx, d); err != nil {
+			return err
+		}
+		told("")
+	}
+}
+
+func (s *imapSource) Folders(ctx context.Context) (list []Folder, problems []Problem, err error) {
+	err = s.with(ctx, func(string) {}, func(c *imapConn, a *attempts) error {
+		all, err := c.list(ctx)
+		if err != nil {
+			return err
+		}
+		a.reset()
+		list, problems = s.o.folders(all, strings.Contains(c.greeting, "Microsoft Exchange")), nil
+		for i := range list {
+			_, exists, err := c.examine(ctx, list[i].ID)
+			var refused *statusError
+			if errors.As(err, &refused) {
+				problems = append(problems, Problem{list[i].Name, err.Error()})
+				list[i].ID = ""
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			list[i].Messages = int64(exists)
+		}
+		return nil
+	})
+	kept := list[:0]
+	for _, f := range list {
+		if f.ID != "" {
+			kept = append(kept, f)
+		}
+	}
+	return kept, problems, err
+}
+
+// Messages reads a folder: first what there is, then what the account lacks.
+func (s *imapSource) Messages(ctx context.Context, f *Folder, acct *Known) iter.Seq2[*Item, error] {
+	return func(yield func(*Item, error) bool) {
+		r := &folderRead{s: s, f: f, acct: acct, yield: yield, done: &mailbox.UIDSet{}, failures: map[uint32]int{}}
+		told := acct.Told
+		if told == nil {
+			told = func(string) {}
+		}
+		err := s.with(ctx, told, func(c *imapConn, a *attempts) error { return r.read(ctx, c, a) })
+		if err != nil && !errors.Is(err, errStop) {
+			yield(nil, err)
+		}
+	}
+}

@@ -1,0 +1,295 @@
+package movein
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mailstead/mailstead/mailbox"
+)
+
+// Bounds of what one FETCH asks for.
+const (
+	fetchMessages = 100
+	fetchOctets   = 8 << 20
+	lookUp        = 1000 // messages that the account is asked for at a time
+)
+
+// folderRead is a folder that is being read, over as many connections as it
+// takes.
+type folderRead struct {
+	s     *imapSource
+	f     *Folder
+	acct  *Known
+	yield func(*Item, error) bool
+
+	validity uint32
+	missing  []remote        // that the account lacks
+	done     *mailbox.UIDSet // of those, what was handed on
+	failures map[uint32]int  // by UID: how often a connection ended with it
+	hashes   map[mailbox.Hash]bool
+	single   bool // ask for one message at a time: the server refused several
+}
+
+// read is one attempt.
+func (r *folderRead) read(ctx context.Context, c *imapConn, a *attempts) error {
+	validity, exists, err := c.examine(ctx, r.f.ID)
+	if err != nil {
+		return err
+	}
+	if validity != r.validity {
+		if err := r.begin(ctx, c, validity, exists); err != nil {
+			return err
+		}
+		a.reset()
+	}
+	for {
+		part := r.next()
+		if len(part) == 0 {
+			return nil
+		}
+		n := r.done.Len()
+		err := r.fetch(ctx, c, part)
+		if r.done.Len() > n {
+			a.reset()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// begin notes what there is in the folder, and finds out what of it is new.
+func (r *folderRead) begin(ctx context.Context, c *imapConn, validity, exists uint32) error {
+	var all []remote
+	if exists > 0 {
+		var err error
+		if all, err = c.survey(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.others(ctx, validity); err != nil {
+		return err
+	}
+	r.missing, r.done = nil, &mailbox.UIDSet{}
+	for from := 0; from < len(all); from += lookUp {
+		if err := r.sort(ctx, validity, all[from:min(from+lookUp, len(all))]); err != nil {
+			return err
+		}
+	}
+	if r.s.o.Deletions {
+		if err := r.gone(ctx, validity, all); err != nil {
+			return err
+		}
+	}
+	r.validity = validity
+	return nil
+}
+
+// id is the part of a key that names a message.
+func id(validity, uid uint32) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, validity), uid)
+}
+
+// sort hands on the messages that the account has, with what changed, and
+// keeps those that it lacks.
+func (r *folderRead) sort(ctx context.Context, validity uint32, list []remote) error {
+	keys := make([][]byte, len(list))
+	for i := range list {
+		keys[i] = r.acct.Key(id(validity, list[i].uid))
+	}
+	marks, err := r.acct.Marks(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for i, m := range list {
+		mark, has := marks[string(keys[i])]
+		if r.seenElsewhere(m.gmail) && !has {
+			continue
+		}
+		if !has {
+			r.missing = append(r.missing, m)
+			continue
+		}
+		item := &Item{Known: true}
+		if r.s.o.Flags && mark != m.flags.mark {
+			item.Change = &mailbox.ImportedChange{Key: keys[i], Flags: m.flags.system, Keywords: m.flags.keywords, Mark: m.flags.mark}
+		}
+		if !r.yield(item, nil) {
+			return errStop
+		}
+	}
+	return nil
+}
+
+// seenElsewhere reports whether a message of Gmail's was in another folder; in
+// folders that do not show what others have it notes that it is there.
+func (r *folderRead) seenElsewhere(gmail uint64) bool {
+	if gmail == 0 {
+		return false
+	}
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if !r.f.Last {
+		r.s.gmail[gmail] = true
+		return false
+	}
+	return r.s.gmail[gmail]
+}
+
+// others loads the hashes of messages that the account may have by another
+// name: in other folders, for one that shows those as well, and under an older
+// UIDVALIDITY, if the server has numbered the folder anew.
+func (r *folderRead) others(ctx context.Context, validity uint32) error {
+	r.hashes = map[mailbox.Hash]bool{}
+	prefix := r.acct.Prefix
+	if r.f.Last {
+		prefix = prefix[:8] // of the whole source
+	}
+	now := r.acct.Key(binary.BigEndian.AppendUint32(nil, validity))
+	return r.acct.Account.View(ctx, func(v *mailbox.View) error {
+		clear(r.hashes)
+		for m, err := range v.AllImported(prefix, nil) {
+			if err != nil {
+				return err
+			}
+			if len(m.Key) < len(now) || string(m.Key[:len(now)]) != string(now) {
+				r.hashes[m.Hash] = true
+			}
+		}
+		return nil
+	})
+}
+
+// gone hands on what was brought in and is there no longer.
+func (r *folderRead) gone(ctx context.Context, validity uint32, all []remote) error {
+	there := make(map[uint32]bool, len(all))
+	for _, m := range all {
+		there[m.uid] = true
+	}
+	var keys [][]byte
+	err := r.acct.Account.View(ctx, func(v *mailbox.View) error {
+		keys = nil
+		for m, err := range v.AllImported(r.acct.Key(binary.BigEndian.AppendUint32(nil, validity)), nil) {
+			if err != nil {
+				return err
+			}
+			if uid := m.Key[len(m.Key)-4:]; !there[binary.BigEndian.Uint32(uid)] {
+				keys = append(keys, append([]byte{}, m.Key...))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look up imported messages: %w", err)
+	}
+	for _, key := range keys {
+		if !r.yield(&Item{Change: &mailbox.ImportedChange{Key: key, Gone: true}}, nil) {
+			return errStop
+		}
+	}
+	return nil
+}
+
+// next returns the messages to ask for now.
+func (r *folderRead) next() (part []remote) {
+	octets := int64(0)
+	for len(r.missing) > 0 && r.done.Contains(mailbox.UID(r.missing[0].uid)) {
+		r.missing = r.missing[1:]
+	}
+	for _, m := range r.missing {
+		if r.done.Contains(mailbox.UID(m.uid)) {
+			continue
+		}
+		if len(part) > 0 && (r.single || len(part) == fetchMessages || octets+m.size > fetchOctets) {
+			break
+		}
+		part = append(part, m)
+		octets += m.size
+	}
+	return part
+}
+
+// fetch asks for messages and hands them on.
+func (r *folderRead) fetch(ctx context.Context, c *imapConn, part []remote) error {
+	by := make(map[uint32]*remote, len(part))
+	for i := range part {
+		by[part[i].uid] = &part[i]
+	}
+	err := c.do(ctx, "UID FETCH "+uidSet(part)+" (UID BODY.PEEK[])", func(resp *response) error {
+		if resp.name != "FETCH" {
+			return nil
+		}
+		f, err := c.readFetch(resp.dec, r.s.o.Spool)
+		if err != nil {
+			return err
+		}
+		defer f.close()
+		m := by[f.uid]
+		if m == nil || f.body == nil || r.done.Contains(mailbox.UID(f.uid)) {
+			return nil // flags of a message that somebody changes meanwhile
+		}
+		return r.hand(m, &f)
+	})
+	var refused *statusError
+	switch {
+	case err == nil:
+		for _, m := range part { // what did not come is there no longer
+			r.done.Add(mailbox.UID(m.uid))
+		}
+		return nil
+	case errors.As(err, &refused) && len(part) > 1:
+		r.single = true
+		return nil
+	case errors.As(err, &refused):
+		return r.leaveOut(&part[0], err)
+	case errors.Is(err, errStop), errors.Is(err, errThrottled), ctx.Err() != nil:
+		return err
+	}
+	return r.blame(part, err)
+}
+
+// blame counts an end of the connection against the message that was next. One
+// that ends it again and again is left out.
+func (r *folderRead) blame(part []remote, err error) error {
+	for i := range part {
+		m := &part[i]
+		if r.done.Contains(mailbox.UID(m.uid)) {
+			continue
+		}
+		if r.failures[m.uid]++; r.failures[m.uid] >= maxFailures {
+			return errors.Join(r.leaveOut(m, err), err)
+		}
+		break
+	}
+	return err
+}
+
+// hand hands on a message.
+func (r *folderRead) hand(m *remote, f *fetched) error {
+	r.done.Add(mailbox.UID(m.uid))
+	item := &Item{Name: r.name(m), Problem: f.err, ID: id(r.validity, m.uid), Flags: m.flags.system, Keywords: m.flags.keywords, Mark: m.flags.mark,
+		Read: f.body.Size(), Body: f.body.Reader(), Same: r.same}
+	if m.date != 0 {
+		item.Date = time.Unix(m.date, 0).UTC()
+	}
+	if !r.yield(item, nil) {
+		return errStop
+	}
+	return nil
+}
+
+// same reports whether the account has these octets by another name.
+func (r *folderRead) same(h mailbox.Hash) bool { return r.hashes[h] }
+
+func (r *folderRead) leaveOut(m *remote, err error) error {
+	r.done.Add(mailbox.UID(m.uid))
+	if !r.yield(&Item{Name: r.name(m), Problem: err}, nil) {
+		return errStop
+	}
+	return nil
+}
+
+func (r *folderRead) name(m *remote) string { return fmt.Sprintf("%s, UID %d", r.f.Name, m.uid) }
