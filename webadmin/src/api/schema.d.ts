@@ -765,6 +765,76 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List imports of mail from other systems, newest first, and how far they are. */
+        get: operations["list-imports"];
+        put?: never;
+        /** Begin an import, or its next run if there is one of this account and source: what is here already is not added again. */
+        post: operations["start-import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/imports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say how far an import is, and what came of its last run. */
+        get: operations["get-import"];
+        put?: never;
+        post?: never;
+        /** Forget an import with its passwords. The mail stays. */
+        delete: operations["remove-import"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/imports/{id}:cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop an import. What was brought in stays. */
+        post: operations["cancel-import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/imports/{id}:resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run an import again: what is missing or new at the source comes. */
+        post: operations["resume-import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/invites/{token}:accept": {
         parameters: {
             query?: never;
@@ -2792,6 +2862,68 @@ export interface components {
             location: string;
             message: string;
         };
+        IMAPPlace: {
+            /**
+             * Format: int64
+             * @description At a time; 0 is 1.
+             */
+            connections?: number;
+            /** @description Also remove here what was removed there since. */
+            deletions?: boolean;
+            /** @description Folders to leave out, with all below them. */
+            exclude?: string[];
+            /** @description SHA-256 of the server's certificate, in hex: it is taken instead of a valid one. */
+            fingerprint?: string;
+            /** @description Also change flags here that have changed there since the last run. */
+            flags?: boolean;
+            host: string;
+            /** @description Never shown again. */
+            password?: string;
+            /**
+             * Format: int64
+             * @description 0: 993 with tls, else 143.
+             */
+            port?: number;
+            /**
+             * @description tls if absent.
+             * @enum {string}
+             */
+            tls?: "tls" | "starttls" | "none";
+            /** @description OAuth access token instead of a password. Never shown again. */
+            token?: string;
+            /** @description Program that prints the token; from the command line only. */
+            tokenCommand?: string;
+            /** @description File with the token, read at each login; from the command line only. */
+            tokenFile?: string;
+            user: string;
+        };
+        Import: {
+            account: string;
+            /** Format: date-time */
+            created: string;
+            dryRun?: boolean;
+            /**
+             * Format: date-time
+             * @description Of the last run.
+             */
+            ended?: string;
+            /** @description Why the last run failed, and what to do. */
+            error?: string;
+            /** @description Path, or user and server. */
+            from: string;
+            id: string;
+            /** @description Of the last run, for /jobs/{id}. */
+            job?: string;
+            kind: string;
+            mailbox?: string;
+            progress: components["schemas"]["MoveinProgress"];
+            /** @description Of the last run that ended; only of one import. */
+            report?: components["schemas"]["MoveinReport"];
+            /** Format: int64 */
+            runs: number;
+            /** @enum {string} */
+            state: "waiting" | "running" | "done" | "failed" | "stopped";
+        };
         InviteLink: {
             /** Format: date-time */
             expires: string;
@@ -2950,6 +3082,185 @@ export interface components {
             keepCopy?: boolean;
             name?: string;
         };
+        MoveinFolderReport: {
+            /** Format: int64 */
+            added: number;
+            /** Format: int64 */
+            found: number;
+            /**
+             * Format: int64
+             * @description Taken from it in all runs.
+             */
+            here: number;
+            /** Format: int64 */
+            known: number;
+            /** Format: int64 */
+            leftOut: number;
+            /** @description Where it went. */
+            mailbox: string;
+            name: string;
+        };
+        MoveinProblem: {
+            error: string;
+            /** @description The folder or message. */
+            name: string;
+        };
+        MoveinProgress: {
+            /**
+             * Format: int64
+             * @description New here, and on stable storage.
+             */
+            added: number;
+            /** Format: int64 */
+            addedOctets: number;
+            /** Format: int64 */
+            allFolders: number;
+            /**
+             * Format: int64
+             * @description 0: not known.
+             */
+            allMessages?: number;
+            /**
+             * Format: int64
+             * @description 0: not known.
+             */
+            allOctets?: number;
+            /**
+             * Format: int64
+             * @description Whose flags were changed as at the source.
+             */
+            changed?: number;
+            /** @description That is being read. */
+            folder?: string;
+            /**
+             * Format: int64
+             * @description Done.
+             */
+            folders: number;
+            /**
+             * Format: int64
+             * @description Were here already.
+             */
+            known: number;
+            /**
+             * Format: int64
+             * @description Could not be read, or were empty.
+             */
+            leftOut: number;
+            /**
+             * Format: int64
+             * @description Looked at.
+             */
+            messages: number;
+            /**
+             * Format: int64
+             * @description Of the source, read.
+             */
+            octets: number;
+            /**
+             * Format: double
+             * @description Messages a second.
+             */
+            rate: number;
+            /**
+             * Format: int64
+             * @description Removed here because they are gone at the source.
+             */
+            removed?: number;
+            /** Format: int64 */
+            secondsLeft?: number;
+            /** Format: date-time */
+            started: string;
+            /**
+             * Format: int64
+             * @description Read again from the store, and the same.
+             */
+            verified: number;
+            /** @description Why it is waiting for the source. */
+            waiting?: string;
+        };
+        MoveinReport: {
+            /**
+             * Format: int64
+             * @description New here, and on stable storage.
+             */
+            added: number;
+            /** Format: int64 */
+            addedOctets: number;
+            /** Format: int64 */
+            allFolders: number;
+            /**
+             * Format: int64
+             * @description 0: not known.
+             */
+            allMessages?: number;
+            /**
+             * Format: int64
+             * @description 0: not known.
+             */
+            allOctets?: number;
+            /**
+             * Format: int64
+             * @description Whose flags were changed as at the source.
+             */
+            changed?: number;
+            dryRun?: boolean;
+            /** Format: date-time */
+            ended: string;
+            /** @description That is being read. */
+            folder?: string;
+            /**
+             * Format: int64
+             * @description Done.
+             */
+            folders: number;
+            /**
+             * Format: int64
+             * @description Were here already.
+             */
+            known: number;
+            /**
+             * Format: int64
+             * @description Could not be read, or were empty.
+             */
+            leftOut: number;
+            /**
+             * Format: int64
+             * @description Looked at.
+             */
+            messages: number;
+            /**
+             * Format: int64
+             * @description Of the source, read.
+             */
+            octets: number;
+            /** @description The first 1,000. */
+            problems: components["schemas"]["MoveinProblem"][];
+            /**
+             * Format: double
+             * @description Messages a second.
+             */
+            rate: number;
+            /**
+             * Format: int64
+             * @description Removed here because they are gone at the source.
+             */
+            removed?: number;
+            reports: components["schemas"]["MoveinFolderReport"][];
+            /** Format: int64 */
+            secondsLeft?: number;
+            /** Format: date-time */
+            started: string;
+            /**
+             * Format: int64
+             * @description Read again from the store, and the same.
+             */
+            verified: number;
+            /** @description Why it is waiting for the source. */
+            waiting?: string;
+            /** @description Messages that are not here as the source gave them. */
+            wrong: components["schemas"]["MoveinProblem"][];
+        };
         MuteUntil: {
             /** Format: date-time */
             until: string;
@@ -3009,6 +3320,20 @@ export interface components {
             catchAll?: string;
             name: string;
             separator?: string;
+        };
+        NewImport: {
+            /** @description Address of the account that gets the mail. */
+            account: string;
+            /** @description Look at everything and file nothing. */
+            dryRun?: boolean;
+            /** @enum {string} */
+            kind: "maildir" | "mbox" | "imap";
+            /** @description Where all of it goes; empty: to mailboxes of the same names. */
+            mailbox?: string;
+            /** @description Of a Maildir or mbox, below the folder imports/files of the data folder. */
+            path?: string;
+            /** @description Of an IMAP server. */
+            source?: components["schemas"]["IMAPPlace"];
         };
         NewPasskey: {
             /** @description RegistrationResponseJSON of the browser. */
@@ -3130,6 +3455,16 @@ export interface components {
         };
         PageDomain: {
             items: components["schemas"]["Domain"][];
+            /** @description Cursor of the next page; absent on the last. */
+            next?: string;
+            /**
+             * Format: int64
+             * @description Number of items on all pages, where it is known.
+             */
+            total?: number;
+        };
+        PageImport: {
+            items: components["schemas"]["Import"][];
             /** @description Cursor of the next page; absent on the last. */
             next?: string;
             /**
@@ -6109,6 +6444,190 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageImport"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "start-import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewImport"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "cancel-import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "resume-import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
                 };
             };
             /** @description What went wrong. */
