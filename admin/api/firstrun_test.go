@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/admin/signin/passkeytest"
 )
@@ -164,7 +165,7 @@ func TestSetupCodeEnds(t *testing.T) {
 	w.web = w.server.Web()
 	code := func() string {
 		t.Helper()
-		c, _, err := w.dir.NewSetupCode(t.Context(), "test")
+		c, _, err := w.dir.NewSetupCode(t.Context(), "test", directory.SetupCodeFor)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -79,6 +79,7 @@ func operations(w *world) map[string]row {
 		"answer-setup":           {as: "-", path: "/setup/you", body: `{}`, code: 404, bad: `/setup/nowhere {}`, where: "path.step", weak: "-"},
 		"check-setup":            {as: "-", path: "/setup/dns:check", code: 404, bad: "/setup/nowhere:check", where: "path.step", weak: "-"},
 		"survey-domain":          {as: "-", body: `{"domain":"c.test"}`, code: 404, bad: `/setup:survey {}`, where: "body.domain", weak: "-"},
+		"hand-over-setup":        {as: "-", code: 404, weak: "-"},
 		"finish-setup":           {as: "-", code: 404, weak: "-"},
 		"sign-out":               {as: "chief@a.test", weak: "nobody", weakCode: 401},
 		"reauth":                 {body: fmt.Sprintf(`{"password":%q}`, password), bad: `/session:reauth {}`, where: "body.password", weak: "nobody", weakCode: 401},

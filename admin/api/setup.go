@@ -18,6 +18,13 @@ type SetupCode struct {
 	Hostname string    `json:"hostname"`
 }
 
+// SetupHandOver leads a browser to another address of this server, with what
+// it may.
+type SetupHandOver struct {
+	URL     string    `json:"url" doc:"The code is in the fragment: it works once."`
+	Expires time.Time `json:"expires"`
+}
+
 // SetupEntered is an answer that begins a setup session.
 type SetupEntered struct {
 	SetCookie []string `header:"Set-Cookie" hidden:"true"`
@@ -98,6 +105,13 @@ func (s *Server) setupEnds() {
 			}
 			return answer(s.opts.Setup.Survey(ctx, in.Body.Domain))
 		})
+	handle(s, operation{id: "hand-over-setup", method: "POST", path: "/setup:handover", summary: "Make a link by which this browser goes on under the name of the server.", public: true},
+		func(ctx context.Context, _ *none) (*body[SetupHandOver], error) {
+			if err := s.inSetup(ctx); err != nil {
+				return nil, err
+			}
+			return answer(s.handOver(ctx))
+		})
 	handle(s, operation{id: "finish-setup", method: "POST", path: "/setup:finish", summary: "End the first run, and sign the owner in.", public: true},
 		func(ctx context.Context, _ *none) (*signedIn, error) {
 			if err := s.inSetup(ctx); err != nil {
@@ -129,6 +143,20 @@ func (s *Server) setupCode(ctx context.Context) (SetupCode, error) {
 	}
 	code, expires, err := s.admin.SignIn().SetupCode(ctx)
 	return SetupCode{code, expires, s.admin.Hostname()}, err
+}
+
+// handOver is for a server that has its name and a certificate: a link to
+// where browsers warn would help nobody.
+func (s *Server) handOver(ctx context.Context) (SetupHandOver, error) {
+	v, err := s.opts.Setup.View(ctx)
+	if err != nil {
+		return SetupHandOver{}, err
+	}
+	if v.Home == "" || !v.Certificate.Trusted {
+		return SetupHandOver{}, &directory.Problem{Kind: directory.ErrInvalid, Text: "there is no certificate that others trust yet; go on here"}
+	}
+	code, expires, err := s.admin.SignIn().HandOver(ctx)
+	return SetupHandOver{v.Home + "/setup/#" + code, expires}, err
 }
 
 func (s *Server) redeem(ctx context.Context, in *struct{ Body codeBody }) (*SetupEntered, error) {

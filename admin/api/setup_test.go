@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/setup"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestSetupIsOver(t *testing.T) {
 	w := newWorld(t)
 	w.web = handler(t, Options{Admin: w.admin, Now: w.now, Setup: setup.New(setup.Options{Admin: w.admin, Directory: w.dir, Hostname: host})}).Web()
-	code, _, err := w.dir.NewSetupCode(t.Context(), "test")
+	code, _, err := w.dir.NewSetupCode(t.Context(), "test", directory.SetupCodeFor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,6 +31,7 @@ func TestSetupIsOver(t *testing.T) {
 		{method: "PUT", path: "/setup/start", body: `{"goal":"try"}`},
 		{method: "POST", path: "/setup/dns:check"},
 		{method: "POST", path: "/setup:survey", body: `{"domain":"a.test"}`},
+		{method: "POST", path: "/setup:handover"},
 		{method: "POST", path: "/setup:finish"},
 	} {
 		c.header = in

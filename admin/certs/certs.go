@@ -46,6 +46,7 @@ type Manager struct {
 	names []string
 	ca    *ownCA
 	own   atomic.Pointer[tls.Certificate]
+	local atomic.Pointer[tls.Certificate] // for those who come without a name
 	files *filePair
 	acme  *acme
 }
@@ -89,21 +90,26 @@ func New(o Options) (*Manager, error) {
 }
 
 func (m *Manager) renewOwn() error {
-	leaf, err := m.ca.leaf(m.names)
-	if err != nil {
-		return fmt.Errorf("self-signed certificate: %w", err)
+	for file, c := range map[string]struct {
+		to    *atomic.Pointer[tls.Certificate]
+		names []string
+	}{"": {&m.own, m.names}, "local-": {&m.local, nil}} {
+		leaf, err := m.ca.leaf(file, c.names)
+		if err != nil {
+			return fmt.Errorf("self-signed certificate: %w", err)
+		}
+		c.to.Store(leaf)
 	}
-	m.own.Store(leaf)
 	return nil
 }
 
 // CAFile is the CA of the self-signed certificate, for clients to trust.
 func (m *Manager) CAFile() string { return m.ca.file() }
 
-// Fingerprint is the SHA-256 of the self-signed certificate, as browsers show
-// it.
+// Fingerprint is the SHA-256 of the self-signed certificate that browsers show
+// who come by the address of the server.
 func (m *Manager) Fingerprint() string {
-	sum := sha256.Sum256(m.own.Load().Leaf.Raw)
+	sum := sha256.Sum256(m.local.Load().Leaf.Raw)
 	return strings.ToUpper(strings.ReplaceAll(fmt.Sprintf("% x", sum), " ", ":"))
 }
 

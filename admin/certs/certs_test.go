@@ -65,7 +65,7 @@ func TestFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := maker.leaf([]string{"files.example"}); err != nil {
+	if _, err := maker.leaf("", []string{"files.example"}); err != nil {
 		t.Fatal(err)
 	}
 	certFile, keyFile := filepath.Join(maker.dir, "cert.pem"), filepath.Join(maker.dir, "key.pem")

@@ -94,9 +94,10 @@ func sign(tmpl, parent *x509.Certificate, pub crypto.PublicKey, key crypto.Signe
 	return x509.ParseCertificate(der)
 }
 
-// leaf returns a certificate for names, from before or new.
-func (ca *ownCA) leaf(names []string) (*tls.Certificate, error) {
-	certFile, keyFile := filepath.Join(ca.dir, "cert.pem"), filepath.Join(ca.dir, "key.pem")
+// leaf returns a certificate for names and this computer, from before or new.
+// file is how the names of its files begin.
+func (ca *ownCA) leaf(file string, names []string) (*tls.Certificate, error) {
+	certFile, keyFile := filepath.Join(ca.dir, file+"cert.pem"), filepath.Join(ca.dir, file+"key.pem")
 	if pair, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil && ca.good(pair.Leaf, names) {
 		return &pair, nil
 	}
@@ -104,8 +105,12 @@ func (ca *ownCA) leaf(names []string) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+	subject := "localhost"
+	if len(names) > 0 {
+		subject = names[0]
+	}
 	tmpl := &x509.Certificate{
-		Subject: pkix.Name{CommonName: names[0]}, NotBefore: ca.now().Add(-time.Hour), NotAfter: ca.now().Add(leafLife),
+		Subject: pkix.Name{CommonName: subject}, NotBefore: ca.now().Add(-time.Hour), NotAfter: ca.now().Add(leafLife),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames: append([]string{"localhost"}, names...), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}

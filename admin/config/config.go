@@ -23,6 +23,9 @@ type Config struct {
 	Log    Log    `toml:"log" doc:"The log on standard error."`
 
 	Sandbox Sandbox `toml:"sandbox" doc:"What the server may touch once its ports are open, whatever its user may (Landlock, Linux 5.13 or newer). It always may write its data, and read /etc, its certificates and what a system has for all programs. Changes need a restart."`
+
+	// Notes say which values are not those of the file, and why.
+	Notes []string `toml:"-"`
 }
 
 // Listen is the part [listen].

@@ -9,10 +9,15 @@ import (
 // Describe returns a file with every field, its explanation and its default,
 // ready to be edited.
 func Describe() string {
+	c := Default()
+	return describe(&c)
+}
+
+// describe is Describe with the values of c.
+func describe(c *Config) string {
 	var b strings.Builder
 	b.WriteString("# Configuration of Mailstead: what must be known before it starts.\n")
 	b.WriteString("# Everything else is changed while it runs: `mailstead settings list`.\n")
-	c := Default()
 	for _, f := range fields() {
 		b.WriteByte('\n')
 		writeComment(&b, f.doc)
@@ -20,7 +25,7 @@ func Describe() string {
 		case f.table:
 			fmt.Fprintf(&b, "[%s]\n", f.name)
 		default:
-			writeValue(&b, f.name[strings.LastIndexByte(f.name, '.')+1:], f.value(&c), f.example)
+			writeValue(&b, f.name[strings.LastIndexByte(f.name, '.')+1:], f.value(c), f.example)
 		}
 	}
 	return b.String()

@@ -16,8 +16,12 @@ import (
 // maxFile bounds the file, in octets.
 const maxFile = 1 << 20
 
-// Load reads and validates the file at path.
-func Load(path string) (Config, error) {
+// Load reads and validates the file at path, with what was chosen in the first
+// run where that could not be written into the file.
+func Load(path string) (Config, error) { return LoadWith(path, "") }
+
+// LoadWith is Load with another data folder than that of the file; "" is none.
+func LoadWith(path, data string) (Config, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return Config{}, fmt.Errorf("there is no configuration at %s; `mailstead config describe > %s` makes one to edit", path, path)
@@ -25,7 +29,16 @@ func Load(path string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
-	c, err := Parse(b)
+	c, err := decode(b)
+	if err == nil {
+		if data != "" {
+			c.Data = data
+		}
+		err = c.Chosen(c.Data)
+	}
+	if err == nil {
+		err = c.Validate()
+	}
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -34,6 +47,15 @@ func Load(path string) (Config, error) {
 
 // Parse reads and validates the content of a file.
 func Parse(file []byte) (Config, error) {
+	c, err := decode(file)
+	if err != nil {
+		return Config{}, err
+	}
+	return c, c.Validate()
+}
+
+// decode reads the content of a file.
+func decode(file []byte) (Config, error) {
 	c := Default()
 	if len(file) > maxFile {
 		return Config{}, fmt.Errorf("larger than %d octets", maxFile)
@@ -42,7 +64,7 @@ func Parse(file []byte) (Config, error) {
 	if err != nil {
 		return Config{}, explain(err)
 	}
-	return c, c.Validate()
+	return c, nil
 }
 
 // explain gives a parser's error its line, and unknown keys a suggestion.
@@ -236,6 +258,9 @@ func fields() []field {
 	walk = func(t reflect.Type, prefix string, index []int) {
 		for i := range t.NumField() {
 			sf := t.Field(i)
+			if sf.Tag.Get("toml") == "-" {
+				continue
+			}
 			f := field{name: prefix + sf.Tag.Get("toml"), doc: sf.Tag.Get("doc"), example: sf.Tag.Get("example"),
 				index: append(slices.Clone(index), i), table: sf.Type.Kind() == reflect.Struct}
 			all = append(all, f)

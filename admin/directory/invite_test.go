@@ -134,7 +134,7 @@ func TestSetupCode(t *testing.T) {
 			return token
 		}
 		fresh := func() string {
-			code, expires, err := d.NewSetupCode(t.Context(), actor)
+			code, expires, err := d.NewSetupCode(t.Context(), actor, SetupCodeFor)
 			if err != nil || time.Until(expires) != SetupCodeFor || len(code) != len("K7P4-9QXD-22MB") {
 				t.Fatal(code, expires, err)
 			}
@@ -188,7 +188,7 @@ func TestSetupCode(t *testing.T) {
 
 func TestSetupThrottle(t *testing.T) {
 	d := town(t)
-	code, _, err := d.NewSetupCode(t.Context(), actor)
+	code, _, err := d.NewSetupCode(t.Context(), actor, SetupCodeFor)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func TestTokensAreNotKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, _, err := d.NewSetupCode(t.Context(), actor)
+	code, _, err := d.NewSetupCode(t.Context(), actor, SetupCodeFor)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 // How long first-run set-up can be entered, and may take.
 const (
 	SetupCodeFor    = time.Hour
+	HandOverFor     = 2 * time.Minute // of a code that a browser takes along to another address
 	SetupSessionFor = 24 * time.Hour
 )
 
@@ -30,10 +31,10 @@ type setupRecord struct {
 	SessionExpires time.Time `json:"session_expires,omitzero"`
 }
 
-// NewSetupCode makes a code that lets one browser into the first-run wizard,
-// as K7P4-9QXD-22MB. The code before it is dead from then on; a browser that
+// NewSetupCode makes a code that lets one browser into the first-run wizard
+// for a time, as K7P4-9QXD-22MB. The code before it is dead from then on; a browser that
 // is in already stays until the new code is redeemed.
-func (d *Directory) NewSetupCode(ctx context.Context, actor string) (string, time.Time, error) {
+func (d *Directory) NewSetupCode(ctx context.Context, actor string, life time.Duration) (string, time.Time, error) {
 	code, err := d.newCode()
 	if err != nil {
 		return "", time.Time{}, err
@@ -45,7 +46,7 @@ func (d *Directory) NewSetupCode(ctx context.Context, actor string) (string, tim
 			return err
 		}
 		h := d.hashCode("setup code", 0, code)
-		expires = c.now.UTC().Add(SetupCodeFor)
+		expires = c.now.UTC().Add(life)
 		r.Code, r.CodeExpires = h[:], expires
 		if err := c.put(bucketMeta, keySetup, &r); err != nil {
 			return err

@@ -141,7 +141,7 @@ func TestCodeOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	setup, _, err := d.NewSetupCode(t.Context(), actor)
+	setup, _, err := d.NewSetupCode(t.Context(), actor, SetupCodeFor)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,17 +15,27 @@ import (
 // how everything stands then.
 func (w *Wizard) Answer(ctx context.Context, step Step, in Input) (View, error) {
 	do := map[Step]func(context.Context, *state, Input) error{
-		Start: w.start, You: w.you, Server: w.server, Certificate: w.ownCertificate, Mail: w.send,
+		Start: w.start, You: w.you, Server: w.server, Certificate: w.chooseCertificate, Mail: w.send,
 	}[step]
 	if do == nil {
 		return View{}, &directory.Problem{Kind: directory.ErrNotFound, Text: "there is nothing to answer in the step " + string(step)}
 	}
 	ctx = asSetup(ctx)
-	if err := w.change(ctx, func(s *state) error { return do(ctx, s, in) }); err != nil {
+	restart := false
+	if err := w.change(ctx, func(s *state) error {
+		err := do(ctx, s, in)
+		restart = s.restart
+		return err
+	}); err != nil {
 		return View{}, err
 	}
 	w.opts.Changed(step)
-	return w.View(ctx)
+	v, err := w.View(ctx)
+	if restart {
+		v.Restarting = true
+		w.opts.Reconfigure()
+	}
+	return v, err
 }
 
 // change keeps what fn makes of the state.
@@ -61,13 +71,27 @@ func (w *Wizard) you(ctx context.Context, s *state, in Input) error {
 	if err != nil || p.Domain.IsLiteral() || !strings.Contains(string(p.Domain), ".") {
 		return field("address", "%q is not an address; write it as in ana@example.org", in.Address)
 	}
+	host, err := w.host(in.Host)
+	if err != nil {
+		return err
+	}
 	if s.Account != 0 && same(s.Answers.Address, p.String()) {
 		s.Answers.Name = trim(in.Name)
-		if in.Password == "" {
-			return nil
+		if in.Password != "" {
+			err = admin.At("password", w.opts.Admin.SetPassword(ctx, p.String(), in.Password))
 		}
-		return admin.At("password", w.opts.Admin.SetPassword(ctx, p.String(), in.Password))
+	} else {
+		err = w.owner(ctx, s, p, in)
 	}
+	if err != nil {
+		return err
+	}
+	return w.rename(s, host)
+}
+
+// owner makes the domain and the account of an address, in place of those of
+// the address before.
+func (w *Wizard) owner(ctx context.Context, s *state, p mail.Path, in Input) error {
 	if in.Password == "" {
 		return field("password", "choose a password")
 	}
@@ -80,7 +104,7 @@ func (w *Wizard) you(ctx context.Context, s *state, in Input) error {
 	}
 	old := s.Answers.Address
 	s.Account, s.Begun, s.Out = a.ID, w.opts.Now().UTC(), ""
-	s.Answers.Address, s.Answers.Name, s.Answers.Host = p.String(), a.Name, string(w.opts.Hostname)
+	s.Answers.Address, s.Answers.Name = p.String(), a.Name
 	if old == "" {
 		return nil
 	}
@@ -142,13 +166,6 @@ func (w *Wizard) relay(ctx context.Context, s *state, r Relay) error {
 		}
 	}
 	s.Answers.RelayHost = r.Host
-	return nil
-}
-
-func (w *Wizard) ownCertificate(_ context.Context, s *state, in Input) error {
-	if in.OwnCertificate != nil {
-		s.Answers.OwnCertificate = *in.OwnCertificate
-	}
 	return nil
 }
 

@@ -77,13 +77,17 @@ func (w *Wizard) Finish(ctx context.Context) (owner uint32, err error) {
 	return owner, w.opts.Directory.Record(ctx, "setup", "setup.finish", string(w.opts.Hostname), nil)
 }
 
-// look is how often Watch looks again.
-const look = 5 * time.Second
+// How often Watch looks again: the second is for while an authority makes a
+// certificate, which takes seconds.
+const (
+	look      = 5 * time.Second
+	lookClose = time.Second
+)
 
 // Watch looks again at what the wizard waits for while it is open, and tells
 // Changed when something is different, until ctx is done.
 func (w *Wizard) Watch(ctx context.Context) error {
-	timer := time.NewTicker(look)
+	timer := time.NewTimer(look)
 	defer timer.Stop()
 	var before View
 	for {
@@ -92,10 +96,17 @@ func (w *Wizard) Watch(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
+		timer.Reset(look)
+		if err := w.orderWhenSeen(asSetup(ctx)); err != nil && ctx.Err() == nil {
+			w.opts.Logger.WarnContext(ctx, "order a certificate", "err", err)
+		}
 		if !w.Open(ctx) {
 			continue
 		}
 		v, err := w.View(ctx)
+		if v.Certificate.Automatic && !v.Certificate.Trusted {
+			timer.Reset(lookClose)
+		}
 		if err == nil && v.Step == DNS {
 			if err = w.refresh(asSetup(ctx), DNS); err == nil {
 				v, err = w.View(ctx)
@@ -113,7 +124,7 @@ func (w *Wizard) Watch(ctx context.Context) error {
 
 // differs reports whether people see something new.
 func differs(a, b View) bool {
-	if a.Step != b.Step || len(a.Steps) != len(b.Steps) || stage(a.Mail.In) != stage(b.Mail.In) || stage(a.Mail.Out) != stage(b.Mail.Out) {
+	if a.Certificate != b.Certificate || a.Step != b.Step || len(a.Steps) != len(b.Steps) || stage(a.Mail.In) != stage(b.Mail.In) || stage(a.Mail.Out) != stage(b.Mail.Out) {
 		return true
 	}
 	for i := range a.Steps {

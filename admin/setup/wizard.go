@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/admin"
-	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/checks"
+	"github.com/mailstead/mailstead/admin/config"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/mail"
@@ -33,6 +33,8 @@ type Answers struct {
 	RelayHost      string `json:"relayHost,omitempty"`
 	ReceiveOnly    bool   `json:"receiveOnly,omitempty"`
 	GoOn           bool   `json:"goOn,omitempty" doc:"Go on although a check of the server fails."`
+	AcceptTerms    bool   `json:"acceptTerms,omitempty" doc:"Of the certificate authority."`
+	Contact        string `json:"contact,omitempty" doc:"Where the certificate authority can reach a person."`
 	OwnCertificate bool   `json:"ownCertificate,omitempty" doc:"Go on with the certificate that nobody else trusts."`
 	SendTo         string `json:"sendTo,omitempty" doc:"Where the first message went."`
 }
@@ -44,11 +46,13 @@ type Input struct {
 	Address  string `json:"address,omitempty" doc:"you: the first address, as in ana@example.org"`
 	Name     string `json:"name,omitempty" doc:"you"`
 	Password string `json:"password,omitempty" doc:"you"`
+	Host     string `json:"host,omitempty" doc:"you: the name of this server, as in mail.example.org; it has another one from then on, if it differs"`
 
 	Relay       *Relay `json:"relay,omitempty" doc:"server: hand all mail to this one"`
 	ReceiveOnly *bool  `json:"receiveOnly,omitempty" doc:"server"`
 	GoOn        *bool  `json:"goOn,omitempty" doc:"server: go on although a check fails"`
 
+	ACME           *ACME `json:"acme,omitempty" doc:"certificate: get one, and renew it"`
 	OwnCertificate *bool `json:"ownCertificate,omitempty" doc:"certificate: go on without one that others trust"`
 
 	SendTo string `json:"sendTo,omitempty" doc:"mail: send a first message there"`
@@ -64,6 +68,13 @@ type Relay struct {
 
 // String keeps the password out of logs.
 func (r Relay) String() string { return r.Host }
+
+// ACME is what a certificate authority wants to know.
+type ACME struct {
+	AcceptTerms bool   `json:"acceptTerms" doc:"Of the authority; see CertificateView.terms."`
+	Contact     string `json:"contact,omitempty" doc:"An address where it can reach a person."`
+	Now         bool   `json:"now,omitempty" doc:"Order it although the name does not lead here yet, as far as is known."`
+}
 
 // Message is the first message in one direction.
 type Message struct {
@@ -89,6 +100,19 @@ type CertificateView struct {
 	Trusted   bool   `json:"trusted"`
 	Automatic bool   `json:"automatic" doc:"This server gets one and renews it by itself."`
 	Text      string `json:"text"`
+	Problem   string `json:"problem,omitempty" doc:"Why the last try failed; it is tried again."`
+	// Terms are those that somebody has to accept; "" if this server does not
+	// get certificates from an authority, or they are accepted.
+	Terms string `json:"terms,omitempty" doc:"Address of the authority's terms, if they are to be accepted first."`
+	Waits bool   `json:"waits,omitempty" doc:"It is ordered as soon as the name leads here."`
+}
+
+// ConfigurationView says where the configuration is that the wizard has
+// changed.
+type ConfigurationView struct {
+	File   string `json:"file"`
+	Backup string `json:"backup,omitempty" doc:"The file as it was."`
+	Paste  string `json:"paste,omitempty" doc:"The server may not write its configuration file: lines to paste there, to have all in one place. They count already."`
 }
 
 // View is the whole wizard.
@@ -105,6 +129,9 @@ type View struct {
 	DNS         *dnsadvice.Report  `json:"dns,omitempty"`
 	Certificate CertificateView    `json:"certificate"`
 	Mail        MailView           `json:"mail"`
+	Home        string             `json:"home,omitempty" doc:"Where the pages are under the name of this server."`
+	Restarting  bool               `json:"restarting,omitempty" doc:"The server begins anew with another configuration; ask again in a second."`
+	Changed     *ConfigurationView `json:"configuration,omitempty" doc:"What the wizard has written."`
 	Recovery    []string           `json:"recovery,omitempty" doc:"Commands for when nobody can sign in."`
 }
 
@@ -124,6 +151,16 @@ type Options struct {
 	Send func(ctx context.Context, from, to mail.Path) (trace string, err error)
 	// TestRelay logs in at a relay. nil: it is not tried.
 	TestRelay func(ctx context.Context, r Relay) error
+	// Mode is where certificates come from now, as config has it.
+	Mode string
+	// Terms are where those of the certificate authority are read.
+	Terms string
+	// Home is where the pages are under Hostname; "" if there are none.
+	Home string
+	// Choose sets fields of the configuration file, which count when Reconfigure
+	// has had the server begin anew. nil: the wizard cannot change it.
+	Choose      func(choices ...config.Choice) (config.Written, error)
+	Reconfigure func()
 	// Changed is told when something in the view has changed.
 	Changed func(step Step)
 
@@ -148,7 +185,11 @@ type state struct {
 	Account  uint32    // the owner
 	Begun    time.Time // when the address was made
 	Out      string    // trace of the first message out
+	Ordered  bool      // a certificate, from an authority
+	Written  config.Written
 	Finished time.Time
+
+	restart bool // what was chosen counts when the server begins anew
 }
 
 // ErrClosed means that the first run is over.
@@ -194,7 +235,7 @@ func (w *Wizard) View(ctx context.Context) (View, error) {
 		return View{}, err
 	}
 	ctx = asSetup(ctx)
-	v := View{Open: w.Open(ctx), Hostname: string(w.opts.Hostname), Answers: s.Answers,
+	v := View{Open: w.Open(ctx), Hostname: string(w.opts.Hostname), Answers: s.Answers, Home: w.opts.Home,
 		Password: PasswordRule{int(w.opts.Directory.Int(directory.PasswordMinLength))}}
 	w.mu.Lock()
 	v.Survey = w.survey
@@ -209,7 +250,10 @@ func (w *Wizard) View(ctx context.Context) (View, error) {
 		r = ofServer(r, w.opts.Now())
 		v.Checks = &r
 	}
-	v.Certificate = w.certificate(ctx)
+	v.Certificate = w.certificate(ctx, &s)
+	if s.Written.File != "" {
+		v.Changed = &ConfigurationView{s.Written.File, s.Written.Backup, s.Written.Paste}
+	}
 	if v.Mail, err = w.mail(ctx, s); err != nil {
 		return View{}, err
 	}
@@ -241,21 +285,6 @@ func domainOf(address string) string {
 		return ""
 	}
 	return string(p.Domain)
-}
-
-// certificate says whether others trust what the host name shows.
-func (w *Wizard) certificate(ctx context.Context) CertificateView {
-	list, err := w.opts.Admin.Certificates(ctx)
-	if err != nil {
-		return CertificateView{Text: "nothing is known"}
-	}
-	for _, st := range list.Items {
-		if st.Name == string(w.opts.Hostname) {
-			trusted := st.Source != string(certs.SelfSigned) && st.NotAfter.After(w.opts.Now())
-			return CertificateView{Trusted: trusted, Automatic: st.Source == string(certs.ACME), Text: st.String()}
-		}
-	}
-	return CertificateView{Text: fmt.Sprintf("there is none for %s", w.opts.Hostname)}
 }
 
 // Recovery are the commands of the recovery kit; they work on the server, for

@@ -47,7 +47,13 @@ func (s *Service) RemoveFactors(ctx context.Context, actor string, account uint3
 // SetupCode makes a code that lets one browser into the first-run wizard
 // within an hour. Only somebody on the server itself may ask for it.
 func (s *Service) SetupCode(ctx context.Context) (string, time.Time, error) {
-	return s.dir.NewSetupCode(ctx, "setup")
+	return s.dir.NewSetupCode(ctx, "setup", directory.SetupCodeFor)
+}
+
+// HandOver makes a code for a browser that is in the wizard already, by which
+// it goes on at another address of this server.
+func (s *Service) HandOver(ctx context.Context) (string, time.Time, error) {
+	return s.dir.NewSetupCode(ctx, "setup", directory.HandOverFor)
 }
 
 // Redeem uses a setup code up, and returns the token of a setup session.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/mail"
@@ -24,9 +25,16 @@ import (
 // newWizard makes the first-run wizard of a node.
 func (n *node) newWizard() *setup.Wizard {
 	o := setup.Options{Admin: n.admin, Directory: n.directory, Hostname: n.cfg.Hostname, Send: n.sendFirst, TestRelay: n.testRelay, Logger: n.cfg.Log,
+		Mode: string(n.cfg.Certs.Mode), Terms: certs.Terms, Choose: n.cfg.Choose, Reconfigure: n.reconfigure,
 		Changed: func(s setup.Step) {
 			n.admin.Publish(admin.TopicSetup, "setup.changed", map[string]setup.Step{"step": s})
 		}}
+	if ca := n.cfg.Certs.ACME.CA; ca != "" {
+		o.Terms = ca
+	}
+	if port := n.cfg.Clients.HTTPS; port != 0 {
+		o.Home = origin(string(n.cfg.Hostname), port)
+	}
 	if n.cfg.Authority != nil {
 		o.Checker = &dnsadvice.Checker{Authority: n.cfg.Authority, Resolver: n.cfg.Resolver}
 	}

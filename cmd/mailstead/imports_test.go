@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"smtp/dnsbl":             {"mail"},
 	"imap":                   {"mail", "mailbox", "delivery", "imap"},
 	"admin":                  {"mail", "mailbox", "delivery", "smtp", "imap", "admin", "webadmin"},
-	"admin/config":           {},
+	"admin/config":           {"mail/durable"},
 	"admin/directory":        {"mail", "smtp/dnsbl"},
 	"admin/metrics":          {"mail/boltfile"},
 	"webadmin":               {},

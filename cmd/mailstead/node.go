@@ -19,6 +19,7 @@ import (
 	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/checks"
+	"github.com/mailstead/mailstead/admin/config"
 	"github.com/mailstead/mailstead/admin/deliverability"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
@@ -73,9 +74,12 @@ type nodeConfig struct {
 	Retry          *queue.Options  // nil: as the settings say
 	// NoLimits and PlainAuth are for load tests on loopback.
 	NoLimits, PlainAuth bool
-	Banner              string // on our pages
-	Web                 string // address of our pages; "" is under Hostname
-	Log                 *slog.Logger
+	// Choose sets fields of the configuration that the next run begins with.
+	// nil: it cannot be changed from here.
+	Choose func(choices ...config.Choice) (config.Written, error)
+	Banner string // on our pages
+	Web    string // address of our pages; "" is under Hostname
+	Log    *slog.Logger
 }
 
 // Names of services, as in the configuration file and in systemd's units.
@@ -133,7 +137,8 @@ type node struct {
 	metrics   *metrics.Server
 	series    *metrics.Store
 	arrivals  *deliverability.Book
-	listening atomic.Bool // services are running
+	listening atomic.Bool   // services are running
+	again     chan struct{} // see reconfigure
 }
 
 // openNode opens the data and puts the parts together, the lowest first. Only
@@ -145,7 +150,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	lastLines := logs.NewRing(cfg.Log.Handler())
 	errorLog := checks.NewErrorLog(lastLines, nil)
 	cfg.Log = slog.New(errorLog)
-	n := &node{cfg: cfg, errors: errorLog}
+	n := &node{cfg: cfg, errors: errorLog, again: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
@@ -363,6 +368,7 @@ func (n *node) services(ls listeners) []service {
 	all := []service{
 		keepMemoryLow, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.wizard.Watch,
 		n.series.Run, n.arrivals.Run, n.reports.Run,
+		n.awaitReconfigure,
 	}
 	for name, serve := range map[string]func(context.Context, net.Listener) error{
 		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,

@@ -27,20 +27,16 @@ type serveCmd struct {
 
 // Run serves until ctx is done.
 func (c *serveCmd) Run(ctx context.Context, s streams) error {
-	cfg, err := config.Load(c.Config)
+	return serveConfig(ctx, s, configPlace{c.Config, c.Data}, nil)
+}
+
+// serveConfig serves until ctx is done, anew each time the configuration has
+// changed. ready, if it is not nil, is called when all ports are open.
+func serveConfig(ctx context.Context, s streams, from configPlace, ready func(*node) error) error {
+	cfg, err := from.load()
 	if err != nil {
 		return err
 	}
-	if c.Data != "" {
-		cfg.Data = c.Data
-	}
-	return serveConfig(ctx, s, cfg, c.Config, nil)
-}
-
-// serveConfig serves until ctx is done, as the file says that cfg was read
-// from. ready, if it is not nil, is called when all ports are open.
-func serveConfig(ctx context.Context, s streams, cfg config.Config, file string, ready func(*node) error) error {
-	log := newLogger(cfg.Log, s.err)
 	ls, err := openListeners(cfg.Listen)
 	if err != nil {
 		return err
@@ -49,28 +45,57 @@ func serveConfig(ctx context.Context, s streams, cfg config.Config, file string,
 	if err := becomeOwner(cfg.Data); err != nil {
 		return err
 	}
+	stop := context.AfterFunc(ctx, func() { daemon.SdNotify(false, daemon.SdNotifyStopping) })
+	defer stop()
+	for first := true; ; first, ready = false, nil {
+		err := serveOnce(ctx, newLogger(cfg.Log, s.err), cfg, from, ls, first, ready)
+		if !errors.Is(err, errReconfigure) {
+			return err
+		}
+		if cfg, err = from.load(); err != nil {
+			return err
+		}
+	}
+}
+
+// serveOnce serves until ctx is done, or the configuration has changed. The
+// first time it locks the process in, which holds for all times.
+func serveOnce(ctx context.Context, log *slog.Logger, cfg config.Config, from configPlace, ports listeners, first bool, ready func(*node) error) error {
+	ls, err := ports.lasting()
+	if err != nil {
+		return err
+	}
 	nc, err := nodeConfigFrom(cfg, ls, log)
 	if err != nil {
 		return err
+	}
+	nc.Choose = func(choices ...config.Choice) (config.Written, error) {
+		return config.Choose(from.file, cfg.Data, choices...)
 	}
 	n, err := openNode(nc)
 	if err != nil {
 		return err
 	}
-	if err := confine(cfg, file, log); err != nil {
-		return errors.Join(err, n.close())
+	if first {
+		if err := confine(cfg, from.file, log); err != nil {
+			return errors.Join(err, n.close())
+		}
 	}
 	log.Info("serving", "hostname", nc.Hostname, "data", nc.DataDir)
+	for _, note := range cfg.Notes {
+		log.Info("configuration", "note", note)
+	}
 	daemon.SdNotify(false, daemon.SdNotifyReady)
-	stop := context.AfterFunc(ctx, func() { daemon.SdNotify(false, daemon.SdNotifyStopping) })
-	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.run(ctx, ls) })
 	if ready != nil {
 		g.Go(func() error { return ready(n) })
 	}
-	err = g.Wait()
-	return errors.Join(err, n.close())
+	err, closed := g.Wait(), n.close()
+	if errors.Is(err, errReconfigure) && closed != nil {
+		return closed
+	}
+	return errors.Join(err, closed)
 }
 
 // newLogger writes what the configuration asks for.
@@ -176,9 +201,13 @@ type checkCmd struct {
 }
 
 func (c checkCmd) Run(s streams) error {
-	if _, err := config.Load(c.Config); err != nil {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(s.out, c.Config, "is fine")
-	return err
+	fmt.Fprintln(s.out, c.Config, "is fine")
+	for _, note := range cfg.Notes {
+		fmt.Fprintln(s.out, " ", note)
+	}
+	return nil
 }

@@ -45,12 +45,9 @@ func (c *setupCmd) Run(ctx context.Context, s streams) error {
 			return err
 		}
 	}
-	cfg, err := config.Load(c.Config)
+	cfg, err := c.place().load()
 	if err != nil {
 		return err
-	}
-	if c.Data != "" {
-		cfg.Data = c.Data
 	}
 	given, err := c.given()
 	if err != nil {
@@ -86,9 +83,11 @@ func (c *setupCmd) Run(ctx context.Context, s streams) error {
 	return c.serve(ctx, s, cfg)
 }
 
+func (c *setupCmd) place() configPlace { return configPlace{c.Config, c.Data} }
+
 // serve starts the server with the wizard open, as serve does.
 func (c *setupCmd) serve(ctx context.Context, s streams, cfg config.Config) error {
-	return serveConfig(ctx, s, cfg, c.Config, func(n *node) error {
+	return serveConfig(ctx, s, c.place(), func(n *node) error {
 		if !n.wizard.Open(ctx) {
 			fmt.Fprintln(s.out, "This server is set up already; it is running now.")
 			return nil

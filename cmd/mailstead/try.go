@@ -21,6 +21,7 @@ import (
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/certs/acmetest"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
@@ -108,13 +109,30 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 	if c.Verbose {
 		log = slog.New(slog.NewTextHandler(logOut, nil))
 	}
-	cfg := nodeConfig{Hostname: tryHostname, DataDir: dir, Log: log, NoLimits: c.NoLimits, PlainAuth: c.PlainAuth, Retry: c.schedule(),
-		Certs: certs.Options{Mode: certs.SelfSigned}, Clients: c.clientPorts(), Ports: checkedPorts(c.PortOffset+25, c.clientPorts()), Banner: "Nothing leaves this computer.",
-		Web: origin("localhost", c.PortOffset+443)}
-	if c.RelayTo != "" {
-		cfg.Relay = &outbound.Relay{Addr: c.RelayTo}
+	ls, err := c.listen()
+	if err != nil {
+		return err
 	}
-	world, err := newTryWorld(c, &cfg)
+	defer ls.close()
+	world, err := newTryWorld(c, log)
+	if err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		err := c.once(ctx, out, world, dir, ls, first)
+		if !errors.Is(err, errReconfigure) {
+			return err
+		}
+	}
+}
+
+// once runs until ctx is done, or the first run has changed the configuration.
+func (c *tryCmd) once(ctx context.Context, out io.Writer, world *tryWorld, dir string, ports listeners, first bool) (err error) {
+	ls, err := ports.lasting()
+	if err != nil {
+		return err
+	}
+	cfg, err := c.nodeConfig(dir, world)
 	if err != nil {
 		return err
 	}
@@ -122,23 +140,23 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	defer n.close()
-	var people tryPeople
-	var first *trySetup
-	if c.Setup {
-		first, err = c.beginSetup(ctx, n)
-	} else {
-		people, err = ensureTryPeople(asTry(ctx), n, dir)
+	defer func() {
+		if closed := n.close(); closed != nil {
+			err = closed
+		}
+	}()
+	info := c.info(dir, n.certs.CAFile())
+	switch {
+	case !c.Setup:
+		err = info.people(asTry(ctx), n)
+	case first:
+		info.Setup, err = c.beginSetup(ctx, n, world)
 	}
-	if err != nil {
-		return err
-	}
-	ls, err := c.listen()
 	if err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	if err := world.start(ctx, g, n, ls); err != nil {
+	if err := world.start(ctx, g, n, ls, first); err != nil {
 		return err
 	}
 	g.Go(func() error { return n.run(ctx, ls) })
@@ -148,10 +166,26 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 	for _, l := range ls[portControl] {
 		g.Go(func() error { return world.serveControl(ctx, n, l) })
 	}
-	info := c.info(dir, n.certs.CAFile(), people)
-	info.Setup = first
-	c.announce(out, info)
+	if first {
+		c.announce(out, info)
+	}
 	return g.Wait()
+}
+
+// nodeConfig is what the server is made from.
+func (c *tryCmd) nodeConfig(dir string, world *tryWorld) (nodeConfig, error) {
+	cfg := nodeConfig{Hostname: tryHostname, DataDir: dir, Log: world.log, NoLimits: c.NoLimits, PlainAuth: c.PlainAuth, Retry: c.schedule(),
+		Certs: certs.Options{Mode: certs.SelfSigned}, Clients: c.clientPorts(), Ports: checkedPorts(c.PortOffset+25, c.clientPorts()), Banner: "Nothing leaves this computer.",
+		Web: origin("localhost", c.PortOffset+443)}
+	if c.RelayTo != "" {
+		cfg.Relay = &outbound.Relay{Addr: c.RelayTo}
+	}
+	world.around(c, &cfg)
+	if !c.Setup {
+		return cfg, nil
+	}
+	err := c.configure(dir, &cfg)
+	return cfg, err
 }
 
 // schedule is trySchedule, or faster.
@@ -217,11 +251,18 @@ func (c *tryCmd) listen() (listeners, error) {
 	return ls, nil
 }
 
-func (c *tryCmd) info(dir, ca string, p tryPeople) tryInfo {
+func (c *tryCmd) info(dir, ca string) tryInfo {
 	return tryInfo{
-		Hostname: tryHostname, Data: dir, Admin: tryAdmin{URL: "https://" + c.addr(443) + "/admin/", User: p.owner.Address, Password: p.owner.Password}, Accounts: p.users, CA: ca, PID: os.Getpid(),
+		Hostname: tryHostname, Data: dir, Admin: tryAdmin{URL: "https://" + c.addr(443) + "/admin/"}, CA: ca, PID: os.Getpid(),
 		SMTP: c.addr(25), Submission: c.addr(587), Submissions: c.addr(465), IMAP: c.addr(143), IMAPS: c.addr(993), HTTPS: c.addr(443), HTTP: c.addr(80),
 	}
+}
+
+// people makes those who have accounts.
+func (i *tryInfo) people(ctx context.Context, n *node) error {
+	p, err := ensureTryPeople(ctx, n, i.Data)
+	i.Admin.User, i.Admin.Password, i.Accounts = p.owner.Address, p.owner.Password, p.users
+	return err
 }
 
 // announce tells how to connect.
@@ -346,20 +387,27 @@ func asTry(ctx context.Context) context.Context { return admin.AsOwner(ctx, "try
 
 // tryWorld is the simulated Internet around the server.
 type tryWorld struct {
-	zones   *dnstest.Zones
-	remotes *remotes
+	zones     *dnstest.Zones
+	remotes   *remotes
+	authority *acmetest.Server // of certificates
+	log       *slog.Logger
 }
 
-// newTryWorld sets the node's DNS and network to the simulated world, or to
-// what the flags say.
-func newTryWorld(c *tryCmd, cfg *nodeConfig) (*tryWorld, error) {
+func newTryWorld(c *tryCmd, log *slog.Logger) (*tryWorld, error) {
 	signer, err := dkim.GenerateKey(dkim.Ed25519)
 	if err != nil {
 		return nil, err
 	}
 	key := dkim.Key{Domain: remoteBig, Selector: "big", Signer: signer}
-	w := &tryWorld{zones: dnstest.New(remoteZones(key))}
-	w.remotes = &remotes{key: key, now: time.Now, log: cfg.Log}
+	w := &tryWorld{zones: dnstest.New(remoteZones(key)), log: log}
+	w.remotes = &remotes{key: key, now: time.Now, log: log}
+	w.authority, err = acmetest.New(acmetest.Options{Fetch: w.fetch(c.addr(80))})
+	return w, err
+}
+
+// around sets the node's DNS and network to the simulated world, or to what
+// the flags say.
+func (w *tryWorld) around(c *tryCmd, cfg *nodeConfig) {
 	cfg.Resolver, cfg.Public = w.zones, []netip.Addr{netip.MustParseAddr("127.0.0.1")}
 	cfg.Authority = dns.NewAuthority(dns.AuthorityOptions{Finder: w.zones, Dial: w.zones.Dial, Logger: cfg.Log})
 	if c.Resolver != "" {
@@ -372,7 +420,6 @@ func newTryWorld(c *tryCmd, cfg *nodeConfig) (*tryWorld, error) {
 		cfg.Dial = dialLoopback
 	}
 	w.remotes.resolver = cfg.Resolver
-	return w, nil
 }
 
 // dialLoopback connects on this computer and nowhere else.
@@ -388,10 +435,14 @@ func dialLoopback(ctx context.Context, network, addr string) (net.Conn, error) {
 }
 
 // start publishes our own records and starts the remotes.
-func (w *tryWorld) start(ctx context.Context, g *errgroup.Group, n *node, ls listeners) error {
+func (w *tryWorld) start(ctx context.Context, g *errgroup.Group, n *node, ls listeners, first bool) error {
 	w.remotes.home = ls[portSMTP][0].Addr().String()
 	w.remotes.tls = n.certs.TLSConfig()
-	if err := w.publish(ctx, n); err != nil {
+	publish := w.publish
+	if !first {
+		publish = w.rename
+	}
+	if err := publish(ctx, n); err != nil {
 		return err
 	}
 	return w.remotes.start(ctx, g)
@@ -414,6 +465,20 @@ func (w *tryWorld) publish(ctx context.Context, n *node) error {
 		fmt.Fprintf(&b, "%s. 300 IN NS ns1.test.\n", tryDomain)
 	}
 	return errors.Join(w.zones.Add(b.String()), w.publishOthers(n.directory))
+}
+
+// rename has the address of the server lead to its new name, as its provider
+// does when it is asked to, and registers the domains that it has got.
+func (w *tryWorld) rename(_ context.Context, n *node) error {
+	const ptr = "1.0.0.127.in-addr.arpa."
+	w.zones.Remove(ptr)
+	text := fmt.Sprintf("%s 300 IN PTR %s.\n", ptr, n.cfg.Hostname)
+	for _, d := range n.directory.Domains() {
+		if d.Name != tryDomain {
+			text += fmt.Sprintf("%s. 300 IN NS ns1.test.\n", d.Name)
+		}
+	}
+	return w.zones.Add(text)
 }
 
 func (w *tryWorld) publishOthers(d *directory.Directory) error {

@@ -8,10 +8,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/admin/api"
+	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/config"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
 	"github.com/mailstead/mailstead/smtp/dkim"
@@ -21,19 +25,47 @@ import (
 type trySetup struct {
 	URL     string `json:"url"`     // one use
 	Control string `json:"control"` // of the simulated world
+	// Authority is a file with the root of the simulated certificate authority.
+	Authority string `json:"authority"`
 }
 
 // portControl is the service by which a test changes the simulated world. It
 // is there with --setup alone.
 const portControl = "control"
 
+// configure takes host name and certificates from a configuration file in the
+// data folder, as a real server does. The first run may change it.
+func (c *tryCmd) configure(dir string, cfg *nodeConfig) error {
+	file := filepath.Join(dir, "mailstead.toml")
+	if !fileExists(file) {
+		text := fmt.Sprintf("hostname = %q\ndata = %q\n", tryHostname, dir)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	from := configPlace{file, dir}
+	is, err := from.load()
+	if err != nil {
+		return err
+	}
+	cfg.Hostname, cfg.Certs.Mode = mail.Domain(is.Hostname), certs.Mode(is.TLS.Mode)
+	cfg.Certs.ACME = certs.ACMEOptions{CA: "http://" + c.addr(53) + "/acme/directory", Email: is.TLS.Email, Agree: is.TLS.Agree,
+		HTTPPort: c.PortOffset + 80, TLSPort: c.PortOffset + 443}
+	cfg.Choose = func(choices ...config.Choice) (config.Written, error) { return config.Choose(file, dir, choices...) }
+	return nil
+}
+
 // beginSetup makes the link of the wizard.
-func (c *tryCmd) beginSetup(ctx context.Context, n *node) (*trySetup, error) {
+func (c *tryCmd) beginSetup(ctx context.Context, n *node, w *tryWorld) (*trySetup, error) {
+	root := n.path("authority.pem")
+	if err := os.WriteFile(root, w.authority.Root(), 0o644); err != nil {
+		return nil, err
+	}
 	code, _, err := n.admin.SignIn().SetupCode(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &trySetup{URL: origin("localhost", c.PortOffset+443) + "/setup/#" + code, Control: "http://" + c.addr(53)}, nil
+	return &trySetup{URL: origin("localhost", c.PortOffset+443) + "/setup/#" + code, Control: "http://" + c.addr(53), Authority: root}, nil
 }
 
 // control changes the simulated world:
@@ -43,8 +75,10 @@ func (c *tryCmd) beginSetup(ctx context.Context, n *node) (*trySetup, error) {
 //	DELETE /zone?name=NAME    removes the records of a name
 //	POST   /fault?name=NAME&fault=servfail|refused|timeout|none
 //	POST   /mail?to=ADDRESS   has kim@bigmail.test write a message
+//	       /acme/             the simulated certificate authority
 func (w *tryWorld) control(n *node) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/acme/", w.authority)
 	mux.HandleFunc("POST /zone", func(rw http.ResponseWriter, r *http.Request) {
 		text, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, 1<<20))
 		reply(rw, errors.Join(err, w.zones.Add(string(text))))
@@ -76,6 +110,34 @@ func (w *tryWorld) control(n *node) http.Handler {
 		reply(rw, err)
 	})
 	return mux
+}
+
+// fetch is how the authority sees the server: under a name that the DNS has,
+// on the port that stands for 80.
+func (w *tryWorld) fetch(port80 string) func(ctx context.Context, url string) (string, error) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, err
+		}
+		if found, err := w.zones.IPv4(ctx, host); err != nil || len(found) == 0 || !found[0].IsLoopback() {
+			return nil, fmt.Errorf("the DNS has no address of this server for %s", host)
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, port80)
+	}}}
+	return func(ctx context.Context, url string) (string, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return "", err
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(io.LimitReader(resp.Body, 1024))
+		return string(text), err
+	}
 }
 
 func reply(rw http.ResponseWriter, err error) {
