@@ -2093,6 +2093,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/setup:handover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a link by which this browser goes on under the name of the server. */
+        post: operations["hand-over-setup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/setup:redeem": {
         parameters: {
             query?: never;
@@ -4225,8 +4242,20 @@ export interface components {
             before: string;
             name: string;
         };
+        SetupACME: {
+            /** @description Of the authority; see CertificateView.terms. */
+            acceptTerms: boolean;
+            /** @description An address where it can reach a person. */
+            contact?: string;
+            /** @description Order it although the name does not lead here yet, as far as is known. */
+            now?: boolean;
+        };
         SetupAnswers: {
+            /** @description Of the certificate authority. */
+            acceptTerms?: boolean;
             address?: string;
+            /** @description Where the certificate authority can reach a person. */
+            contact?: string;
             /** @description Go on although a check of the server fails. */
             goOn?: boolean;
             /** @enum {string} */
@@ -4243,8 +4272,14 @@ export interface components {
         SetupCertificateView: {
             /** @description This server gets one and renews it by itself. */
             automatic: boolean;
+            /** @description Why the last try failed; it is tried again. */
+            problem?: string;
+            /** @description Address of the authority's terms, if they are to be accepted first. */
+            terms?: string;
             text: string;
             trusted: boolean;
+            /** @description It is ordered as soon as the name leads here. */
+            waits?: boolean;
         };
         SetupCode: {
             code: string;
@@ -4252,11 +4287,26 @@ export interface components {
             expires: string;
             hostname: string;
         };
+        SetupConfigurationView: {
+            /** @description The file as it was. */
+            backup?: string;
+            file: string;
+            /** @description The server may not write its configuration file: lines to paste there, to have all in one place. They count already. */
+            paste?: string;
+        };
         SetupEnteredBody: {
             /** Format: date-time */
             expires: string;
         };
+        SetupHandOver: {
+            /** Format: date-time */
+            expires: string;
+            /** @description The code is in the fragment: it works once. */
+            url: string;
+        };
         SetupInput: {
+            /** @description certificate: get one, and renew it */
+            acme?: components["schemas"]["SetupACME"];
             /** @description you: the first address, as in ana@example.org */
             address?: string;
             /** @description server: go on although a check fails */
@@ -4266,6 +4316,8 @@ export interface components {
              * @enum {string}
              */
             goal?: "serve" | "move" | "try";
+            /** @description you: the name of this server, as in mail.example.org; it has another one from then on, if it differs */
+            host?: string;
             /** @description you */
             name?: string;
             /** @description certificate: go on without one that others trust */
@@ -4317,13 +4369,19 @@ export interface components {
             answers: components["schemas"]["SetupAnswers"];
             certificate: components["schemas"]["SetupCertificateView"];
             checks?: components["schemas"]["CheckReport"];
+            /** @description What the wizard has written. */
+            configuration?: components["schemas"]["SetupConfigurationView"];
             dns?: components["schemas"]["DNSReport"];
+            /** @description Where the pages are under the name of this server. */
+            home?: string;
             hostname: string;
             mail: components["schemas"]["SetupMailView"];
             open: boolean;
             password: components["schemas"]["SetupPasswordRule"];
             /** @description Commands for when nobody can sign in. */
             recovery?: string[];
+            /** @description The server begins anew with another configuration; ask again in a second. */
+            restarting?: boolean;
             /**
              * @description The first that is not done.
              * @enum {string}
@@ -9557,6 +9615,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "hand-over-setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetupHandOver"];
                 };
             };
             /** @description What went wrong. */
