@@ -98,7 +98,7 @@ func (c *Classifier) Close() error {
 
 // Score implements Scorer.
 func (c *Classifier) Score(_ context.Context, e *Evidence, accounts []mailbox.AccountID) []Opinion {
-	l := readLetter(c.key, e, c.opts.Now())
+	l := c.letter(e, accounts)
 	defer l.release()
 	common := l.rules()
 	opinions := make([]Opinion, len(accounts))
@@ -115,6 +115,24 @@ func (c *Classifier) Score(_ context.Context, e *Evidence, accounts []mailbox.Ac
 		o.Score = round(o.Score)
 	}
 	return opinions
+}
+
+// letter reads a message, its words only where they count for somebody.
+func (c *Classifier) letter(e *Evidence, accounts []mailbox.AccountID) *letter {
+	counts := false
+	for _, id := range accounts {
+		c.layers.read(id, func(base, own *layer) { counts = counts || enough(base, own) })
+	}
+	if counts {
+		return readLetter(c.key, e, c.opts.Now())
+	}
+	return readFacts(e, c.opts.Now())
+}
+
+// enough reports whether so much was learned that words count: by all, or by
+// one account. Most of what is in one is in the other, too.
+func enough(base, own *layer) bool {
+	return totals{max(base.totals.Junk, own.totals.Junk), max(base.totals.Good, own.totals.Good)}.enough()
 }
 
 // rules returns the reasons of the table that hit, but for those that a check
@@ -144,8 +162,7 @@ func (c *Classifier) words(id mailbox.AccountID, tokens []uint64) (r mail.Reason
 	var room [maxTokens]float64
 	probs := room[:0]
 	c.layers.read(id, func(base, own *layer) {
-		most := totals{max(base.totals.Junk, own.totals.Junk), max(base.totals.Good, own.totals.Good)} // most of what is in one is in the other, too
-		if !most.enough() {
+		if !enough(base, own) {
 			return
 		}
 		for _, t := range tokens {

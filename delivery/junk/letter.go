@@ -44,8 +44,21 @@ var letters = sync.Pool{New: func() any { return &letter{reader: new(message.Tex
 // readLetter reads a message; now is when. It is given back with release.
 func readLetter(key hashKey, e *Evidence, now time.Time) *letter {
 	l := letters.Get().(*letter)
-	l.e, l.now = e, now
 	l.tokens.reset(key)
+	l.read(e, now)
+	return l
+}
+
+// readFacts is readLetter without tokens, which cost a third of it.
+func readFacts(e *Evidence, now time.Time) *letter {
+	l := letters.Get().(*letter)
+	l.tokens.idle, l.tokens.list = true, l.tokens.list[:0]
+	l.read(e, now)
+	return l
+}
+
+func (l *letter) read(e *Evidence, now time.Time) {
+	l.e, l.now = e, now
 	l.header()
 	l.body()
 	for i := range rules {
@@ -54,7 +67,6 @@ func readLetter(key hashKey, e *Evidence, now time.Time) *letter {
 		}
 	}
 	l.factTokens()
-	return l
 }
 
 // factTokens makes tokens of the rules that hit, and of what kind of mail it is:

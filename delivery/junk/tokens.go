@@ -16,25 +16,35 @@ const (
 // tokenSet collects the tokens of a message by their hashes, each once.
 type tokenSet struct {
 	key     hashKey
+	idle    bool // nobody wants them
 	list    []uint64
-	table   [2048]uint64 // open addressing; 0 is free
+	table   *[2048]uint64 // open addressing; 0 is free
 	scratch []byte
 }
 
 func (s *tokenSet) reset(key hashKey) {
-	s.key, s.list = key, s.list[:0]
+	s.key, s.idle, s.list = key, false, s.list[:0]
+	if s.table == nil {
+		s.table = new([2048]uint64)
+	}
 	clear(s.table[:])
 }
 
 // add adds the token of a kind; kinds keep the same word in different places
 // apart. It does nothing when there are enough.
 func (s *tokenSet) add(kind string, word []byte) {
+	if s.idle {
+		return
+	}
 	s.scratch = append(append(s.scratch[:0], kind...), word...)
 	s.put(s.key.sum(s.scratch))
 }
 
 // addString is add for text that is a string already.
 func (s *tokenSet) addString(kind, word string) {
+	if s.idle {
+		return
+	}
 	s.scratch = append(append(s.scratch[:0], kind...), word...)
 	s.put(s.key.sum(s.scratch))
 }

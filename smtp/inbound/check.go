@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/mail"
@@ -36,6 +37,10 @@ type Mail struct {
 	rulings  []Ruling         // of the door
 
 	signed signed
+	from   struct { // see authors
+		once sync.Once
+		list []message.Address
+	}
 
 	// Known when all Checks have run: before Options.Final.
 	Evidence   *junk.Evidence

@@ -134,7 +134,7 @@ func (s *Service) checkARC(ctx context.Context, m *Mail) Finding {
 // checkDMARC asks what the authors' domains want, once SPF, DKIM and ARC are
 // known.
 func (s *Service) checkDMARC(ctx context.Context, m *Mail) Finding {
-	domains, complete := dmarc.AuthorDomains(authors(m.Header))
+	domains, complete := dmarc.AuthorDomains(m.authors())
 	if len(domains) == 0 {
 		// RFC 5322 section 3.6 demands an author. Mail programs show whatever
 		// stands there instead, so a person should look twice.
@@ -190,11 +190,14 @@ func (m *Mail) author() mail.Domain {
 }
 
 // authors returns the addresses of all From fields; there should be one field.
-func authors(header []byte) (list []message.Address) {
-	for f := range message.Fields(header) {
-		if strings.EqualFold(f.Name, "From") {
-			list = append(list, message.ParseAddressList(f.Value())...)
+// Checks that run at once may call it.
+func (m *Mail) authors() []message.Address {
+	m.from.once.Do(func() {
+		for f := range message.Fields(m.Header) {
+			if strings.EqualFold(f.Name, "From") {
+				m.from.list = append(m.from.list, message.ParseAddressList(f.Value())...)
+			}
 		}
-	}
-	return list
+	})
+	return m.from.list
 }

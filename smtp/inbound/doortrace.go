@@ -101,7 +101,7 @@ func (d *Door) checkLists(ctx context.Context, m *Mail) Finding {
 			names = append(names, dnsbl.Name{Role: role, Domain: domain})
 		}
 	}
-	authors, _ := dmarc.AuthorDomains(authors(m.Header))
+	authors, _ := dmarc.AuthorDomains(m.authors())
 	for _, a := range authors {
 		add("the author's domain", a)
 	}

@@ -126,7 +126,7 @@ func (m *Mail) identifiers() []dmarc.Identifier {
 // authorPaths returns the addresses of From that are some.
 func authorPaths(m *Mail) []mail.Path {
 	var paths []mail.Path
-	for _, a := range authors(m.Header) {
+	for _, a := range m.authors() {
 		if len(paths) == maxAuthors {
 			break
 		}
