@@ -69,6 +69,8 @@ type Traces interface {
 // Certificates are those that the server shows; *certs.Manager.
 type Certificates interface {
 	Status() []certs.Status
+	Renew(ctx context.Context, r certs.Renewal) (certs.Status, error)
+	TLSA() (d certs.Digests, ok bool)
 }
 
 // Options are what an Admin works with. Directory, Mailboxes, Queue and Traces

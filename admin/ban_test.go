@@ -16,6 +16,10 @@ type noCerts struct{}
 
 func (noCerts) Status() []certs.Status { return nil }
 
+func (noCerts) Renew(context.Context, certs.Renewal) (certs.Status, error) { return certs.Status{}, nil }
+
+func (noCerts) TLSA() (certs.Digests, bool) { return certs.Digests{}, false }
+
 func TestBans(t *testing.T) {
 	ctx := AsOwner(t.Context(), "tester")
 	a := open(t, t.TempDir(), Options{Certificates: noCerts{}})

@@ -122,6 +122,11 @@ type Operator interface {
 
 	// Certificates says how certificates stand; only a running server knows.
 	Certificates(ctx context.Context) (Page[certs.Status], error)
+	// RenewCertificate begins to get the certificate of a name, or all that
+	// are due if it is "".
+	RenewCertificate(ctx context.Context, name string, r RenewRequest) (Job, error)
+	// Job says how far work is that was begun.
+	Job(ctx context.Context, id string) (Job, error)
 	// Audit returns changes, newest first.
 	Audit(ctx context.Context, f AuditFilter) (Page[directory.AuditEntry], error)
 

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 
-	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
 )
 
@@ -58,15 +57,4 @@ func (a *Admin) ImportSettings(ctx context.Context, file []byte) (Page[directory
 		return Page[directory.SettingChange]{}, At("", err)
 	}
 	return whole(changed), nil
-}
-
-// Certificates says how certificates stand.
-func (a *Admin) Certificates(ctx context.Context) (Page[certs.Status], error) {
-	if _, err := authorize(ctx, ChangeSystem); err != nil {
-		return Page[certs.Status]{}, err
-	}
-	if a.opts.Certificates == nil {
-		return Page[certs.Status]{}, &directory.Problem{Kind: ErrUnavailable, Text: "only a running server knows its certificates; start it with `mailstead serve`"}
-	}
-	return whole(a.opts.Certificates.Status()), nil
 }

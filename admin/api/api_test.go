@@ -30,8 +30,14 @@ var quiet = slog.New(slog.DiscardHandler)
 type fakeCerts struct{}
 
 func (fakeCerts) Status() []certs.Status {
-	return []certs.Status{{Name: "mail.example.org", Source: "acme", Problem: "no answer"}}
+	return []certs.Status{{Name: "mail.example.org", Source: "acme", State: certs.StateFailing, Problem: "no answer"}}
 }
+
+func (fakeCerts) Renew(_ context.Context, r certs.Renewal) (certs.Status, error) {
+	return certs.Status{Name: r.Name, Source: "acme", State: certs.StateGood}, nil
+}
+
+func (fakeCerts) TLSA() (certs.Digests, bool) { return certs.Digests{}, false }
 
 // serve starts a server on a socket and returns its client and what it serves.
 func serve(t *testing.T) (*Client, *admin.Admin) {

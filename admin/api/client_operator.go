@@ -214,6 +214,23 @@ func (c *Client) ImportSettings(ctx context.Context, file []byte) (admin.Page[di
 	return call[admin.Page[directory.SettingChange]](ctx, c, request{method: http.MethodPut, path: "/settings.toml", body: file})
 }
 
+func (c *Client) RenewCertificate(ctx context.Context, name string, r admin.RenewRequest) (admin.Job, error) {
+	path := "/certificates:renew"
+	if name != "" {
+		path = "/certificates/" + url.PathEscape(name) + ":renew"
+	}
+	q := url.Values{"force": {strconv.FormatBool(r.Force)}, "newKey": {strconv.FormatBool(r.NewKey)}}
+	j, err := call[startedJob](ctx, c, request{method: http.MethodPost, path: path, query: q})
+	if err != nil {
+		return admin.Job{}, err
+	}
+	return c.Job(ctx, j.Job)
+}
+
+func (c *Client) Job(ctx context.Context, id string) (admin.Job, error) {
+	return get[admin.Job](ctx, c, "/jobs/"+url.PathEscape(id))
+}
+
 func (c *Client) Certificates(ctx context.Context) (admin.Page[certs.Status], error) {
 	return get[admin.Page[certs.Status]](ctx, c, "/certificates")
 }

@@ -142,6 +142,7 @@ func (s *Server) routes() {
 	s.jobRoutes()
 	s.importRoutes()
 	s.systemRoutes()
+	s.certificateRoutes()
 	s.banRoutes()
 	s.checkRoutes()
 	s.alertRoutes()

@@ -4,14 +4,9 @@ import (
 	"context"
 
 	"github.com/mailstead/mailstead/admin"
-	"github.com/mailstead/mailstead/admin/certs"
 )
 
 func (s *Server) systemRoutes() {
-	handle(s, operation{id: "list-certificates", method: "GET", path: "/certificates", summary: "Say how the certificates stand."},
-		func(ctx context.Context, _ *none) (*body[admin.Page[certs.Status]], error) {
-			return answer(s.admin.Certificates(ctx))
-		})
 	handle(s, operation{id: "get-storage", method: "GET", path: "/storage", summary: "Say what takes room on the disk, and when that is full."},
 		func(ctx context.Context, _ *none) (*body[admin.Storage], error) {
 			return answer(s.admin.Storage(ctx))

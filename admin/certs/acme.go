@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,67 +10,179 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/caddyserver/certmagic"
+	"github.com/mholt/acmez/v3/acme"
 	"go.uber.org/zap"
 )
 
 // ACMEOptions say where certificates come from.
 type ACMEOptions struct {
-	CA     string // directory URL; empty: Let's Encrypt
-	CARoot string // file with the root that the CA's own server is verified by; empty: the system's
+	CAs    []string // directory URLs in the order in which they are asked; empty: Let's Encrypt
+	CARoot string   // file with the roots that the CAs' own servers are verified by; empty: the system's
+	EAB    string   // file with what CAs want for new accounts; see readEAB
 	Email  string
-	Agree  bool // to the CA's terms
+	Agree  bool // to the terms of the CAs
 	// HTTPPort and TLSPort are where our own listeners answer challenges; the
 	// CA asks on 80 and 443.
 	HTTPPort, TLSPort int
+	// Challenge is how names are proven; "" is ChallengeAny.
+	Challenge Challenge
+	DNS       DNSChallenge // needed for ChallengeDNS
+
+	renewCheck time.Duration // how often certmagic looks for what to renew; 0: its default
 }
 
-// LetsEncrypt is the CA used when none is named.
-const LetsEncrypt = certmagic.LetsEncryptProductionCA
+// Challenge says how a CA sees that a name is ours.
+type Challenge string
 
-// acme gets and renews certificates.
-type acme struct {
-	cfg    *certmagic.Config
-	cache  *certmagic.Cache
-	issuer *certmagic.ACMEIssuer
+const (
+	ChallengeAny  Challenge = "any"      // port 80 or 443
+	ChallengeHTTP Challenge = "http"     // HTTP-01: port 80 alone
+	ChallengeTLS  Challenge = "tls-alpn" // TLS-ALPN-01: port 443 alone
+	ChallengeDNS  Challenge = "dns"      // DNS-01 where a record can be written, else any
+)
+
+// Directories of Let's Encrypt. What Staging issues nobody trusts, and its
+// limits are high.
+const (
+	LetsEncrypt = certmagic.LetsEncryptProductionCA
+	Staging     = certmagic.LetsEncryptStagingCA
+)
+
+// acmeTimeout bounds one attempt with one CA.
+const acmeTimeout = 3 * time.Minute
+
+// acmeCA gets and renews certificates.
+type acmeCA struct {
+	opts  ACMEOptions
+	host  string
+	keys  *hostKeys
+	cache *certmagic.Cache
+	// configs are by what a name is proven with: web or DNS; and by whose key
+	// it has: a new one each time, or that of the host.
+	configs [2][2]*certmagic.Config
+	now     func() time.Time
 
 	mu   sync.Mutex
-	last map[string]string // what went wrong last for a name
+	last map[string]failure // what went wrong last for a name
 }
 
-func newACME(o Options) (*acme, error) {
+// failure is one failed attempt.
+type failure struct {
+	at        time.Time
+	authority string
+	err       error
+}
+
+func newACME(o Options) (*acmeCA, error) {
 	if !o.ACME.Agree {
 		return nil, errors.New("tls.agree is not set: read the CA's terms and agree to get certificates from it")
 	}
-	roots, err := loadRoots(o.ACME.CARoot)
+	if len(o.ACME.CAs) == 0 {
+		o.ACME.CAs = []string{LetsEncrypt}
+	}
+	keys, err := openHostKeys(filepath.Join(o.Dir, "keys"))
 	if err != nil {
 		return nil, err
 	}
-	a := &acme{last: map[string]string{}}
+	a := &acmeCA{opts: o.ACME, host: string(o.Hostname), keys: keys, now: o.Now, last: map[string]failure{}}
 	a.cache = certmagic.NewCache(certmagic.CacheOptions{
-		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return a.cfg, nil },
-		Logger:           zap.NewNop(),
-	})
-	a.cfg = certmagic.New(a.cache, certmagic.Config{
-		Storage:            &certmagic.FileStorage{Path: filepath.Join(o.Dir, "acme")},
-		DefaultServerName:  string(o.Hostname),
-		FallbackServerName: string(o.Hostname),
+		GetConfigForCert:   func(c certmagic.Certificate) (*certmagic.Config, error) { return a.configOf(c.Names), nil },
+		RenewCheckInterval: o.ACME.renewCheck,
 		Logger:             zap.NewNop(),
-		OnEvent:            a.event,
 	})
-	ca := o.ACME.CA
-	if ca == "" {
-		ca = LetsEncrypt
+	return a, a.configure(filepath.Join(o.Dir, "acme"))
+}
+
+// configure makes the four configurations.
+func (a *acmeCA) configure(dir string) error {
+	roots, err := loadRoots(a.opts.CARoot)
+	if err != nil {
+		return err
 	}
-	a.issuer = certmagic.NewACMEIssuer(a.cfg, certmagic.ACMEIssuer{
-		CA: ca, Email: o.ACME.Email, Agreed: true, TrustedRoots: roots, Logger: zap.NewNop(),
-		AltHTTPPort: o.ACME.HTTPPort, AltTLSALPNPort: o.ACME.TLSPort,
-	})
-	a.cfg.Issuers = []certmagic.Issuer{a.issuer}
-	return a, nil
+	bindings, err := readEAB(a.opts.EAB)
+	if err != nil {
+		return err
+	}
+	storage := &certmagic.FileStorage{Path: dir}
+	for byDNS := range a.configs {
+		for ofHost := range a.configs[byDNS] {
+			template := certmagic.Config{
+				Storage: storage, DefaultServerName: a.host, FallbackServerName: a.host,
+				KeySource: certmagic.DefaultKeyGenerator, Logger: zap.NewNop(), OnEvent: a.event,
+			}
+			if ofHost == 1 {
+				template.KeySource = a.keys
+			}
+			cfg := certmagic.New(a.cache, template)
+			cfg.Issuers = nil
+			for _, ca := range a.opts.CAs {
+				issuer := certmagic.ACMEIssuer{
+					CA: ca, TestCA: ca, Email: a.opts.Email, Agreed: true, TrustedRoots: roots, ExternalAccount: bindings[ca], Logger: zap.NewNop(),
+					AltHTTPPort: a.opts.HTTPPort, AltTLSALPNPort: a.opts.TLSPort, CertObtainTimeout: acmeTimeout,
+					DisableHTTPChallenge: a.opts.Challenge == ChallengeTLS, DisableTLSALPNChallenge: a.opts.Challenge == ChallengeHTTP,
+				}
+				if byDNS == 1 {
+					issuer.DNS01Solver = dnsSolver{a.opts.DNS}
+				}
+				cfg.Issuers = append(cfg.Issuers, &authority{certmagic.NewACMEIssuer(cfg, issuer), a})
+			}
+			a.configs[byDNS][ofHost] = cfg
+		}
+	}
+	return nil
+}
+
+// authority is one CA. It never asks a question on the terminal, and what goes
+// wrong with it is remembered, also when the next CA does better.
+type authority struct {
+	*certmagic.ACMEIssuer
+	owner *acmeCA
+}
+
+// PreCheck is certmagic.PreChecker.
+func (c *authority) PreCheck(ctx context.Context, names []string, _ bool) error {
+	return c.ACMEIssuer.PreCheck(ctx, names, false)
+}
+
+// Issue is certmagic.Issuer.
+func (c *authority) Issue(ctx context.Context, csr *x509.CertificateRequest) (*certmagic.IssuedCertificate, error) {
+	cert, err := c.ACMEIssuer.Issue(ctx, csr)
+	if err != nil && len(csr.DNSNames) > 0 {
+		c.owner.failed(csr.DNSNames[0], c.CA, err)
+	}
+	return cert, err
+}
+
+// readEAB reads a file with lines "DIRECTORY KEY-ID HMAC-KEY": what a CA wants
+// to know before it makes an account (RFC 8555 section 7.3.4).
+func readEAB(file string) (map[string]*acme.EAB, error) {
+	if file == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("tls.eab_file: %w", err)
+	}
+	bindings := map[string]*acme.EAB{}
+	n := 0
+	for line := range strings.Lines(string(b)) {
+		n++
+		f := strings.Fields(line)
+		if len(f) == 0 || strings.HasPrefix(f[0], "#") {
+			continue
+		}
+		if len(f) != 3 {
+			return nil, fmt.Errorf("tls.eab_file: line %d of %s is not \"DIRECTORY KEY-ID HMAC-KEY\"", n, file)
+		}
+		bindings[f[0]] = &acme.EAB{KeyID: f[1], MACKey: f[2]}
+	}
+	return bindings, nil
 }
 
 // loadRoots reads the root of a CA that the system does not know.
@@ -88,58 +201,139 @@ func loadRoots(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// event remembers what went wrong, in words for the administrator.
-func (a *acme) event(_ context.Context, event string, data map[string]any) error {
-	name, _ := data["identifier"].(string)
+// config is how the certificate of a name is got.
+func (a *acmeCA) config(name string) *certmagic.Config {
+	byDNS, ofHost := 0, 0
+	if a.opts.Challenge == ChallengeDNS && a.opts.DNS != nil && a.opts.DNS.Covers(name) {
+		byDNS = 1
+	}
+	if name == a.host {
+		ofHost = 1
+	}
+	return a.configs[byDNS][ofHost]
+}
+
+func (a *acmeCA) configOf(names []string) *certmagic.Config {
+	if len(names) == 0 {
+		return a.config("")
+	}
+	return a.config(names[0])
+}
+
+// get returns what a client is shown, nil if there is nothing.
+func (a *acmeCA) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return a.config(hello.ServerName).GetCertificate(hello)
+}
+
+func (a *acmeCA) failed(name, directory string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	switch event {
-	case "cert_obtained":
-		delete(a.last, name)
-	case "cert_failed":
-		if err, ok := data["error"].(error); ok {
-			a.last[name] = err.Error()
+	a.last[name] = failure{a.now(), directory, err}
+}
+
+// event forgets what went wrong before.
+func (a *acmeCA) event(_ context.Context, event string, data map[string]any) error {
+	if name, _ := data["identifier"].(string); event == "cert_obtained" && name != "" {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		// With several CAs the one that was asked first may have failed now.
+		if f := a.last[name]; len(a.opts.CAs) == 1 || a.now().Sub(f.at) > acmeTimeout*time.Duration(len(a.opts.CAs)) {
+			delete(a.last, name)
 		}
 	}
 	return nil
 }
 
-func (a *acme) failure(name string) string {
+func (a *acmeCA) failure(name string) (failure, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.last[name]
+	f, ok := a.last[name]
+	return f, ok
 }
 
-// run gets certificates for names and keeps them fresh until ctx is done.
-func (a *acme) run(ctx context.Context, names []string) error {
-	defer a.cache.Stop()
-	if err := a.cfg.ManageAsync(ctx, names); err != nil {
-		return fmt.Errorf("certificates: %w", err)
+// obtain brings the certificate of a name into the cache: from storage, or
+// from a CA, in one attempt.
+func (a *acmeCA) obtain(ctx context.Context, name string) error {
+	return a.config(name).ManageSync(ctx, []string{name})
+}
+
+// renew gets a new certificate although there is a good one.
+func (a *acmeCA) renew(ctx context.Context, name string) error {
+	cfg := a.config(name)
+	old := a.held(name)
+	if err := cfg.RenewCertSync(ctx, name, true); err != nil {
+		return err
 	}
-	<-ctx.Done()
+	fresh, err := cfg.CacheManagedCertificate(ctx, name)
+	if err != nil {
+		return fmt.Errorf("load the new certificate: %w", err)
+	}
+	var replaced []string
+	for _, c := range old {
+		if c.Hash() != fresh.Hash() {
+			replaced = append(replaced, c.Hash())
+		}
+	}
+	a.cache.Remove(replaced)
 	return nil
+}
+
+// drop shows and renews the certificates of names no more.
+func (a *acmeCA) drop(names []string) {
+	subjects := make([]certmagic.SubjectIssuer, len(names))
+	for i, n := range names {
+		subjects[i].Subject = n
+	}
+	a.cache.RemoveManaged(subjects)
 }
 
 // handler answers HTTP-01 challenges before next.
-func (a *acme) handler(next http.Handler) http.Handler { return a.issuer.HTTPChallengeHandler(next) }
+func (a *acmeCA) handler(next http.Handler) http.Handler {
+	return a.configs[0][0].Issuers[0].(*authority).HTTPChallengeHandler(next)
+}
+
+// held are the certificates of a name, newest first.
+func (a *acmeCA) held(name string) []certmagic.Certificate {
+	var list []certmagic.Certificate
+	for _, c := range a.cache.AllMatchingCertificates(name) {
+		if c.Leaf != nil && slices.Contains(c.Names, name) {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(x, y certmagic.Certificate) int {
+		return cmp.Or(y.Leaf.NotBefore.Compare(x.Leaf.NotBefore), y.Leaf.NotAfter.Compare(x.Leaf.NotAfter))
+	})
+	return list
+}
 
 // find returns the certificate of a name, nil if there is none yet.
-func (a *acme) find(name string) *tls.Certificate {
-	for _, c := range a.cache.AllMatchingCertificates(name) {
-		if c.Leaf != nil {
-			return &c.Certificate
-		}
+func (a *acmeCA) find(name string) *tls.Certificate {
+	if list := a.held(name); len(list) > 0 {
+		return &list[0].Certificate
 	}
 	return nil
 }
 
 // status says how a name stands.
-func (a *acme) status(name string) Status {
-	s := Status{Name: name, Source: "acme", Problem: a.failure(name)}
-	for _, c := range a.cache.AllMatchingCertificates(name) {
-		if c.Leaf != nil {
-			s.Issuer, s.NotAfter = c.Leaf.Issuer.CommonName, c.Leaf.NotAfter
-			s.Renew = s.NotAfter.Add(-time.Duration(float64(c.Leaf.NotAfter.Sub(c.Leaf.NotBefore)) / 3))
+func (a *acmeCA) status(name string) Status {
+	s := Status{Name: name, Source: string(ACME), State: StateWaiting}
+	if list := a.held(name); len(list) > 0 {
+		leaf := list[0].Leaf
+		life := leaf.NotAfter.Sub(leaf.NotBefore)
+		s.State, s.Issuer, s.NotBefore, s.NotAfter = StateGood, leaf.Issuer.CommonName, leaf.NotBefore, leaf.NotAfter
+		s.Renew = leaf.NotAfter.Add(-time.Duration(float64(life) * certmagic.DefaultRenewalWindowRatio))
+		switch now := a.now(); {
+		case !now.Before(leaf.NotAfter):
+			s.State = StateExpired
+		case now.After(s.Renew):
+			s.State = StateRenewing
+		}
+	}
+	if f, ok := a.failure(name); ok {
+		s.Problem, s.Advice = explain(name, f.authority, f.err)
+		s.Failed = f.at
+		if s.State == StateWaiting {
+			s.State = StateFailing
 		}
 	}
 	return s

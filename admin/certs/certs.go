@@ -30,8 +30,15 @@ const (
 type Options struct {
 	Dir      string // DATA/certs
 	Hostname mail.Domain
-	Names    []mail.Domain // more names, such as those of domains
+	Names    []mail.Domain // more names, which always have a certificate
 	Mode     Mode
+
+	// With ACME, names of hosted domains have certificates, too: Domains
+	// lists the domains, Hosts tells one, and LeadsHere says whether a CA
+	// would find this server under a name. They may be nil.
+	Domains   func() []mail.Domain
+	Hosts     func(mail.Domain) bool
+	LeadsHere func(ctx context.Context, name string) (bool, error)
 
 	CertFile, KeyFile string      // for Files
 	ACME              ACMEOptions // for ACME
@@ -43,12 +50,15 @@ type Options struct {
 // Manager hands out certificates.
 type Manager struct {
 	opts  Options
-	names []string
+	fixed []string // host name, and Names
 	ca    *ownCA
 	own   atomic.Pointer[tls.Certificate]
 	local atomic.Pointer[tls.Certificate] // for those who come without a name
 	files *filePair
-	acme  *acme
+	acme  *acmeCA
+
+	book  nameBook
+	woken chan struct{}
 }
 
 // New opens the certificates in o.Dir. It fails when they cannot be had at
@@ -60,10 +70,10 @@ func New(o Options) (*Manager, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Manager{opts: o, names: []string{string(o.Hostname)}}
+	m := &Manager{opts: o, fixed: []string{string(o.Hostname)}, book: nameBook{names: map[string]*nameState{}}, woken: make(chan struct{}, 1)}
 	for _, n := range o.Names {
-		if !slices.Contains(m.names, string(n)) {
-			m.names = append(m.names, string(n))
+		if !slices.Contains(m.fixed, string(n)) {
+			m.fixed = append(m.fixed, string(n))
 		}
 	}
 	var err error
@@ -93,7 +103,7 @@ func (m *Manager) renewOwn() error {
 	for file, c := range map[string]struct {
 		to    *atomic.Pointer[tls.Certificate]
 		names []string
-	}{"": {&m.own, m.names}, "local-": {&m.local, nil}} {
+	}{"": {&m.own, m.fixed}, "local-": {&m.local, nil}} {
 		leaf, err := m.ca.leaf(file, c.names)
 		if err != nil {
 			return fmt.Errorf("self-signed certificate: %w", err)
@@ -140,7 +150,10 @@ func (m *Manager) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 			m.opts.Logger.Warn("certificate", "err", err)
 		}
 	case m.acme != nil && hello.Conn != nil: // without a connection certmagic would panic
-		if c, err := m.acme.cfg.GetCertificate(hello); err == nil && c != nil {
+		if name := strings.ToLower(hello.ServerName); m.hosted(name) && m.acme.find(name) == nil {
+			m.wake(name)
+		}
+		if c, err := m.acme.get(hello); err == nil && c != nil {
 			return c, nil
 		} else if slices.Contains(hello.SupportedProtos, ALPN) {
 			return nil, errors.Join(errors.New("certs: no such challenge"), err)
@@ -172,7 +185,7 @@ func (m *Manager) HTTPHandler(next http.Handler) http.Handler {
 // Run keeps certificates fresh until ctx is done.
 func (m *Manager) Run(ctx context.Context) error {
 	if m.acme != nil {
-		return m.acme.run(ctx, m.names)
+		return m.runACME(ctx)
 	}
 	day := time.NewTicker(24 * time.Hour)
 	defer day.Stop()
@@ -186,58 +199,4 @@ func (m *Manager) Run(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-// Status says how the certificate of one name stands.
-type Status struct {
-	Name     string    `json:"name"`
-	Source   string    `json:"source"` // "self-signed", "files", "acme"
-	Issuer   string    `json:"issuer,omitempty"`
-	NotAfter time.Time `json:"notAfter,omitzero"`
-	Renew    time.Time `json:"renew,omitzero"` // planned
-	Problem  string    `json:"problem,omitempty"`
-}
-
-// String says it in a sentence.
-func (s Status) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: ", s.Name)
-	switch {
-	case s.NotAfter.IsZero():
-		b.WriteString("no certificate yet; a self-signed one is shown")
-	default:
-		fmt.Fprintf(&b, "%s certificate of %q, good until %s", s.Source, s.Issuer, s.NotAfter.Format("2 January 2006"))
-	}
-	if s.Problem != "" {
-		b.WriteString(". The last try failed: " + s.Problem)
-	}
-	return b.String()
-}
-
-// Status says how each name stands.
-func (m *Manager) Status() []Status {
-	var all []Status
-	for _, name := range m.names {
-		switch {
-		case m.acme != nil:
-			all = append(all, m.acme.status(name))
-		case m.files != nil:
-			s := Status{Name: name, Source: string(Files)}
-			c, err := m.files.get()
-			if err != nil {
-				s.Problem = err.Error()
-			}
-			if c != nil && c.Leaf != nil {
-				s.Issuer, s.NotAfter = c.Leaf.Issuer.CommonName, c.Leaf.NotAfter
-				if err := c.Leaf.VerifyHostname(name); err != nil {
-					s.Problem = err.Error()
-				}
-			}
-			all = append(all, s)
-		default:
-			leaf := m.own.Load().Leaf
-			all = append(all, Status{Name: name, Source: string(SelfSigned), Issuer: leaf.Issuer.CommonName, NotAfter: leaf.NotAfter, Renew: leaf.NotAfter.Add(-renewLeft)})
-		}
-	}
-	return all
 }

@@ -100,7 +100,7 @@ func TestModes(t *testing.T) {
 		}
 	}
 	// Until ACME has one, the self-signed certificate is shown.
-	m, err := New(Options{Dir: t.TempDir(), Hostname: "mx.example", Mode: ACME, ACME: ACMEOptions{Agree: true, CA: "https://127.0.0.1:1/dir"}})
+	m, err := New(Options{Dir: t.TempDir(), Hostname: "mx.example", Mode: ACME, ACME: ACMEOptions{Agree: true, CAs: []string{"https://127.0.0.1:1/dir"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,14 +55,44 @@ const (
 	ModeSelfSigned = "self-signed"
 )
 
+// Ways to prove a name with mode "acme".
+const (
+	ChallengeAny  = "any"
+	ChallengeHTTP = "http"
+	ChallengeTLS  = "tls-alpn"
+	ChallengeDNS  = "dns"
+)
+
+// StagingCA is the directory of the test system of Let's Encrypt.
+const StagingCA = "https://acme-staging-v02.api.letsencrypt.org/directory"
+
+// defaultCA is that of Let's Encrypt.
+const defaultCA = "https://acme-v02.api.letsencrypt.org/directory"
+
+// CAs are the directories in the order in which they are asked.
+func (t *TLS) CAs() []string {
+	first := t.CA
+	switch {
+	case t.Staging:
+		first = StagingCA
+	case first == "":
+		first = defaultCA
+	}
+	return append([]string{first}, t.MoreCAs...)
+}
+
 // TLS is the part [tls].
 type TLS struct {
 	Mode string `toml:"mode" doc:"Where certificates come from: \"acme\" gets and renews them by itself (Let's Encrypt), \"files\" reads cert_file and key_file, \"self-signed\" makes one that nobody else trusts."`
 
-	Email  string `toml:"email" example:"you@example.org" doc:"acme: where the authority can reach you."`
-	Agree  bool   `toml:"agree" doc:"acme: you agree to the terms of the authority, for Let's Encrypt those on https://letsencrypt.org/repository/."`
-	CA     string `toml:"ca" doc:"acme: another authority: the https URL of its directory. Empty: Let's Encrypt."`
-	CARoot string `toml:"ca_root" doc:"acme: file with the root certificate that the authority's own server is verified by, if the system does not know it."`
+	Email     string   `toml:"email" example:"you@example.org" doc:"acme: where the authority can reach you."`
+	Agree     bool     `toml:"agree" doc:"acme: you agree to the terms of the authority, for Let's Encrypt those on https://letsencrypt.org/repository/."`
+	Challenge string   `toml:"challenge" doc:"acme: how the authority sees that a name is yours: \"any\" asks this server on port 80 or 443, \"http\" on port 80 alone, \"tls-alpn\" on port 443 alone. \"dns\" looks for a record that this server writes where the zone has a DNS provider (mailstead dns-provider), and needs no open port; other names as with \"any\"."`
+	Staging   bool     `toml:"staging" doc:"acme: ask the test system of Let's Encrypt, while you try things out. Nobody trusts what it issues, but it does not count how often you ask."`
+	CA        string   `toml:"ca" doc:"acme: another authority: the https URL of its directory. Empty: Let's Encrypt."`
+	MoreCAs   []string `toml:"more_cas" example:"https://acme.zerossl.com/v2/DV90" doc:"acme: authorities that are asked, in this order, when the first one fails."`
+	CARoot    string   `toml:"ca_root" doc:"acme: file with the root certificates that the authorities' own servers are verified by, if the system does not know them."`
+	EABFile   string   `toml:"eab_file" doc:"acme: file with what authorities want before they make an account (external account binding): lines with the URL of the directory, the key ID and the HMAC key."`
 
 	CertFile string `toml:"cert_file" example:"/etc/ssl/mail.example.org.pem" doc:"files: certificate with its chain (PEM). It is read again when it changes."`
 	KeyFile  string `toml:"key_file" example:"/etc/ssl/mail.example.org.key" doc:"files: private key (PEM)."`
@@ -92,7 +122,7 @@ func Default() Config {
 			Proxies: []string{}, TrustedProxies: []string{},
 		},
 		DNS:     DNS{Servers: []string{}},
-		TLS:     TLS{Mode: ModeSelfSigned},
+		TLS:     TLS{Mode: ModeSelfSigned, Challenge: ChallengeAny, MoreCAs: []string{}},
 		Log:     Log{Level: "info", Format: "text"},
 		Sandbox: Sandbox{Enabled: true, Read: []string{}, Write: []string{}, Execute: []string{}},
 	}

@@ -65,6 +65,21 @@ agree = true
 	}
 }
 
+func TestCAs(t *testing.T) {
+	for _, tt := range []struct {
+		tls  TLS
+		want []string
+	}{
+		{TLS{}, []string{defaultCA}},
+		{TLS{Staging: true}, []string{StagingCA}},
+		{TLS{CA: "https://a/", MoreCAs: []string{"https://b/"}}, []string{"https://a/", "https://b/"}},
+	} {
+		if got := tt.tls.CAs(); !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%+v: %q, want %q", tt.tls, got, tt.want)
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	const ok = "hostname = \"mail.example.org\"\n"
 	for _, tt := range []struct {
@@ -89,6 +104,8 @@ func TestErrors(t *testing.T) {
 		{"mode", ok + "[tls]\nmode = \"lets-encrypt\"\n", []string{"tls.mode:", "self-signed"}},
 		{"terms", ok + "[tls]\nmode = \"acme\"\n", []string{"tls.agree:"}},
 		{"directory", ok + "[tls]\nmode = \"acme\"\nagree = true\nca = \"http://x\"\nemail = \"me\"\n", []string{"tls.ca:", "tls.email:"}},
+		{"other directories", ok + "[tls]\nmode = \"acme\"\nagree = true\nmore_cas = [\"zerossl\"]\nchallenge = \"mail\"\n", []string{"tls.more_cas:", "tls.challenge:", "tls-alpn"}},
+		{"staging of others", ok + "[tls]\nmode = \"acme\"\nagree = true\nca = \"https://x/\"\nstaging = true\n", []string{"tls.staging:", "tls.ca"}},
 		{"no files", ok + "[tls]\nmode = \"files\"\n", []string{"tls.cert_file and tls.key_file:"}},
 		{"unused files", ok + "[tls]\ncert_file = \"/x\"\n", []string{"tls.cert_file:", "mode = \"files\""}},
 		{"level", ok + "[log]\nlevel = \"all\"\nformat = \"xml\"\n", []string{"log.level:", "log.format:"}},

@@ -180,15 +180,7 @@ func (t *TLS) validate() error {
 	}
 	switch t.Mode {
 	case ModeACME:
-		if !t.Agree {
-			all = append(all, errors.New("tls.agree: read the terms of the authority and write agree = true, or choose another tls.mode"))
-		}
-		if t.CA != "" && !strings.HasPrefix(t.CA, "https://") {
-			all = append(all, fmt.Errorf("tls.ca: %q is not the https URL of a directory; leave it empty for Let's Encrypt", t.CA))
-		}
-		if t.Email != "" && !strings.Contains(t.Email, "@") {
-			all = append(all, fmt.Errorf("tls.email: %q is not an address", t.Email))
-		}
+		all = append(all, t.validateACME())
 	case ModeFiles:
 		if t.CertFile == "" || t.KeyFile == "" {
 			all = append(all, errors.New("tls.cert_file and tls.key_file: tls.mode is \"files\", so name both files"))
@@ -211,6 +203,28 @@ func (s *Sandbox) validate() error {
 				all = append(all, fmt.Errorf("%s: %q does not begin at the root, or is all there is; write it as in \"/mnt/backup\"", list.field, p))
 			}
 		}
+	}
+	return errors.Join(all...)
+}
+
+func (t *TLS) validateACME() error {
+	all := []error{oneOf("tls.challenge", t.Challenge, ChallengeAny, ChallengeHTTP, ChallengeTLS, ChallengeDNS)}
+	if !t.Agree {
+		all = append(all, errors.New("tls.agree: read the terms of the authority and write agree = true, or choose another tls.mode"))
+	}
+	if t.CA != "" && !strings.HasPrefix(t.CA, "https://") {
+		all = append(all, fmt.Errorf("tls.ca: %q is not the https URL of a directory; leave it empty for Let's Encrypt", t.CA))
+	}
+	for _, ca := range t.MoreCAs {
+		if !strings.HasPrefix(ca, "https://") {
+			all = append(all, fmt.Errorf("tls.more_cas: %q is not the https URL of a directory", ca))
+		}
+	}
+	if t.Staging && t.CA != "" {
+		all = append(all, errors.New("tls.staging: it is about Let's Encrypt, and tls.ca names another authority; remove one of the two"))
+	}
+	if t.Email != "" && !strings.Contains(t.Email, "@") {
+		all = append(all, fmt.Errorf("tls.email: %q is not an address", t.Email))
 	}
 	return errors.Join(all...)
 }

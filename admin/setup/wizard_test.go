@@ -47,6 +47,10 @@ type world struct {
 
 func (w *world) Status() []certs.Status { return []certs.Status{w.cert} }
 
+func (w *world) Renew(context.Context, certs.Renewal) (certs.Status, error) { return w.cert, nil }
+
+func (w *world) TLSA() (certs.Digests, bool) { return certs.Digests{}, false }
+
 func must[T any](t *testing.T) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
 )
 
@@ -79,8 +82,37 @@ func newAuthority(resolvers []netip.AddrPort, dial func(ctx context.Context, net
 // caaName is how CAA records name the authority of our certificates; "" if
 // there is none, or it is not known.
 func caaName(o certs.Options) string {
-	if o.Mode == certs.ACME && (o.ACME.CA == "" || o.ACME.CA == certs.LetsEncrypt) {
+	if o.Mode == certs.ACME && len(o.ACME.CAs) == 1 && (o.ACME.CAs[0] == certs.LetsEncrypt || o.ACME.CAs[0] == certs.Staging) {
 		return "letsencrypt.org"
 	}
 	return ""
+}
+
+// leadsHere reports whether a name has an address of this server. Where that
+// is not known, as behind NAT, the addresses of the host name do.
+func (n *node) leadsHere(ctx context.Context, name string) (bool, error) {
+	found, _, err := n.cfg.Resolver.A(ctx, name)
+	if errors.Is(err, dns.ErrNotFound) || err == nil && len(found) == 0 {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	ours := n.addresses()
+	if host, _, err := n.cfg.Resolver.A(ctx, string(n.cfg.Hostname)); err == nil {
+		ours = append(slices.Clone(ours), host...)
+	}
+	return !slices.ContainsFunc(found, func(a netip.Addr) bool { return !slices.Contains(ours, a.Unmap()) }), nil
+}
+
+// domainNames are those of the domains of this server.
+func (n *node) domainNames() []mail.Domain {
+	all := n.directory.Domains()
+	names := make([]mail.Domain, 0, len(all))
+	for _, d := range all {
+		if !d.Disabled {
+			names = append(names, d.Name)
+		}
+	}
+	return names
 }

@@ -147,28 +147,6 @@ func (c *settingsImportCmd) read() ([]byte, error) {
 	return os.ReadFile(c.File)
 }
 
-type certCmd struct {
-	target `embed:""`
-
-	List certListCmd `cmd:"" help:"Say how the certificates stand."`
-}
-
-type certListCmd struct{}
-
-func (c *certListCmd) Run(ctx context.Context, s streams, g *certCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		list, err := op.Certificates(ctx)
-		if err != nil {
-			return err
-		}
-		return out.show(list.Items, func(w io.Writer) {
-			for _, st := range list.Items {
-				fmt.Fprintln(w, clean(st.String()))
-			}
-		})
-	})
-}
-
 type auditCmd struct {
 	target `embed:""`
 

@@ -209,6 +209,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		return nil, err
 	}
 	cfg.Certs.Dir, cfg.Certs.Hostname, cfg.Certs.Logger = n.path("certs"), cfg.Hostname, cfg.Log
+	cfg.Certs.Domains, cfg.Certs.Hosts, cfg.Certs.LeadsHere = n.domainNames, n.directory.IsLocal, n.leadsHere
 	if n.certs, err = certs.New(cfg.Certs); err != nil {
 		return nil, err
 	}

@@ -130,7 +130,10 @@ func nodeConfigFrom(c config.Config, ls listeners, log *slog.Logger) (nodeConfig
 		Resolver: dns.NewClient(dns.Options{Servers: servers, TrustAD: trustAD, Logger: log}), Authority: newAuthority(servers, nil, log),
 		Certs: certs.Options{
 			Mode: certs.Mode(c.TLS.Mode), CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,
-			ACME: certs.ACMEOptions{CA: c.TLS.CA, CARoot: c.TLS.CARoot, Email: c.TLS.Email, Agree: c.TLS.Agree, HTTPPort: ls.port(portHTTP), TLSPort: ls.port(portHTTPS)},
+			ACME: certs.ACMEOptions{
+				CAs: c.TLS.CAs(), CARoot: c.TLS.CARoot, EAB: c.TLS.EABFile, Email: c.TLS.Email, Agree: c.TLS.Agree, Challenge: certs.Challenge(c.TLS.Challenge),
+				HTTPPort: ls.port(portHTTP), TLSPort: ls.port(portHTTPS),
+			},
 		},
 	}, nil
 }

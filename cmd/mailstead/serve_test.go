@@ -124,7 +124,7 @@ func TestServeWithACME(t *testing.T) {
 	}
 	cert, key := certificateFiles(t)
 	config := filepath.Join(t.TempDir(), "pebble.json")
-	if err := os.WriteFile(config, fmt.Appendf(nil, `{"pebble":{"listenAddress":"127.0.0.1:%d","managementListenAddress":"127.0.0.1:%d","certificate":%q,"privateKey":%q,"httpPort":%d,"tlsPort":%d}}`,
+	if err := os.WriteFile(config, fmt.Appendf(nil, `{"pebble":{"listenAddress":"127.0.0.1:%d","managementListenAddress":"127.0.0.1:%d","retryAfter":{"authz":1,"order":1},"certificate":%q,"privateKey":%q,"httpPort":%d,"tlsPort":%d}}`,
 		ports["acme"], ports["manage"], cert, key, ports["http"], ports["https"]), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -145,17 +145,34 @@ func TestServeWithACME(t *testing.T) {
 	eventually(t, "a certificate of the CA", func() bool {
 		return strings.Contains(issuerOf(ports["imaps"], ""), "Pebble") && strings.Contains(issuerOf(ports["submissions"], "mail.acme.test"), "Pebble")
 	})
-	for service, greeting := range map[string]string{"smtp": "220 mail.acme.test", "submission": "220 mail.acme.test", "imap": "* OK"} {
-		c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", ports[service]), deadline)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := make([]byte, 200)
-		n, _ := c.Read(b)
-		if !strings.HasPrefix(string(b[:n]), greeting) {
-			t.Errorf("%s greets with %q", service, b[:n])
-		}
-		c.Close()
+	checkServerNames(t, ports, "mail.acme.test")
+	checkCertCommands(t, file, mailstead, ports)
+	checkWithTestSSL(t, ports)
+}
+
+// checkCertCommands lists and renews the certificate from the command line.
+func checkCertCommands(t *testing.T, file, config string, ports map[string]int) {
+	t.Helper()
+	cert := func(args ...string) (string, error) {
+		out, err := exec.Command(file, append([]string{"cert", "--config", config}, args...)...).CombinedOutput()
+		return string(out), err
+	}
+	if out, err := cert("list"); err != nil || !strings.Contains(out, "mail.acme.test: acme certificate of \"Pebble") || !strings.Contains(out, "renewed on") {
+		t.Errorf("cert list: %v\n%s", err, out)
+	}
+	before, err := handshake(ports[portIMAPS], "", &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := cert("renew", "mail.acme.test", "--force"); err != nil || !strings.Contains(out, "good until") {
+		t.Errorf("cert renew: %v\n%s", err, out)
+	}
+	after, err := handshake(ports[portIMAPS], "", &tls.Config{InsecureSkipVerify: true})
+	if err != nil || after.Equal(before) {
+		t.Errorf("after cert renew: the certificate is the same (%v)", err)
+	}
+	if out, err := cert("renew", "other.example"); err == nil || !strings.Contains(out, "no name of this server") {
+		t.Errorf("cert renew of another name: %v\n%s", err, out)
 	}
 }
 

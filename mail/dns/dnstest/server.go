@@ -25,17 +25,25 @@ func (z *Zones) Serve(ctx context.Context, pc net.PacketConn, l net.Listener) er
 	if pc != nil {
 		wg.Go(func() {
 			defer cancel()
-			udp = serve(ctx, &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(z.answer)})
+			udp = serve(ctx, &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(z.answer), TsigSecret: z.secrets(), MsgAcceptFunc: acceptUpdates})
 		})
 	}
 	if l != nil {
 		wg.Go(func() {
 			defer cancel()
-			tcp = serve(ctx, &dns.Server{Listener: l, Handler: dns.HandlerFunc(z.answer)})
+			tcp = serve(ctx, &dns.Server{Listener: l, Handler: dns.HandlerFunc(z.answer), TsigSecret: z.secrets(), MsgAcceptFunc: acceptUpdates})
 		})
 	}
 	wg.Wait()
 	return errors.Join(udp, tcp)
+}
+
+// acceptUpdates takes updates, which the package dns refuses by default.
+func acceptUpdates(h dns.Header) dns.MsgAcceptAction {
+	if opcode := int(h.Bits>>11) & 0xF; opcode == dns.OpcodeUpdate {
+		return dns.MsgAccept
+	}
+	return dns.DefaultMsgAcceptFunc(h)
 }
 
 func serve(ctx context.Context, s *dns.Server) error {
@@ -61,6 +69,9 @@ var rcodes = map[Fault]int{ServFail: dns.RcodeServerFailure, Refused: dns.RcodeR
 
 // answer handles one query.
 func (z *Zones) answer(w dns.ResponseWriter, query *dns.Msg) {
+	if z.change(w, query) {
+		return
+	}
 	_, udp := w.RemoteAddr().(*net.UDPAddr)
 	if msg := z.respond(query, udp); msg != nil {
 		w.WriteMsg(msg)

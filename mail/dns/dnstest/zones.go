@@ -30,6 +30,7 @@ type Zones struct {
 	authentic map[string]bool     // zones whose answers are authentic
 	faults    map[string]Fault
 	lookups   map[string]int
+	keys      map[string]key // of zones that take updates
 }
 
 // New returns the zones of a text in master file form (RFC 1035 section 5):

@@ -1,0 +1,407 @@
+package certs
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/letsencrypt/pebble/v2/ca"
+	"github.com/letsencrypt/pebble/v2/db"
+	"github.com/letsencrypt/pebble/v2/va"
+	"github.com/letsencrypt/pebble/v2/wfe"
+
+	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/dns/dnstest"
+)
+
+// wait bounds what a test waits for.
+const wait = 30 * time.Second
+
+// TestMain sets what pebble reads: challenges are looked at without a pause,
+// and no nonce is refused for the sake of practice.
+func TestMain(m *testing.M) {
+	os.Setenv("PEBBLE_VA_NOSLEEP", "1")
+	os.Setenv("PEBBLE_WFE_NONCEREJECT", "0")
+	os.Setenv("PEBBLE_AUTHZREUSE", "0")
+	os.Exit(m.Run())
+}
+
+// host is a server with ports 80 and 443, as a CA finds it.
+type host struct {
+	http, tls net.Listener
+	manager   atomic.Pointer[Manager]
+
+	mu     sync.Mutex
+	proofs []string // challenges that were answered
+}
+
+func newHost(t *testing.T) *host {
+	t.Helper()
+	h := &host{}
+	for _, l := range []*net.Listener{&h.http, &h.tls} {
+		var err error
+		if *l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.note("http")
+		h.manager.Load().HTTPHandler(http.NotFoundHandler()).ServeHTTP(w, r)
+	})}
+	var group sync.WaitGroup
+	group.Go(func() { web.Serve(h.http) })
+	group.Go(func() {
+		for {
+			c, err := h.tls.Accept()
+			if err != nil {
+				return
+			}
+			h.note("tls-alpn")
+			group.Go(func() {
+				defer c.Close()
+				c.SetDeadline(time.Now().Add(wait))
+				tls.Server(c, h.manager.Load().TLSConfig("h2", ALPN)).Handshake()
+			})
+		}
+	})
+	t.Cleanup(func() {
+		web.Close()
+		h.tls.Close()
+		group.Wait()
+	})
+	return h
+}
+
+func (h *host) note(kind string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.proofs = append(h.proofs, kind)
+}
+
+func port(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
+
+// pebble is a CA in this process. Its servers' certificates are verified with
+// the file roots.
+type pebble struct {
+	directory, roots string
+	refuses          atomic.Bool // every request, with an internal error
+}
+
+// startPebble runs a CA that finds names by resolver on the ports of h. Its
+// certificates live for life.
+func startPebble(t *testing.T, h *host, resolver string, life time.Duration) *pebble {
+	t.Helper()
+	quiet := log.New(io.Discard, "", 0)
+	store := db.NewMemoryStore()
+	authority := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {Description: "test", ValidityPeriod: uint64(life / time.Second)}})
+	validator := va.New(quiet, port(h.http), port(h.tls), false, resolver, store)
+	front := wfe.New(quiet, store, validator, authority, []string{"pebble.test"}, false, false, 1, 1)
+	p := &pebble{}
+	handler := front.Handler()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.refuses.Load() {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusInternalServerError)
+			io.WriteString(w, `{"type":"urn:ietf:params:acme:error:serverInternal","detail":"out of paper"}`)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	p.directory, p.roots = server.URL+wfe.DirectoryPath, filepath.Join(t.TempDir(), "roots.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(p.roots, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// serveZones answers for zones until the test ends.
+func serveZones(t *testing.T, zones *dnstest.Zones) string {
+	t.Helper()
+	pc, l, err := dnstest.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- zones.Serve(ctx, pc, l) }()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	return l.Addr().String()
+}
+
+// world is a server, a CA and a DNS. Its host name is that of the test:
+// certmagic keeps the challenges of one process in one place.
+type world struct {
+	name     string
+	zones    *dnstest.Zones
+	resolver string
+	host     *host
+	ca       *pebble
+	opts     Options
+}
+
+func newWorld(t *testing.T, life time.Duration) *world {
+	t.Helper()
+	w := &world{name: strings.NewReplacer("/", "-").Replace(strings.ToLower(t.Name())) + ".host.test", host: newHost(t)}
+	w.zones = dnstest.New(w.name + ". IN A 127.0.0.1\n")
+	w.resolver = serveZones(t, w.zones)
+	w.ca = startPebble(t, w.host, w.resolver, life)
+	w.opts = Options{Dir: t.TempDir(), Hostname: mail.Domain(w.name), Mode: ACME, ACME: ACMEOptions{
+		CAs: []string{w.ca.directory}, CARoot: w.ca.roots, Email: "me@host.test", Agree: true, HTTPPort: port(w.host.http), TLSPort: port(w.host.tls),
+	}}
+	return w
+}
+
+// run starts a manager and ends it with the test.
+func (w *world) run(t *testing.T) *Manager {
+	t.Helper()
+	m, err := New(w.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.host.manager.Store(m)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+// until waits for the status of a name.
+func until(t *testing.T, m *Manager, name string, is func(Status) bool) Status {
+	t.Helper()
+	var last Status
+	for end := time.Now().Add(wait); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for _, s := range m.Status() {
+			if s.Name == name {
+				last = s
+				if is(s) {
+					return s
+				}
+			}
+		}
+	}
+	t.Fatalf("%s stays: %+v", name, last)
+	return last
+}
+
+func good(s Status) bool { return s.State == StateGood }
+
+func TestWebChallenges(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []Challenge{ChallengeHTTP, ChallengeTLS} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 24*time.Hour)
+			w.opts.ACME.Challenge = kind
+			m := w.run(t)
+			s := until(t, m, w.name, good)
+			if s.Problem != "" || !strings.Contains(s.Issuer, "Pebble") || s.Renew.Sub(s.NotAfter) > -7*time.Hour || s.Optional {
+				t.Errorf("status = %+v", s)
+			}
+			w.host.mu.Lock()
+			proofs := slices.Compact(slices.Clone(w.host.proofs))
+			w.host.mu.Unlock()
+			if !slices.Equal(proofs, []string{string(kind)}) {
+				t.Errorf("proven by %q, want %q alone", proofs, kind)
+			}
+			for _, name := range []string{"", w.name, "wrong.example"} {
+				if c := shownOn(t, w.host.tls, name); c.VerifyHostname(w.name) != nil || !strings.Contains(c.Issuer.CommonName, "Pebble") {
+					t.Errorf("for server name %q: %s of %s", name, c.DNSNames, c.Issuer)
+				}
+			}
+			if c, err := m.Signer(); err != nil || c.Leaf.VerifyHostname(w.name) != nil {
+				t.Errorf("Signer = %v, %v", c, err)
+			}
+		})
+	}
+}
+
+// TestKeys follows the key of the host name through renewals.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 24*time.Hour)
+	m := w.run(t)
+	if _, ok := m.TLSA(); ok {
+		t.Error("keys are offered for publication before there is a certificate")
+	}
+	until(t, m, w.name, good)
+	first := shownOn(t, w.host.tls, "")
+	before, ok := m.TLSA()
+	if !ok || before.Shown != before.Current || before.Next == before.Current || len(before.Next) != 64 {
+		t.Errorf("digests = %+v, %v", before, ok)
+	}
+	if s, err := m.Renew(t.Context(), Renewal{Name: w.name}); err != nil || s.State != StateGood || !shownOn(t, w.host.tls, "").Equal(first) {
+		t.Errorf("a good certificate was renewed without force: %+v, %v", s, err)
+	}
+	if _, err := m.Renew(t.Context(), Renewal{Name: w.name, Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	second := shownOn(t, w.host.tls, "")
+	if after, _ := m.TLSA(); second.Equal(first) || after != before {
+		t.Errorf("renewed: new certificate %v, digests %+v, before %+v", !second.Equal(first), after, before)
+	}
+	if _, err := m.Renew(t.Context(), Renewal{Name: w.name, NewKey: true}); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := m.TLSA(); after.Shown != before.Next || after.Current != before.Next || after.Next == before.Next || after.Next == before.Current {
+		t.Errorf("after the change of keys: %+v, before %+v", after, before)
+	}
+	if _, err := m.Renew(t.Context(), Renewal{Name: "x.example"}); err == nil || !strings.Contains(err.Error(), "no such name") {
+		t.Errorf("a name of others: %v", err)
+	}
+	// All of it is there after a restart.
+	again, err := New(w.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.acme.cache.Stop()
+	again.pass(t.Context())
+	want, _ := m.TLSA()
+	if got, ok := again.TLSA(); !ok || got != want {
+		t.Errorf("after a restart: %+v, want %+v", got, want)
+	}
+}
+
+// TestRenewal sees a certificate replaced before its end, without anybody
+// asking.
+func TestRenewal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 9*time.Second)
+	w.opts.ACME.renewCheck = 200 * time.Millisecond
+	m := w.run(t)
+	until(t, m, w.name, func(s Status) bool { return !s.NotAfter.IsZero() })
+	first := m.acme.find(w.name).Leaf.SerialNumber
+	until(t, m, w.name, func(Status) bool { return m.acme.find(w.name).Leaf.SerialNumber.Cmp(first) != 0 })
+}
+
+// TestAuthorityFails has the next CA asked when one does not answer.
+func TestAuthorityFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 24*time.Hour)
+	second := startPebble(t, w.host, w.resolver, 24*time.Hour)
+	both := filepath.Join(t.TempDir(), "both.pem")
+	var pems []byte
+	for _, f := range []string{w.ca.roots, second.roots} {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pems = append(pems, b...)
+	}
+	if err := os.WriteFile(both, pems, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.ca.refuses.Store(true)
+	w.opts.ACME.CARoot, w.opts.ACME.CAs = both, []string{w.ca.directory, second.directory}
+	m := w.run(t)
+	s := until(t, m, w.name, good)
+	if !strings.Contains(s.Problem, "out of paper") || !strings.Contains(s.Advice, "problem of its own") {
+		t.Errorf("the failure of the first is not told: %+v", s)
+	}
+	held := m.acme.find(w.name).Leaf
+	// Neither answers: what there is stays.
+	second.refuses.Store(true)
+	if _, err := m.Renew(t.Context(), Renewal{Name: w.name, Force: true}); err == nil || !strings.Contains(err.Error(), "problem of its own") {
+		t.Errorf("with no CA: %v", err)
+	}
+	if !shownOn(t, w.host.tls, "").Equal(held) {
+		t.Error("a failed renewal took the certificate away")
+	}
+	// The first one is back.
+	w.ca.refuses.Store(false)
+	if _, err := m.Renew(t.Context(), Renewal{Name: w.name, Force: true}); err != nil {
+		t.Error(err)
+	}
+	if shownOn(t, w.host.tls, "").Equal(held) {
+		t.Error("it was not renewed")
+	}
+}
+
+// TestHostedNames has names of domains come and go while the server runs.
+func TestHostedNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 24*time.Hour)
+	var domains atomic.Pointer[[]mail.Domain]
+	domains.Store(&[]mail.Domain{})
+	w.opts.Domains = func() []mail.Domain { return *domains.Load() }
+	w.opts.Hosts = func(d mail.Domain) bool { return slices.Contains(*domains.Load(), d) }
+	w.opts.LeadsHere = func(ctx context.Context, name string) (bool, error) {
+		addrs, _, err := w.zones.A(ctx, name)
+		return len(addrs) > 0, ignoreNotFound(err)
+	}
+	m := w.run(t)
+	until(t, m, w.name, good)
+	if m.Wanted("mail.new.test") || m.Wanted("mx.new.test") || !m.Wanted(w.name) {
+		t.Error("the decision is wrong before the domain is there")
+	}
+	if err := w.zones.Add("mail.new.test. IN A 127.0.0.1\nmta-sts.new.test. IN A 127.0.0.1\n"); err != nil {
+		t.Fatal(err)
+	}
+	domains.Store(&[]mail.Domain{"new.test"})
+	// Somebody asks for the name: it is looked at soon, and until then the
+	// host's certificate is shown.
+	if c := shownOn(t, w.host.tls, "mta-sts.new.test"); c.VerifyHostname(w.name) != nil {
+		t.Errorf("before the first certificate: %v", c.DNSNames)
+	}
+	for _, name := range []string{"mail.new.test", "mta-sts.new.test"} {
+		if s := until(t, m, name, good); !s.Optional {
+			t.Errorf("status = %+v", s)
+		}
+		if c := shownOn(t, w.host.tls, name); c.VerifyHostname(name) != nil {
+			t.Errorf("%s is shown for %s", c.DNSNames, name)
+		}
+	}
+	if s := until(t, m, "autoconfig.new.test", func(s Status) bool { return s.State == StateAway }); !strings.Contains(s.String(), "does not lead here") {
+		t.Error(s)
+	}
+	if m.Wanted("www.new.test") || m.Wanted("mail.other.test") {
+		t.Error("names that nobody wants are ordered")
+	}
+	domains.Store(&[]mail.Domain{})
+	m.pass(t.Context())
+	if c := shownOn(t, w.host.tls, "mail.new.test"); c.VerifyHostname("mail.new.test") == nil {
+		t.Error("the certificate of a domain that is gone is shown")
+	}
+}
+
+func ignoreNotFound(err error) error {
+	if err != nil && strings.Contains(err.Error(), "no such name") {
+		return nil
+	}
+	return err
+}
+
+// shownOn returns the certificate a client gets over a real connection.
+func shownOn(t *testing.T, l net.Listener, serverName string) *x509.Certificate {
+	t.Helper()
+	c, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{ServerName: serverName, InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatalf("handshake for %q: %v", serverName, err)
+	}
+	defer c.Close()
+	return c.ConnectionState().PeerCertificates[0]
+}
