@@ -48,7 +48,7 @@ var programFiles = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"}
 // moreExecute are what settings name.
 func newSandbox(c config.Config, file string, moreWrite, moreExecute []string) sandbox {
 	s := sandbox{read: slices.Clone(systemFiles), write: []string{c.Data, os.TempDir()}}
-	for _, name := range []string{file, c.TLS.CertFile, c.TLS.KeyFile, c.TLS.CARoot, "/etc/resolv.conf", os.Getenv("SSL_CERT_FILE")} {
+	for _, name := range []string{file, c.TLS.CertFile, c.TLS.KeyFile, c.TLS.CARoot, c.TLS.EABFile, "/etc/resolv.conf", os.Getenv("SSL_CERT_FILE")} {
 		s.read = append(s.read, foldersOf(name)...)
 	}
 	s.read = append(s.read, filepath.SplitList(os.Getenv("SSL_CERT_DIR"))...)
