@@ -29,8 +29,8 @@ func (n *node) newWizard() *setup.Wizard {
 		Changed: func(s setup.Step) {
 			n.admin.Publish(admin.TopicSetup, "setup.changed", map[string]setup.Step{"step": s})
 		}}
-	if ca := n.cfg.Certs.ACME.CA; ca != "" {
-		o.Terms = ca
+	if cas := n.cfg.Certs.ACME.CAs; len(cas) > 0 && cas[0] != certs.LetsEncrypt && cas[0] != certs.Staging {
+		o.Terms = cas[0]
 	}
 	if port := n.cfg.Clients.HTTPS; port != 0 {
 		o.Home = origin(string(n.cfg.Hostname), port)

@@ -49,7 +49,7 @@ func (c *tryCmd) configure(dir string, cfg *nodeConfig) error {
 		return err
 	}
 	cfg.Hostname, cfg.Certs.Mode = mail.Domain(is.Hostname), certs.Mode(is.TLS.Mode)
-	cfg.Certs.ACME = certs.ACMEOptions{CA: "http://" + c.addr(53) + "/acme/directory", Email: is.TLS.Email, Agree: is.TLS.Agree,
+	cfg.Certs.ACME = certs.ACMEOptions{CAs: []string{"http://" + c.addr(53) + "/acme/directory"}, Email: is.TLS.Email, Agree: is.TLS.Agree,
 		HTTPPort: c.PortOffset + 80, TLSPort: c.PortOffset + 443}
 	cfg.Choose = func(choices ...config.Choice) (config.Written, error) { return config.Choose(file, dir, choices...) }
 	return nil

@@ -38,7 +38,7 @@ func TestOrder(t *testing.T) {
 			at := httptest.NewServer(authority)
 			defer at.Close()
 			manager, err = certs.New(certs.Options{Dir: t.TempDir(), Hostname: "mail.example.test", Mode: certs.ACME,
-				ACME: certs.ACMEOptions{CA: at.URL + "/acme/directory", Agree: true, Email: "ana@example.test"}})
+				ACME: certs.ACMEOptions{CAs: []string{at.URL + "/acme/directory"}, Agree: true, Email: "ana@example.test"}})
 			if err != nil {
 				t.Fatal(err)
 			}
