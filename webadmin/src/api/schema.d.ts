@@ -506,6 +506,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/certificates/{name}:renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to get the certificate of a name. */
+        post: operations["renew-certificate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/certificates:renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to get all certificates that are due or missing. */
+        post: operations["renew-certificates"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/checks": {
         parameters: {
             query?: never;
@@ -2524,14 +2558,36 @@ export interface components {
             notAfter: string;
         };
         CertificateStatus: {
+            /** @description What to do about the problem. */
+            advice?: string;
+            /**
+             * Format: date-time
+             * @description When that attempt was.
+             */
+            failed?: string;
             issuer?: string;
             name: string;
+            /**
+             * Format: date-time
+             * @description When a name without a certificate is tried again.
+             */
+            next?: string;
             /** Format: date-time */
             notAfter?: string;
-            problem?: string;
             /** Format: date-time */
+            notBefore?: string;
+            optional?: boolean;
+            /** @description Of the last attempt, in plain words. */
+            problem?: string;
+            /**
+             * Format: date-time
+             * @description When it is renewed, as planned.
+             */
             renew?: string;
-            source: string;
+            /** @enum {string} */
+            source: "self-signed" | "files" | "acme";
+            /** @enum {string} */
+            state: "good" | "renewing" | "expired" | "waiting" | "failing" | "away";
         };
         Change: {
             after?: unknown;
@@ -5861,6 +5917,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageCertificateStatus"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "renew-certificate": {
+        parameters: {
+            query?: {
+                /** @description Also if they are good for long. */
+                force?: boolean;
+                /** @description With the next key, for the host name: its TLSA record must be published before. */
+                newKey?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedJob"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "renew-certificates": {
+        parameters: {
+            query?: {
+                /** @description Also if they are good for long. */
+                force?: boolean;
+                /** @description With the next key, for the host name: its TLSA record must be published before. */
+                newKey?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedJob"];
                 };
             };
             /** @description What went wrong. */
