@@ -162,7 +162,7 @@ func definitions() []definition {
 			doc: "Local part of the address, in every domain, that takes the TLS reports of others. An account or alias of that name comes first. \"off\": none."},
 		{name: string(ReportsKeep), kind: duration, initial: "400d", min: int64(30 * day), max: int64(3650 * day),
 			doc: "How long the reports of others are kept; 400d are 13 months."},
-	}, alertDefinitions())
+	}, alertDefinitions(), systemDefinitions())
 }
 
 // Setting is a setting with its value, in the form in which people write it.

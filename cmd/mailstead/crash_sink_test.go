@@ -18,6 +18,7 @@ import (
 //
 //	ok.…      taken, after at most three failures for now
 //	no.…      refused at RCPT
+//	wait.…    refused for now, always
 //	never.…   refused after the final dot
 type sink struct {
 	addr string
@@ -150,6 +151,8 @@ func (c *sinkConn) rcpt(rest string) bool {
 	case strings.HasPrefix(to, "no."):
 		c.s.refuse(to)
 		return c.say("550 5.1.1 nobody has this name")
+	case strings.HasPrefix(to, "wait."):
+		return c.say("450 4.2.1 never today")
 	case c.s.stumble("refused for now at RCPT", 15, to):
 		return c.say("450 4.2.1 try again later")
 	}

@@ -32,6 +32,7 @@ type cli struct {
 	Serve  serveCmd  `cmd:"" help:"Run the server in the foreground."`
 	Config configCmd `cmd:"" help:"Explain or check the configuration file."`
 	cliCommands
+	Upgrade    upgradeCmd    `cmd:"" help:"Change to another version, and back."`
 	Completion completionCmd `cmd:"" help:"Print completion of commands and flags for your shell."`
 	Manual     manualCmd     `cmd:"" hidden:"" help:"Write the manual pages, or the references of docs/."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
@@ -75,10 +76,3 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // streams are where commands write.
 type streams struct{ out, err io.Writer }
-
-type versionCmd struct{}
-
-func (versionCmd) Run(s streams) error {
-	_, err := fmt.Fprintln(s.out, "mailstead", version())
-	return err
-}

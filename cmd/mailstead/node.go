@@ -27,6 +27,7 @@ import (
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/admin/signin"
+	"github.com/mailstead/mailstead/admin/upgrade"
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/delivery/quarantine"
@@ -161,7 +162,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 			return nil, err
 		}
 	}
-	if err = schema.CheckFolder(cfg.DataDir); err != nil {
+	if err = errors.Join(upgrade.Resume(cfg.DataDir), schema.CheckFolder(cfg.DataDir)); err != nil {
 		return nil, err
 	}
 	if n.directory, err = directory.Open(n.path("system.db"), directory.Options{NoThrottle: cfg.NoLimits, Logger: cfg.Log}); err != nil {
@@ -175,7 +176,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Keep: func() time.Duration { return d.Duration(directory.TraceKeep) }, Observe: n.countTrace, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
-	if n.engine, err = store.Open(n.path("store"), store.Options{Apply: apply, Zstd: func() bool { return d.Bool(directory.StoreCompress) }, Logger: cfg.Log}); err != nil {
+	if n.engine, err = store.Open(n.path("store"), store.Options{Apply: apply, Hold: func() bool { return upgrade.Keeps(cfg.DataDir) }, Zstd: func() bool { return d.Bool(directory.StoreCompress) }, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
 	n.boxes = mailbox.Open(n.engine, mailbox.Options{
@@ -353,6 +354,14 @@ type service func(ctx context.Context) error
 
 // services are all that a node runs on its ports, and behind them.
 func (n *node) services(ls listeners) []service {
+	return append([]service{
+		keepMemoryLow, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.wizard.Watch,
+		n.series.Run, n.arrivals.Run, n.reports.Run, n.awaitReconfigure, n.tidyUpgrades,
+	}, n.ports(ls)...)
+}
+
+// ports are the services of the ports.
+func (n *node) ports(ls listeners) (all []service) {
 	mx := n.smtpServer(n.inbound())
 	mx.TLS = n.certs.NoTickets()
 	msa := n.smtpServer(n.submission())
@@ -366,11 +375,6 @@ func (n *node) services(ls listeners) []service {
 	}
 	imaps := imap
 	imaps.Implicit = true
-	all := []service{
-		keepMemoryLow, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.wizard.Watch,
-		n.series.Run, n.arrivals.Run, n.reports.Run,
-		n.awaitReconfigure,
-	}
 	for name, serve := range map[string]func(context.Context, net.Listener) error{
 		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,
 		portHTTP: n.serveHTTP(ls.port(portHTTPS)), portHTTPS: n.serveHTTPS,

@@ -45,6 +45,9 @@ func serveConfig(ctx context.Context, s streams, from configPlace, ready func(*n
 	if err := becomeOwner(cfg.Data); err != nil {
 		return err
 	}
+	if err := bringOver(ctx, s, cfg.Data); err != nil {
+		return err
+	}
 	stop := context.AfterFunc(ctx, func() { daemon.SdNotify(false, daemon.SdNotifyStopping) })
 	defer stop()
 	for first := true; ; first, ready = false, nil {

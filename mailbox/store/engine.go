@@ -44,6 +44,9 @@ type Options struct {
 	// Zstd says whether bodies of the log are compressed where that saves a
 	// tenth. It is asked for each; nil is no.
 	Zstd func() bool
+	// Hold says that nothing may be given back for now. It is asked before each
+	// Reclaim; nil is no.
+	Hold func() bool
 	// SegmentSize is where the log goes on in a new file; 64 MiB if 0.
 	SegmentSize int64
 	// ApplyDelay is how long rows may lag behind the log while nobody looks at
@@ -78,6 +81,9 @@ func (o *Options) setDefaults() {
 	setDefault(&o.reclaimPart, defaultReclaimPart)
 	if o.Zstd == nil {
 		o.Zstd = func() bool { return false }
+	}
+	if o.Hold == nil {
+		o.Hold = func() bool { return false }
 	}
 	if o.Now == nil {
 		o.Now = time.Now

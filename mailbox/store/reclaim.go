@@ -32,7 +32,7 @@ func (e *Engine) reclaimLoop(ctx context.Context) {
 }
 
 // Reclaim gives back the room of bodies that no owner needs and whose grace
-// time is over: it punches holes into the log and removes large bodies. A
+// time is over, unless Options.Hold says no: it punches holes into the log and removes large bodies. A
 // crash in between means that a hole is punched twice, which does no harm.
 func (e *Engine) Reclaim(ctx context.Context) error {
 	if err := e.enter(); err != nil {
@@ -41,7 +41,7 @@ func (e *Engine) Reclaim(ctx context.Context) error {
 	defer e.leave()
 	e.reclaiming.Lock()
 	defer e.reclaiming.Unlock()
-	if err := e.usable(); err != nil {
+	if err := e.usable(); err != nil || e.opts.Hold() {
 		return err
 	}
 	if err := e.reclaim(ctx); err != nil {
