@@ -7,7 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 3s
 CRASH_ROUNDS ?= 100
 
-.PHONY: references build test tools lint unit fuzz try-check reliability crash bad-peers scale bench web web-check browser screenshots compare
+.PHONY: references release reproducible package-test build test tools lint unit fuzz try-check reliability crash bad-peers scale bench web web-check browser screenshots compare
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o mailstead ./cmd/mailstead
@@ -56,6 +56,19 @@ scale:
 # The reference pages of docs/, from the program itself; a test fails where they differ.
 references:
 	$(GO) run ./cmd/mailstead manual references docs
+
+# Packages, archives, SBOM and SHA256SUMS for linux on amd64 and arm64, in dist/.
+release:
+	GO="$(GO)" packaging/release dist
+
+# Builds the release twice and compares the two bit by bit.
+reproducible:
+	GO="$(GO)" packaging/reproducible
+
+# The deb in a clean Debian that boots with systemd: install, set up, mail,
+# upgrade, remove, purge. As root, with debootstrap and systemd-nspawn.
+package-test:
+	GO="$(GO)" packaging/test/run
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

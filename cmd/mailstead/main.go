@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	_ "golang.org/x/crypto/x509roots/fallback" // where the system has no roots, as in an image with nothing else
 )
 
 // Exit statuses (a contract).

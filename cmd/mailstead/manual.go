@@ -23,7 +23,19 @@ func commandLine() (*manual.Command, error) {
 
 // newParser reads the command line into c.
 func newParser(c *cli, options ...kong.Option) (*kong.Kong, error) {
-	return kong.New(c, append([]kong.Option{kong.Name("mailstead"), kong.Description("A complete mail server."), kong.UsageOnError(), kong.Vars{"config": config.Path}}, options...)...)
+	return kong.New(c, append([]kong.Option{kong.Name("mailstead"), kong.Description("A complete mail server."), kong.UsageOnError(), kong.Vars{"config": configPath()}}, options...)...)
+}
+
+// configEnv names another place for the configuration file, for images that
+// keep it beside the data.
+const configEnv = "MAILSTEAD_CONFIG"
+
+// configPath is where the file is looked for when no flag names one.
+func configPath() string {
+	if file := os.Getenv(configEnv); file != "" {
+		return file
+	}
+	return config.Path
 }
 
 // completionCmd is `mailstead completion`.

@@ -151,8 +151,13 @@ func confine(c config.Config, file string, log *slog.Logger) error {
 		return nil
 	}
 	version, err := newSandbox(c, file, nil, nil).enter()
-	if err == nil && version == 0 {
-		log.Warn("sandbox is off", "why", "this kernel has no Landlock")
+	switch {
+	case err != nil:
+		return err
+	case version == 0:
+		log.Warn("sandbox is off", "why", "this kernel has no Landlock, or the unit forbids it")
+	default:
+		log.Info("sandbox is on", "landlock", version)
 	}
-	return err
+	return nil
 }
