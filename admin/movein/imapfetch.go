@@ -132,11 +132,7 @@ func (c *imapConn) readFetch(d *imapwire.Decoder, dir string) (f fetched, err er
 				f.date = t.Unix()
 			}
 		case "FLAGS":
-			d.SP().List(func() {
-				if flag := flagToken(d); !strings.EqualFold(flag, `\Recent`) {
-					f.names = append(f.names, flag)
-				}
-			})
+			f.names = slices.DeleteFunc(flags(d.SP()), func(flag string) bool { return strings.EqualFold(flag, `\Recent`) })
 		case "BODY":
 			c.readBody(d, dir, &f)
 		default:

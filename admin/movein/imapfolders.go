@@ -64,8 +64,8 @@ func (c *imapConn) list(ctx context.Context) (all []listed, err error) {
 // readList reads what follows LIST (RFC 9051 section 7.3.1).
 func readList(d *imapwire.Decoder) (listed, error) {
 	var l listed
-	d.List(func() {
-		switch flag := strings.ToLower(flagToken(d)); flag {
+	for _, flag := range flags(d) {
+		switch flag = strings.ToLower(flag); flag {
 		case `\noselect`, `\nonexistent`:
 			l.noSelect = true
 		case `\subscribed`:
@@ -75,7 +75,7 @@ func readList(d *imapwire.Decoder) (listed, error) {
 				l.role = role
 			}
 		}
-	})
+	}
 	d.SP()
 	sep, _ := d.NString()
 	d.SP()
@@ -94,17 +94,27 @@ func readList(d *imapwire.Decoder) (listed, error) {
 	return l, d.Err()
 }
 
-// flagToken takes a flag, whatever characters a server lets it have.
-func flagToken(d *imapwire.Decoder) string {
+// flags takes flags in parentheses, whatever characters a server lets them
+// have, and however many spaces are between them.
+func flags(d *imapwire.Decoder) (list []string) {
+	d.Expect('(')
 	var b []byte
-	for c := d.Peek(); !d.AtEnd() && c != ' ' && c != '(' && c != ')'; c = d.Peek() {
-		b = append(b, c)
+	for !d.AtEnd() {
+		c := d.Peek()
 		d.Try(c)
+		if c != ' ' && c != ')' {
+			b = append(b, c)
+			continue
+		}
+		if len(b) > 0 {
+			list, b = append(list, string(b)), nil
+		}
+		if c == ')' {
+			return list
+		}
 	}
-	if len(b) == 0 {
-		d.Fail("Expected a flag")
-	}
-	return string(b)
+	d.Fail("Expected )")
+	return nil
 }
 
 // folders chooses those to read. Gmail shows all mail a second time under
