@@ -226,3 +226,12 @@ func (t *tx) changeImported(c *ImportedChange) (changed bool, err error) {
 	}
 	return true, t.setFlags(m, known.UID, row, c.Flags, keywords)
 }
+
+// Trim takes the rows of the account out of the memory of this process, where
+// the engine can do that. Work that has read all of them once calls it.
+func (a *Account) Trim() error {
+	if t, ok := a.boxes.eng.(interface{ Trim(store.Owner) error }); ok {
+		return t.Trim(a.id)
+	}
+	return nil
+}

@@ -19,6 +19,7 @@ const (
 	batchOctets   = 8 << 20
 	batchIndex    = 8 << 20 // of memory for what is known of the messages
 	maxMessage    = 1 << 30
+	trimEvery     = 10_000 // messages, between two times that rows are let go of
 )
 
 // batch is the messages of a folder that are filed together.
@@ -214,6 +215,12 @@ func (b *batch) flush(ctx context.Context) error {
 	}
 	added := int64(len(fresh))
 	b.rep.Added += added
+	if b.run.untrimmed.Add(int64(len(b.msgs))) >= trimEvery {
+		b.run.untrimmed.Store(0)
+		if err := b.run.o.Account.Trim(); err != nil {
+			return err
+		}
+	}
 	b.run.change(func(rep *Report) {
 		rep.Messages += added
 		rep.Added += added

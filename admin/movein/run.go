@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,7 +16,8 @@ const tellEvery = 250 * time.Millisecond
 
 // run is one Run.
 type run struct {
-	o Options
+	o         Options
+	untrimmed atomic.Int64 // messages since the last Trim
 
 	mu       sync.Mutex
 	report   Report

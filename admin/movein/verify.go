@@ -43,6 +43,9 @@ func (r *run) verify(ctx context.Context, b *batch) error {
 				return fmt.Errorf("verify: %w", err)
 			}
 		}
+		if err := r.o.Account.Trim(); err != nil {
+			return fmt.Errorf("verify: %w", err)
+		}
 		from = next
 	}
 	return nil

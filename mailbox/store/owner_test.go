@@ -100,3 +100,41 @@ func tear(t *testing.T, file string, text []byte) {
 		t.Fatal(err)
 	}
 }
+
+// TestTrim: rows can be read and written as before once they were let go of.
+func TestTrim(t *testing.T) {
+	e, err := Open(t.TempDir(), Options{Apply: func(RW, Accepted) error { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := e.Trim(5); err != nil {
+		t.Errorf("an owner without rows: %v", err)
+	}
+	for n := range byte(3) {
+		err := e.Update(t.Context(), 5, func(rw RW) error {
+			for i := range 1000 {
+				if err := rw.Put('x', []byte{n, byte(i >> 8), byte(i)}, make([]byte, 100)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Trim(5); err != nil {
+			t.Fatal(err)
+		}
+		rows := 0
+		err = e.View(t.Context(), 5, func(tx Tx) error {
+			for range tx.Scan('x', nil, nil) {
+				rows++
+			}
+			return nil
+		})
+		if want := 1000 * (int(n) + 1); err != nil || rows != want {
+			t.Errorf("%d rows, %v; want %d", rows, err, want)
+		}
+	}
+}
