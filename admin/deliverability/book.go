@@ -41,6 +41,8 @@ type Counts struct {
 	Slowed   int            `json:"slowed,omitempty"`   // of Deferred, for what speaks against us
 	Refused  int            `json:"refused,omitempty"`  // recipients, for what speaks against us
 	Unknown  int            `json:"unknown,omitempty"`  // recipients that do not exist there
+	Inbox    int            `json:"inbox,omitempty"`    // messages that people have found in the inbox there
+	Junk     int            `json:"junk,omitempty"`     // messages that people have found in the junk folder
 	Causes   map[string]int `json:"causes,omitempty"`   // of Deferred and Refused, by explain.Cause
 	Domains  []string       `json:"domains,omitempty"`  // of recipients, some
 	Replies  []Reply        `json:"replies,omitempty"`  // that were no acceptance, the last ones, oldest first
@@ -116,18 +118,8 @@ func (b *Book) Observe(o queue.Observation) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.dirty[today] = true
-	c := b.counts(today, operatorOf(o))
+	c := b.counts(today, operatorOf(o.MX))
 	c.count(&o, cause)
-}
-
-// operatorOf is who runs an MX host: a provider that is known, or the end of
-// the host's name.
-func operatorOf(o queue.Observation) explain.Provider {
-	if p := explain.ProviderOf("", o.MX); p != explain.Others {
-		return p
-	}
-	name := queue.Organisation(o.MX)
-	return explain.Provider{ID: "mx:" + name, Name: name}
 }
 
 // counts returns those of an operator; b.mu is held.

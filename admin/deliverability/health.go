@@ -54,6 +54,8 @@ func (c *Counts) add(other *Counts) {
 	c.Slowed += other.Slowed
 	c.Refused += other.Refused
 	c.Unknown += other.Unknown
+	c.Inbox += other.Inbox
+	c.Junk += other.Junk
 	for name, n := range other.Causes {
 		c.Causes[name] += n
 	}
@@ -88,7 +90,7 @@ func (b *Book) Providers() []Health {
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Health) int { return cmp.Compare(b.Sent, a.Sent) })
-	if rest.Sent+rest.decided() > 0 {
+	if rest.Sent+rest.decided()+rest.Inbox+rest.Junk > 0 {
 		list = append(list, judge(explain.Others.ID, rest))
 	}
 	return list

@@ -72,14 +72,14 @@ func RowIDs() []string {
 func (b *Book) Score(findings map[string]Finding) Report {
 	r := Report{Providers: b.Providers()}
 	for _, row := range rows {
-		if f, ok := findings[row.ID]; ok && f.State != "" {
-			row.State, row.Text, row.Evidence, row.Fix = f.State, f.Text, f.Evidence, f.Fix
-		} else {
-			row.State, row.Text = Unknown, "This was not looked at yet."
-			if row.ID == "placement" {
-				row.Text = "Nobody has said yet where mail of this server arrives."
-			}
+		f, ok := findings[row.ID]
+		if row.ID == "placement" && !ok {
+			f, ok = b.placement(), true
 		}
+		if !ok || f.State == "" {
+			f = Finding{State: Unknown, Text: "This was not looked at yet."}
+		}
+		row.State, row.Text, row.Evidence, row.Fix = f.State, f.Text, f.Evidence, f.Fix
 		row.Points = points(row.State, row.Of)
 		r.Rows = append(r.Rows, row)
 	}

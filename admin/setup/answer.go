@@ -15,7 +15,7 @@ import (
 // how everything stands then.
 func (w *Wizard) Answer(ctx context.Context, step Step, in Input) (View, error) {
 	do := map[Step]func(context.Context, *state, Input) error{
-		Start: w.start, You: w.you, Server: w.server, Certificate: w.chooseCertificate, Mail: w.send,
+		Start: w.start, You: w.you, Server: w.server, Certificate: w.chooseCertificate, Mail: w.firstMail,
 	}[step]
 	if do == nil {
 		return View{}, &directory.Problem{Kind: directory.ErrNotFound, Text: "there is nothing to answer in the step " + string(step)}
@@ -169,6 +169,21 @@ func (w *Wizard) relay(ctx context.Context, s *state, r Relay) error {
 	return nil
 }
 
+// firstMail sends the first message, or takes where it was found.
+func (w *Wizard) firstMail(ctx context.Context, s *state, in Input) error {
+	if in.Placement == "" {
+		return w.send(ctx, s, in)
+	}
+	if s.Out == "" || w.opts.Placed == nil {
+		return field("placement", "send a message first")
+	}
+	if err := w.opts.Placed(ctx, s.Out, in.Placement, s.Answers.Placement); err != nil {
+		return admin.At("placement", err)
+	}
+	s.Answers.Placement = in.Placement
+	return nil
+}
+
 // send sends the first message.
 func (w *Wizard) send(ctx context.Context, s *state, in Input) error {
 	to, err := mail.ParseAddress(trim(in.SendTo))
@@ -185,7 +200,7 @@ func (w *Wizard) send(ctx context.Context, s *state, in Input) error {
 	if s.Out, err = w.opts.Send(ctx, from, to); err != nil {
 		return err
 	}
-	s.Answers.SendTo = to.String()
+	s.Answers.SendTo, s.Answers.Placement = to.String(), ""
 	return nil
 }
 

@@ -37,6 +37,7 @@ type Answers struct {
 	Contact        string `json:"contact,omitempty" doc:"Where the certificate authority can reach a person."`
 	OwnCertificate bool   `json:"ownCertificate,omitempty" doc:"Go on with the certificate that nobody else trusts."`
 	SendTo         string `json:"sendTo,omitempty" doc:"Where the first message went."`
+	Placement      string `json:"placement,omitempty" enum:"inbox,junk" doc:"Where it was found there."`
 }
 
 // Input is the answer to one step; fields of other steps are ignored.
@@ -55,7 +56,8 @@ type Input struct {
 	ACME           *ACME `json:"acme,omitempty" doc:"certificate: get one, and renew it"`
 	OwnCertificate *bool `json:"ownCertificate,omitempty" doc:"certificate: go on without one that others trust"`
 
-	SendTo string `json:"sendTo,omitempty" doc:"mail: send a first message there"`
+	SendTo    string `json:"sendTo,omitempty" doc:"mail: send a first message there"`
+	Placement string `json:"placement,omitempty" enum:"inbox,junk" doc:"mail: where the first message was found there"`
 }
 
 // Relay is a server that takes all our mail.
@@ -149,6 +151,9 @@ type Options struct {
 	// Send hands a first message from an address to the queue, and returns its
 	// trace. nil: the person writes it in a mail program.
 	Send func(ctx context.Context, from, to mail.Path) (trace string, err error)
+	// Placed counts where a message was found, by its trace: "inbox" or "junk",
+	// in place of before. nil: nobody counts.
+	Placed func(ctx context.Context, trace, placement, before string) error
 	// TestRelay logs in at a relay. nil: it is not tried.
 	TestRelay func(ctx context.Context, r Relay) error
 	// Mode is where certificates come from now, as config has it.

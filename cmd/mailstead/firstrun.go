@@ -8,11 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/deliverability"
+	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/mail"
@@ -24,7 +27,7 @@ import (
 
 // newWizard makes the first-run wizard of a node.
 func (n *node) newWizard() *setup.Wizard {
-	o := setup.Options{Admin: n.admin, Directory: n.directory, Hostname: n.cfg.Hostname, Send: n.sendFirst, TestRelay: n.testRelay, Logger: n.cfg.Log,
+	o := setup.Options{Admin: n.admin, Directory: n.directory, Hostname: n.cfg.Hostname, Send: n.sendFirst, Placed: n.placed, TestRelay: n.testRelay, Logger: n.cfg.Log,
 		Mode: string(n.cfg.Certs.Mode), Terms: certs.Terms, Choose: n.cfg.Choose, Reconfigure: n.reconfigure,
 		Changed: func(s setup.Step) {
 			n.admin.Publish(admin.TopicSetup, "setup.changed", map[string]setup.Step{"step": s})
@@ -62,6 +65,22 @@ func (n *node) sendFirst(ctx context.Context, from, to mail.Path) (string, error
 		trace.Event{Time: now, Kind: trace.Queued, Text: "written by the first-run wizard"})
 	env := mail.Envelope{ReversePath: from, Recipients: []mail.Recipient{{Path: to}}}
 	return string(id), n.queue.Enqueue(ctx, queue.ID(id), env, nil, bytes.NewReader(msg), int64(len(msg)))
+}
+
+// placed counts where the message of a trace was found, for the provider that
+// took it.
+func (n *node) placed(ctx context.Context, id, placement, before string) error {
+	t, err := n.traces.Show(ctx, trace.ID(id))
+	if err != nil && !errors.Is(err, trace.ErrNotFound) {
+		return err
+	}
+	for _, e := range slices.Backward(t.Events) {
+		if mx := e.Fields["mx"]; mx != "" {
+			n.arrivals.Placed(mx, deliverability.Placement(placement), deliverability.Placement(before))
+			return nil
+		}
+	}
+	return &directory.Problem{Kind: directory.ErrInvalid, Text: "no other server has taken the message yet"}
 }
 
 // relayTimeout bounds the trial of a relay.

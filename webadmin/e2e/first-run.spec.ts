@@ -163,18 +163,29 @@ test('from the printed link to the first mail in both directions', async ({ page
     await page.getByRole('button', { name: 'Continue', exact: true }).click();
   });
 
-  await test.step('the certificate is not waited for', async () => {
+  await test.step('a certificate, and over to the name of the server', async () => {
     await expect(heading(page, 'Certificate')).toBeVisible();
     await expect(page.getByText('Not trusted by others yet')).toBeVisible();
     await sound();
     await picture(page, '5-certificate');
-    await page.getByRole('button', { name: 'Stay with our own' }).click();
+    await page.getByRole('checkbox', { name: 'I accept the terms of the certificate authority' }).check();
+    await page.getByRole('button', { name: 'Get a certificate' }).click();
+    await expect(page.getByText('Trusted by everybody')).toBeVisible({ timeout: 30_000 });
+    await sound();
+    await picture(page, '5-certificate-there');
+    await page.getByRole('button', { name: 'Go on at mail.example.test' }).click();
+    await expect(page).toHaveURL(new RegExp(`^${server.home}/setup/`));
+    expect(page.url(), 'the code leaves the address bar').not.toContain('#');
   });
 
   await test.step('closed and opened again, it goes on where it was', async () => {
     await expect(heading(page, 'First mail, both ways')).toBeVisible();
-    await page.goto('/setup/');
+    await page.goto(`${server.home}/setup/`);
     await expect(heading(page, 'First mail, both ways')).toBeVisible();
+    const before = await page.context().newPage();
+    await before.goto('/setup/');
+    await expect(heading(before, 'Set up this server'), 'the address it came from is no way in any more').toBeVisible();
+    await before.close();
   });
 
   await test.step('a mail comes in, and one goes out', async () => {
@@ -191,6 +202,10 @@ test('from the printed link to the first mail in both directions', async ({ page
     const back = page.getByRole('region', { name: '2. You write back' });
     await expect(back.getByText('Arrived')).toBeVisible();
     await expect(back.getByText(/250/).first(), 'what the other server said').toBeVisible();
+    await back.getByRole('button', { name: 'Spam' }).click();
+    await expect(back.getByText('Mark it as no spam there')).toBeVisible();
+    await back.getByRole('button', { name: 'Inbox' }).click();
+    await expect(back.getByText('That is as it should be.')).toBeVisible();
     await sound();
     await page.evaluate(() => window.scrollTo(0, 0));
     await picture(page, '6-mail-done');
@@ -215,12 +230,14 @@ test('from the printed link to the first mail in both directions', async ({ page
     await page.getByRole('link', { name: 'To the console' }).click();
     await expect(page).toHaveURL(/\/admin\//);
     await expect(heading(page, /.+/)).toBeVisible();
+    await page.goto(`${server.home}/admin/deliverability`);
+    await expect(page.getByText('1 of 1 messages arrived in the inbox')).toBeVisible();
     const lines = await imap(server.ready, { address, password }, 'SELECT INBOX');
     expect(lines.join('\n')).toMatch(/\* [1-9]\d* EXISTS/);
   });
 
   await test.step('it is over', async () => {
-    await page.goto('/setup/');
+    await page.goto(`${server.home}/setup/`);
     await expect(heading(page, 'This server is set up')).toBeVisible();
     await sound();
   });

@@ -35,7 +35,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
         args: [
           '--no-sandbox',
           `--ignore-certificate-errors-spki-list=${server.spki}`,
-          '--host-resolver-rules=MAP localhost 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+          `--host-resolver-rules=MAP localhost 127.0.0.1, MAP ${server.ready.hostname} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
         ],
       });
     },
@@ -64,7 +64,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
       context.pages().forEach(watch);
       context.on('request', (request) => {
         const url = request.url();
-        if (!url.startsWith(server.origin + '/') && !/^(data|blob|about):/.test(url)) offences.push(`foreign request: ${url}`);
+        if (!url.startsWith(server.origin + '/') && !url.startsWith(server.home + '/') && !/^(data|blob|about):/.test(url)) offences.push(`foreign request: ${url}`);
       });
       await use(offences);
       expect(offences, 'no violation of the content security policy, no error, no request elsewhere').toEqual([]);

@@ -1,12 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { connect } from 'node:tls';
-import { port, type Ready } from './server';
+import { port, roots, type Ready } from './server';
 
 /** Runs commands after a login by IMAP over TLS and returns all lines that came. It fails unless each was answered with OK. */
 export function imap(ready: Ready, login: { address: string; password: string }, ...commands: string[]): Promise<string[]> {
   return new Promise((done, fail) => {
-    const socket = connect({ host: '127.0.0.1', port: port(ready.imaps), servername: ready.hostname, ca: readFileSync(ready.ca) });
+    const socket = connect({ host: '127.0.0.1', port: port(ready.imaps), servername: ready.hostname, ca: roots(ready) });
     const all = [`LOGIN "${login.address}" "${login.password}"`, ...commands, 'LOGOUT'];
     const lines: string[] = [];
     let at = 0; // the command that is under way

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -48,6 +48,11 @@ export class Server {
     return `https://localhost:${port(this.ready.https)}`;
   }
 
+  /** The pages under the name of the server, where they are after a first run. */
+  get home(): string {
+    return `https://${this.ready.hostname}:${port(this.ready.https)}`;
+  }
+
   /** All that the server has logged. */
   get log(): string {
     return this.said.join('');
@@ -66,7 +71,9 @@ export class Server {
     });
     const line = await firstLine(process, said);
     const ready = JSON.parse(line) as Ready;
-    return new Server(ready, await spkiOf(ready.https), process, folder, said);
+    const keys = [await spkiOf(ready.https)];
+    for (const root of roots(ready)) keys.push(hashOf(new X509Certificate(root)));
+    return new Server(ready, keys.join(','), process, folder, said);
   }
 
   async stop(): Promise<void> {
@@ -129,14 +136,23 @@ function isFree(p: number): Promise<boolean> {
   });
 }
 
+/** The roots that programs have to know to trust the server: its own, and that of a first run's authority. */
+export function roots(ready: Ready): Buffer[] {
+  const authority = (ready.setup as { authority?: string } | undefined)?.authority;
+  return [ready.ca, authority].filter((file) => file !== undefined).map((file) => readFileSync(file));
+}
+
+function hashOf(certificate: X509Certificate): string {
+  return createHash('sha256').update(certificate.publicKey.export({ type: 'spki', format: 'der' })).digest('base64');
+}
+
 /** The hash of the certificate's public key: the browser is told to trust just that. */
 function spkiOf(address: string): Promise<string> {
   return new Promise((done, fail) => {
     const socket = connect({ host: '127.0.0.1', port: port(address), rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] }, () => {
       const certificate = new X509Certificate(socket.getPeerCertificate().raw);
-      const spki = certificate.publicKey.export({ type: 'spki', format: 'der' });
       socket.destroy();
-      done(createHash('sha256').update(spki).digest('base64'));
+      done(hashOf(certificate));
     });
     socket.once('error', fail);
   });

@@ -1,8 +1,7 @@
 import { createInterface, type Interface } from 'node:readline';
 import { connect as dial, type Socket } from 'node:net';
 import { connect as dialTLS } from 'node:tls';
-import { readFileSync } from 'node:fs';
-import { port, type Login, type Ready } from './server';
+import { port, roots, type Login, type Ready } from './server';
 
 /** Where the simulated bigmail.test sends from: its SPF record allows no other address. */
 export const bigmail = '127.0.81.1';
@@ -15,7 +14,7 @@ export async function receive(ready: Ready, from: string, to: string, message: s
 
 /** Sends a message as a person does, with login, on port 465. */
 export async function submit(ready: Ready, who: Login, to: string, message: string): Promise<string> {
-  const socket = dialTLS({ host: '127.0.0.1', port: port(ready.submissions), servername: ready.hostname, ca: readFileSync(ready.ca) });
+  const socket = dialTLS({ host: '127.0.0.1', port: port(ready.submissions), servername: ready.hostname, ca: roots(ready) });
   const plain = Buffer.from(`\0${who.address}\0${who.password}`).toString('base64');
   return converse(socket, ['EHLO client.test', `AUTH PLAIN ${plain}`, `MAIL FROM:<${who.address}>`, `RCPT TO:<${to}>`, 'DATA', body(message)]);
 }

@@ -1,11 +1,15 @@
 import { ApiError, api, path, says } from '$api/client';
 import { events } from '$api/events.svelte';
+import { chrome } from '$kit/chrome.svelte';
 import { router } from '$kit/router.svelte';
 import { stepIds, type Input, type StepId, type StepView, type View } from './types';
 
 // How often to ask while no stream of events tells what changed, and while one does, lest one got lost.
 const pollAlone = 3_000;
 const pollBeside = 15_000;
+// How often to look whether a server that begins anew is there again, and how often at most.
+const restartPause = 300;
+const restartTries = 60;
 
 // The first run, which the server keeps: pages may be closed and opened again at any time.
 class Wizard {
@@ -25,8 +29,26 @@ class Wizard {
     return this.#show(api.get<View>('/setup'));
   }
 
+  // answer waits until the server is there again where the answer has it begin anew.
   async answer(step: StepId, input: Input): Promise<View> {
-    return this.#show(api.put<View>(path`/setup/${step}`, input));
+    const view = await this.#show(api.put<View>(path`/setup/${step}`, input));
+    return view.restarting ? this.#anew(view) : view;
+  }
+
+  async #anew(before: View): Promise<View> {
+    for (let tries = 0; tries < restartTries; tries++) {
+      await new Promise((done) => setTimeout(done, restartPause));
+      try {
+        const view = await api.get<View>('/setup');
+        if (view.hostname !== before.hostname || view.certificate.automatic !== before.certificate.automatic) {
+          chrome.host = view.hostname;
+          return await this.#show(Promise.resolve(view));
+        }
+      } catch (err) {
+        if (err instanceof ApiError && err.status >= 400 && err.status < 500) throw err;
+      }
+    }
+    return before; // what follows says that the server does not answer
   }
 
   async check(step: StepId): Promise<View> {
