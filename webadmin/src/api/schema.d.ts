@@ -4320,6 +4320,11 @@ export interface components {
             name?: string;
             /** @description Go on with the certificate that nobody else trusts. */
             ownCertificate?: boolean;
+            /**
+             * @description Where it was found there.
+             * @enum {string}
+             */
+            placement?: "inbox" | "junk";
             receiveOnly?: boolean;
             relayHost?: string;
             /** @description Where the first message went. */
@@ -4380,6 +4385,11 @@ export interface components {
             ownCertificate?: boolean;
             /** @description you */
             password?: string;
+            /**
+             * @description mail: where the first message was found there
+             * @enum {string}
+             */
+            placement?: "inbox" | "junk";
             /** @description server */
             receiveOnly?: boolean;
             /** @description server: hand all mail to this one */
