@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/mailstead/mailstead/admin/alerts"
 	"github.com/mailstead/mailstead/admin/autoconfig"
+	"github.com/mailstead/mailstead/admin/backup"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/checks"
 	"github.com/mailstead/mailstead/admin/deliverability"
@@ -100,6 +102,7 @@ type Options struct {
 	Reports      *reports.Book        // of others, about our domains
 	Quarantine   *quarantine.Book     // nil: no server is running
 	Learner      Learner              // nil: nobody learns from what is released
+	Backup       *backup.Service      // nil: there are no backups
 	// Server is what checks look at that nobody else here knows: ports, the
 	// network, the disk. nil: there are no checks.
 	Server *checks.Server
@@ -196,7 +199,12 @@ func Open(data string, o Options) (*Admin, error) {
 	}
 	closers = append(closers, book.Close)
 	o.Directory, o.Traces, o.Reports = dir, traces, book
-	o.Mailboxes = mailbox.Open(eng, mailbox.Options{Now: o.Now})
+	boxes := mailbox.Open(eng, mailbox.Options{Now: o.Now})
+	o.Mailboxes = boxes
+	o.Backup = NewBackups(backup.Options{Now: o.Now, Logger: o.Logger, Source: backup.Source{
+		DataDir: data, Directory: dir, Boxes: boxes, Store: eng, Hostname: string(o.Hostname), Version: o.Version,
+		Databases: map[string]func(io.Writer) error{"reports.db": book.Backup, "junk.db": copyOf(data, "junk.db"), "inbound.db": copyOf(data, "inbound.db")},
+	}})
 	o.Queue = queue.New(eng, nil, queue.Options{Expire: dir.Duration(directory.QueueExpire), Now: o.Now})
 	if o.ImportDir == "" {
 		o.ImportDir = filepath.Join(data, "imports")

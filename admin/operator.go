@@ -150,6 +150,12 @@ type Operator interface {
 	ResumeImport(ctx context.Context, id string) (Import, error)
 	CancelImport(ctx context.Context, id string) (Import, error)
 	RemoveImport(ctx context.Context, id string) error
+	// Backups says how backups stand, and lists them.
+	Backups(ctx context.Context) (Backups, error)
+	RunBackup(ctx context.Context) (Job, error)
+	VerifyBackup(ctx context.Context, id, key string) (Job, error)
+	RemoveBackup(ctx context.Context, id string) error
+	BackupKey(ctx context.Context) (BackupKey, error)
 
 	Close() error
 }

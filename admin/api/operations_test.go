@@ -110,6 +110,12 @@ func operations(w *world) map[string]row {
 		"get-my-export":          {as: "user@a.test", path: "/me/export/" + exported, bad: "/me/export/" + strings.Repeat("x", 201), where: "path.job", weak: "owner", weakCode: 404},
 		"get-my-client-setup":    {as: "user@a.test", weak: "nobody", weakCode: 401},
 
+		"list-backups":    {weak: "domain-admin"},
+		"run-backup":      {code: 202, weak: "domain-admin"},
+		"show-backup-key": {weak: "domain-admin"},
+		"verify-backup":   {path: "/backups/latest:verify", body: `{}`, code: 202, bad: `/backups/latest:verify {"key":"no key"}`, where: "body.key", weak: "domain-admin"},
+		"remove-backup":   {path: "/backups/20200101T000000Z-abcdefgh", code: 404, bad: "/backups/" + strings.Repeat("x", 61), where: "path.id", weak: "domain-admin"},
+
 		"get-overview":          {weak: "user"},
 		"get-deliverability":    {weak: "domain-admin"},
 		"get-metrics-series":    {path: "/metrics-series?name=mail.in", bad: "/metrics-series", where: "query.name", weak: "domain-admin"},

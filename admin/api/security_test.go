@@ -233,7 +233,7 @@ func TestOtherDomains(t *testing.T) {
 	queued, traced := w.enqueue("bob@b.test", "x@far.example"), w.trace("bob@b.test", "x@far.example")
 	named := strings.NewReplacer("{domain}", "b.test", "{selector}", "s1")
 	// What names no domain, account or message is decided by rights alone.
-	free := map[string]bool{"/me": true, "/session": true, "/invites": true, "/settings": true, "/api-keys": true, "/jobs": true, "/imports": true, "/checks": true, "/alerts": true, "/alert-channels": true, "/setup": true, "/audit": true}
+	free := map[string]bool{"/me": true, "/session": true, "/invites": true, "/settings": true, "/api-keys": true, "/jobs": true, "/imports": true, "/backups": true, "/checks": true, "/alerts": true, "/alert-channels": true, "/setup": true, "/audit": true}
 	tried := 0
 	for id, o := range w.operations() {
 		first, _, _ := strings.Cut(strings.TrimPrefix(o.path, "/"), "/")

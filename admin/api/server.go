@@ -148,6 +148,7 @@ func (s *Server) routes() {
 	s.alertRoutes()
 	s.overviewRoutes()
 	s.setupRoutes()
+	s.backupRoutes()
 }
 
 // takesLong reports whether an answer is streamed, with a deadline for each

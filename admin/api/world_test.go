@@ -20,6 +20,7 @@ import (
 
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/autoconfig"
+	"github.com/mailstead/mailstead/admin/backup"
 	"github.com/mailstead/mailstead/admin/checks"
 	"github.com/mailstead/mailstead/admin/deliverability"
 	"github.com/mailstead/mailstead/admin/directory"
@@ -147,6 +148,7 @@ func emptyWorld(t *testing.T) *world {
 		Server:    &checks.Server{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network in tests") }},
 		Directory: w.dir, Mailboxes: w.boxes, Quarantine: w.book, Learner: w.junk, Queue: w.queue, Traces: w.traces, Reports: book, Hostname: host,
 		Resolver: w.zones, Certificates: fakeCerts{}, Now: w.now, ExportDir: filepath.Join(data, "export"), ImportDir: w.imports,
+		Backup:  admin.NewBackups(backup.Options{Now: w.now, Source: backup.Source{DataDir: data, Directory: w.dir, Boxes: w.boxes, Store: eng}}),
 		Clients: autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),
 		Push:    push.New(push.Options{Resolver: w.zones}),
 		SignIn:  signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),

@@ -125,7 +125,7 @@ func definitions() []definition {
 			doc: "Local part of the address, in every domain, that takes the DMARC reports of others. An account or alias of that name comes first. \"off\": none."},
 		{name: string(SubmissionRecipientsPerDay), kind: integer, initial: "2000", max: 1_000_000,
 			doc: "Recipients that one account may write to in a day; a stolen password does little harm with it. 0: no limit."},
-	}, filterDefinitions(), []definition{
+	}, filterDefinitions(), backupDefinitions(), []definition{
 		{name: string(QueueRetry), kind: words, initial: "5m 10m 20m 40m 80m 160m 4h 5h 6h", check: checkSchedule,
 			doc: "Times between attempts to deliver; the last one repeats until queue.expire."},
 		{name: string(QueueExpire), kind: duration, initial: "5d", min: int64(time.Minute), max: int64(30 * day),

@@ -43,7 +43,8 @@ func TestRegistry(t *testing.T) {
 	for _, s := range []DurationSetting{FilterTimeout, QueueDelayNotice, MailboxKeepExpunged, TraceKeep} {
 		d.Duration(s)
 	}
-	for _, s := range []TextSetting{FilterRspamd, FilterRspamdPassword, FilterRspamdFail, FilterClamd, FilterClamdFail, FilterMilters, FilterMiltersFail, RelayHost, RelayLogin, RelayPassword} {
+	for _, s := range []TextSetting{FilterRspamd, FilterRspamdPassword, FilterRspamdFail, FilterClamd, FilterClamdFail, FilterMilters, FilterMiltersFail, RelayHost, RelayLogin, RelayPassword,
+		BackupTarget, BackupSchedule, BackupScratch, BackupS3KeyID, BackupS3Secret, BackupSFTPPassword} {
 		d.Text(s)
 	}
 }
@@ -76,6 +77,17 @@ func TestSetSetting(t *testing.T) {
 		{"relay.login", "a\nb", "", "one line"},
 		{"relay.password", "hush", "[set]", ""},
 		{"relay.password", "a\nhush", "", "value is not valid"},
+		{"backup.target", "/mnt/backup", "/mnt/backup", ""},
+		{"backup.target", "sftp://u@host:2222/srv/x", "sftp://u@host:2222/srv/x", ""},
+		{"backup.target", "s3://s3.example.com/bucket/mail?region=eu-1", "s3://s3.example.com/bucket/mail?region=eu-1", ""},
+		{"backup.target", "mnt/backup", "", "write a folder as in"},
+		{"backup.target", "sftp://u:hush@host/x", "", "a password does not belong"},
+		{"backup.target", "ftp://host/x", "", "write a folder as in"},
+		{"backup.schedule", "02:30", "02:30", ""},
+		{"backup.schedule", "6h", "6h", ""},
+		{"backup.schedule", "1m", "", "is no schedule"},
+		{"backup.schedule", "25:00", "", "is no schedule"},
+		{"backup.scratch", "tmp", "", "the whole path"},
 		{"filter.rspamd", "http://127.0.0.1:11333", "http://127.0.0.1:11333", ""},
 		{"filter.rspamd", "127.0.0.1:11333", "", "as in http://127.0.0.1:11333"},
 		{"filter.rspamd", "http://u:hush@127.0.0.1", "", "as in http://127.0.0.1:11333"},

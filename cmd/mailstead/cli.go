@@ -41,6 +41,8 @@ type cliCommands struct {
 	Ban        banCmd        `cmd:"" help:"Whose failed logins make them wait."`
 	Report     reportCmd     `cmd:"" help:"What others report about mail in our name, and what we report to them."`
 	Alert      alertCmd      `cmd:"" help:"What is wrong with the server, and whom it tells."`
+	Backup     backupCmd     `cmd:"" help:"Copies of everything, encrypted and proved."`
+	Restore    restoreCmd    `cmd:"" help:"Bring back what is in a backup."`
 	Doctor     doctorCmd     `cmd:"" help:"Check that the server can do its work, and say what to fix."`
 }
 

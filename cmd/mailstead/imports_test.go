@@ -37,7 +37,9 @@ var arrows = map[string][]string{
 	"imap":                   {"mail", "mailbox", "delivery", "imap"},
 	"admin":                  {"mail", "mailbox", "delivery", "smtp", "imap", "admin", "webadmin"},
 	"admin/config":           {"mail/durable"},
-	"admin/directory":        {"mail", "smtp/dnsbl"},
+	"admin/backup/plan":      {},
+	"admin/backup/target":    {"mail/durable", "admin/backup/target"},
+	"admin/directory":        {"mail", "smtp/dnsbl", "admin/backup/plan"},
 	"admin/metrics":          {"mail/boltfile"},
 	"webadmin":               {},
 	"cmd":                    {"mail", "mailbox", "delivery", "smtp", "imap", "admin", "webadmin", "cmd"},
@@ -54,6 +56,7 @@ var doors = map[string][]string{
 	"github.com/go-webauthn/webauthn":     {"admin/signin"},
 	"github.com/landlock-lsm/go-landlock": {"cmd/mailstead"},
 	"rsc.io/qr":                           {"admin/qr"},
+	"filippo.io/age":                      {"admin/backup"},
 }
 
 // TestImportDirection keeps the arrows of the package tree true. Tests may

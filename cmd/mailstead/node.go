@@ -56,9 +56,11 @@ import (
 type nodeConfig struct {
 	Hostname mail.Domain
 	DataDir  string
-	Certs    certs.Options
-	Resolver dns.Resolver
-	Ports    []checks.Port // that checks connect to
+	// ConfigFile goes into backups; "" if there is none.
+	ConfigFile string
+	Certs      certs.Options
+	Resolver   dns.Resolver
+	Ports      []checks.Port // that checks connect to
 	// Authority asks the name servers of zones; nil: there are no checks.
 	Authority dnsadvice.Authority
 	Dial      func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -218,6 +220,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	n.admin = admin.New(admin.Options{
 		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, ExportDir: n.path("export"), ImportDir: n.path("imports"), Version: version(), Series: n.series, Arrivals: n.arrivals, Reports: n.reports,
 		Quarantine: n.quarantine, Learner: n.junk, Logs: lastLines,
+		Backup:    n.newBackups(),
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Logger: cfg.Log,
 		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Observe: n.countSignIn, Logger: cfg.Log}),
@@ -355,7 +358,7 @@ type service func(ctx context.Context) error
 // services are all that a node runs on its ports, and behind them.
 func (n *node) services(ls listeners) []service {
 	return append([]service{
-		keepMemoryLow, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.wizard.Watch,
+		keepMemoryLow, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.admin.WatchBackups, n.wizard.Watch,
 		n.series.Run, n.arrivals.Run, n.reports.Run, n.awaitReconfigure, n.tidyUpgrades,
 	}, n.ports(ls)...)
 }

@@ -129,7 +129,7 @@ func nodeConfigFrom(c config.Config, ls listeners, log *slog.Logger) (nodeConfig
 		return nodeConfig{}, err
 	}
 	return nodeConfig{
-		Hostname: hostname, DataDir: c.Data, Log: log, Proxies: proxies, TrustedProxies: trusted, Clients: ls.clientPorts(), Ports: checkedPorts(ls.port(portSMTP), ls.clientPorts()),
+		Hostname: hostname, DataDir: c.Data, ConfigFile: config.Path, Log: log, Proxies: proxies, TrustedProxies: trusted, Clients: ls.clientPorts(), Ports: checkedPorts(ls.port(portSMTP), ls.clientPorts()),
 		Resolver: dns.NewClient(dns.Options{Servers: servers, TrustAD: trustAD, Logger: log}), Authority: newAuthority(servers, nil, log),
 		Certs: certs.Options{
 			Mode: certs.Mode(c.TLS.Mode), CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,

@@ -169,3 +169,6 @@ func decodeLesson(v []byte) (lesson, error) {
 	n.senders, n.tokens = list[:v[6]], list[v[6]:]
 	return n, nil
 }
+
+// Backup writes a consistent copy of junk.db.
+func (c *Classifier) Backup(w io.Writer) error { return boltfile.Copy(c.db, w) }

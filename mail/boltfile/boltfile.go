@@ -9,6 +9,7 @@ package boltfile
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -70,4 +71,12 @@ func open(path string, o *Options) (*bolt.DB, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// Copy writes a consistent copy of a file that is in use.
+func Copy(db *bolt.DB, w io.Writer) error {
+	return db.View(func(tx *bolt.Tx) error {
+		_, err := tx.WriteTo(w)
+		return err
+	})
 }

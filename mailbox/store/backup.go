@@ -96,6 +96,10 @@ func (e *Engine) backupLog(ctx context.Context, to BackupSink, end lsn) error {
 		if err := e.going(ctx); err != nil {
 			return err
 		}
+		name := fmt.Sprintf("log/%08x.log", seg)
+		if seg < end.seg() && skips(to, name) {
+			continue
+		}
 		s, err := e.log.acquire(seg)
 		if err != nil {
 			return err
@@ -105,7 +109,7 @@ func (e *Engine) backupLog(ctx context.Context, to BackupSink, end lsn) error {
 			size = end.off()
 		}
 		if err == nil {
-			err = copyTo(to, fmt.Sprintf("log/%08x.log", seg), s, size)
+			err = copyTo(to, name, s, size)
 		}
 		e.log.release(s)
 		if err != nil {
@@ -113,6 +117,12 @@ func (e *Engine) backupLog(ctx context.Context, to BackupSink, end lsn) error {
 		}
 	}
 	return nil
+}
+
+// skips reports whether a sink has a file already.
+func skips(to BackupSink, name string) bool {
+	s, ok := to.(BackupSkipper)
+	return ok && s.Skip(name)
 }
 
 func copyTo(to BackupSink, name string, r io.ReaderAt, size int64) error {
@@ -133,6 +143,10 @@ func (e *Engine) backupBig(ctx context.Context, to BackupSink) error {
 		if err := e.going(ctx); err != nil {
 			return err
 		}
+		short := "big/" + filepath.Base(filepath.Dir(name)) + "/" + filepath.Base(name)
+		if skips(to, short) {
+			continue
+		}
 		f, err := e.opts.fs.Open(name)
 		if os.IsNotExist(err) {
 			continue // abandoned meanwhile
@@ -142,7 +156,7 @@ func (e *Engine) backupBig(ctx context.Context, to BackupSink) error {
 		}
 		size, err := f.Size()
 		if err == nil {
-			err = copyTo(to, "big/"+filepath.Base(filepath.Dir(name))+"/"+filepath.Base(name), f, size)
+			err = copyTo(to, short, f, size)
 		}
 		if err := closeAfter(f, err); err != nil {
 			return err

@@ -135,6 +135,14 @@ type BackupSink interface {
 	Create(name string) (io.WriteCloser, error)
 }
 
+// BackupSkipper is a BackupSink that may know a file already, from an earlier
+// backup. It is asked for segments of the log that are full, and for large
+// bodies.
+type BackupSkipper interface {
+	// Skip reports whether the file need not be written.
+	Skip(name string) bool
+}
+
 // Bucket names an ordered table of an owner. Those of an owner are
 // independent of each other; letters are given by the packages that use them.
 type Bucket byte

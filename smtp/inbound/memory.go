@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -304,3 +305,7 @@ func retriesKey(a netip.Addr) memoryKey {
 
 // netOfTriplet is where the servers of one sender are.
 func netOfTriplet(a netip.Addr) netip.Prefix { return unit(a, 24, 64) }
+
+// Backup writes a consistent copy of the file; what came in the last seconds
+// may be missing.
+func (m *Memory) Backup(w io.Writer) error { return boltfile.Copy(m.db, w) }

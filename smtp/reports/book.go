@@ -202,3 +202,6 @@ func next(prefix []byte) []byte {
 	k[len(k)-1]++
 	return k
 }
+
+// Backup writes a consistent copy of the file.
+func (b *Book) Backup(w io.Writer) error { return boltfile.Copy(b.db, w) }

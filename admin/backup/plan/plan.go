@@ -1,0 +1,104 @@
+// Package plan says when backups are made, where they go and which are kept. It
+// does nothing by itself: settings are checked by it, and backup follows it.
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Schedule says when backups are made. The zero value is never.
+type Schedule struct {
+	every time.Duration
+	at    time.Duration // since midnight
+	daily bool
+}
+
+// ParseSchedule reads "off", a time of day as in 02:30, or how long after the
+// last one as in 6h.
+func ParseSchedule(s string) (Schedule, error) {
+	if s == "" || s == "off" {
+		return Schedule{}, nil
+	}
+	if t, err := time.Parse("15:04", s); err == nil {
+		return Schedule{daily: true, at: time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute}, nil
+	}
+	d, err := time.ParseDuration(strings.Replace(s, "d", "h", 1))
+	if n, ok := strings.CutSuffix(s, "d"); ok && err == nil {
+		days, nerr := strconv.Atoi(n)
+		d, err = time.Duration(days)*24*time.Hour, nerr
+	}
+	if err != nil || d < 10*time.Minute || d > 31*24*time.Hour {
+		return Schedule{}, fmt.Errorf("%q is no schedule: write \"off\", a time of day as in 02:30, or how often as in 6h, from 10m to 31d", s)
+	}
+	return Schedule{every: d}, nil
+}
+
+// Next is when a backup is due, if the last one was begun at a time (zero:
+// never); the zero time is never.
+func (s Schedule) Next(last, now time.Time) time.Time {
+	switch {
+	case s.daily:
+		next := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location()).Add(s.at)
+		if !last.Before(next) || last.IsZero() && now.After(next) {
+			next = time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, now.Location()).Add(s.at)
+		}
+		return next
+	case s.every > 0:
+		if last.IsZero() {
+			return now
+		}
+		return last.Add(s.every)
+	}
+	return time.Time{}
+}
+
+// Place is where a target is, taken apart.
+type Place struct {
+	Kind string // folder, sftp, s3
+	Path string // of a folder, here or there; the prefix of names in a bucket
+	Host string // with its port, if one was named
+	User string
+	// Of S3.
+	Bucket, Region string
+	Plain          bool // without TLS
+}
+
+var errTarget = errors.New("write a folder as in /mnt/backup, sftp://user@host/folder, or s3://host/bucket/folder?region=eu-1")
+
+// ParseTarget reads a target.
+func ParseTarget(s string) (Place, error) {
+	if filepath.IsAbs(s) {
+		return Place{Kind: "folder", Path: filepath.Clean(s)}, nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		return Place{}, errTarget
+	}
+	if _, has := u.User.Password(); has {
+		return Place{}, errors.New("a password does not belong into the target, where everybody sees it; there are settings for it")
+	}
+	p := Place{Kind: u.Scheme, Host: u.Host, User: u.User.Username(), Path: strings.Trim(u.Path, "/")}
+	switch u.Scheme {
+	case "sftp":
+		if p.User == "" || p.Path == "" || u.RawQuery != "" {
+			return Place{}, errTarget
+		}
+		p.Path = u.Path // from the root; /~/ is from the home
+		return p, nil
+	case "s3", "s3+http":
+		p.Bucket, p.Path, _ = strings.Cut(p.Path, "/")
+		p.Region = u.Query().Get("region")
+		p.Kind, p.Plain = "s3", u.Scheme == "s3+http"
+		if p.Bucket == "" || p.User != "" {
+			return Place{}, errTarget
+		}
+		return p, nil
+	}
+	return Place{}, errTarget
+}
