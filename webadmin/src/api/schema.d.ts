@@ -455,6 +455,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say how backups stand, and list them. */
+        get: operations["list-backups"];
+        put?: never;
+        /** Begin a backup. The job ends when it is proved. */
+        post: operations["run-backup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backups/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a backup for good. */
+        delete: operations["remove-backup"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backups/{id}:verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to prove a backup: restore it into a scratch folder and compare. "latest" is the last one. */
+        post: operations["verify-backup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backups:key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show the key of the backups, to be kept somewhere else. */
+        post: operations["show-backup-key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/bans": {
         parameters: {
             query?: never;
@@ -2502,6 +2571,93 @@ export interface components {
             port: number;
             security: string;
         };
+        Backup: {
+            /** Format: int64 */
+            accounts: number;
+            /**
+             * Format: int64
+             * @description Octets that it has added to the target.
+             */
+            added: number;
+            /**
+             * Format: int64
+             * @description Of all files in it, holes included.
+             */
+            bytes: number;
+            /** Format: date-time */
+            ended?: string;
+            /** @description Why it cannot be read. */
+            error?: string;
+            id: string;
+            /** Format: int64 */
+            messages: number;
+            /** @description The last one. */
+            proof?: components["schemas"]["BackupProof"];
+            /** Format: date-time */
+            started: string;
+        };
+        BackupKey: {
+            public: string;
+            /** @description Keep it apart from this server: without it no backup can be read. */
+            secret: string;
+        };
+        BackupProof: {
+            /** Format: date-time */
+            at: string;
+            backup: string;
+            ok: boolean;
+            /** Format: double */
+            seconds: number;
+            steps: components["schemas"]["BackupStep"][];
+        };
+        BackupRun: {
+            /** Format: int64 */
+            added: number;
+            /** Format: int64 */
+            bytes: number;
+            /** Format: date-time */
+            ended: string;
+            error?: string;
+            id?: string;
+            /** Format: date-time */
+            started: string;
+        };
+        BackupStep: {
+            /** @enum {string} */
+            name: "key" | "restore" | "databases" | "store" | "counts" | "messages" | "login";
+            ok: boolean;
+            text: string;
+        };
+        Backups: {
+            /** @description Why the target cannot be read. */
+            error?: string;
+            /** @description Fingerprint of the SFTP server, as it was when it was first seen. */
+            hostKey?: string;
+            /** @description The newest first. */
+            items: components["schemas"]["Backup"][];
+            /** @description The job that makes or proves a backup now. */
+            job?: string;
+            /** @description The last that a backup can be restored. */
+            lastProof?: components["schemas"]["BackupProof"];
+            lastRun?: components["schemas"]["BackupRun"];
+            /**
+             * Format: double
+             * @description A check warns when the last proof is older; 0: never.
+             */
+            maxAgeSeconds: number;
+            /**
+             * Format: date-time
+             * @description When the next one is due; absent: none is planned.
+             */
+            next?: string;
+            /** @description What backups are encrypted for. */
+            publicKey: string;
+            schedule: string;
+            /** @description Public key with which the server logs in to an SFTP target. */
+            sshKey?: string;
+            /** @description Where they go; empty: the folder backup of the data. */
+            target: string;
+        };
         Ban: {
             /** Format: int64 */
             failures: number;
@@ -3056,6 +3212,10 @@ export interface components {
              * @description Different words and other signs that are known.
              */
             words: number;
+        };
+        KeyToTry: {
+            /** @description A copy of the key that is tried; absent: the server's own. */
+            key?: string;
         };
         LabelBody: {
             label: string;
@@ -5838,6 +5998,159 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backups"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "run-backup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedJob"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-backup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The backup, as in 20261129T021500Z-k3x7q2ab. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "verify-backup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The backup, as in 20261129T021500Z-k3x7q2ab. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["KeyToTry"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedJob"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "show-backup-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupKey"];
                 };
             };
             /** @description What went wrong. */
