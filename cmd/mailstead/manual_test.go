@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -180,4 +181,39 @@ func testCommandLine(t *testing.T) *manual.Command {
 		t.Fatal(err)
 	}
 	return root
+}
+
+// typed finds commands of ours in the code of a page: between backquotes, or in
+// lines that begin with four blanks.
+var (
+	codeSpan = regexp.MustCompile("`[^`\n]+`|(?m)^    .*$")
+	typed    = regexp.MustCompile(`\bmailstead ([a-z][a-z-]*)((?: [a-z][a-z-]*)?)`)
+)
+
+// TestDocsNameCommandsThatExist reads the pages that tell people what to type.
+func TestDocsNameCommandsThatExist(t *testing.T) {
+	names := map[string]bool{}
+	groups := map[string]bool{}
+	testCommandLine(t).Walk(func(c *manual.Command, _ []*manual.Command) {
+		names[c.Name()] = true
+		groups[c.Name()] = len(c.Subs) > 0
+	})
+	for _, page := range []string{"install.md", "security.md", "troubleshooting.md", "quickstart.md"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "docs", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, code := range codeSpan.FindAllString(string(text), -1) {
+			code, _, _ = strings.Cut(code, "  #")
+			for _, m := range typed.FindAllStringSubmatch(code, -1) {
+				command := "mailstead " + m[1]
+				if groups[command] {
+					command += m[2]
+				}
+				if m[1] != "mailstead" && !names[command] { // "docker compose exec mailstead mailstead …"
+					t.Errorf("docs/%s says %q; there is no such command", page, strings.Trim(code, "` "))
+				}
+			}
+		}
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/psx"
 
 	"github.com/mailstead/mailstead/admin/config"
+	"github.com/mailstead/mailstead/mail/durable"
 )
 
 // sandbox is what the process may touch from the moment its ports are open:
@@ -44,17 +45,17 @@ var systemFiles = []string{"/etc", "/usr/share", "/usr/local/share", "/proc", "/
 // programFiles are what a hook's program needs to run at all.
 var programFiles = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"}
 
-// newSandbox returns what a server needs that was configured so. moreWrite and
-// moreExecute are what settings name.
-func newSandbox(c config.Config, file string, moreWrite, moreExecute []string) sandbox {
+// newSandbox returns what a server needs that was configured so by file.
+// folders are those that settings name.
+func newSandbox(c config.Config, file string, folders []string) sandbox {
 	s := sandbox{read: slices.Clone(systemFiles), write: []string{c.Data, os.TempDir()}}
 	for _, name := range []string{file, c.TLS.CertFile, c.TLS.KeyFile, c.TLS.CARoot, c.TLS.EABFile, "/etc/resolv.conf", os.Getenv("SSL_CERT_FILE")} {
 		s.read = append(s.read, foldersOf(name)...)
 	}
 	s.read = append(s.read, filepath.SplitList(os.Getenv("SSL_CERT_DIR"))...)
 	s.read = append(s.read, c.Sandbox.Read...)
-	s.write = append(append(s.write, c.Sandbox.Write...), moreWrite...)
-	s.execute = slices.Concat(c.Sandbox.Execute, moreExecute)
+	s.write = append(append(s.write, c.Sandbox.Write...), folders...)
+	s.execute = slices.Clone(c.Sandbox.Execute)
 	if len(s.execute) > 0 {
 		s.execute = append(s.execute, programFiles...)
 	}
@@ -140,9 +141,30 @@ func dropCapabilities() error {
 	return nil
 }
 
+// folderSettings are those that may name a folder outside of the data. One that
+// is set later counts after a restart: nothing widens a sandbox.
+var folderSettings = []string{"backup.target", "backup.scratch"}
+
+// foldersOfSettings returns the folders that settings name, and makes those that
+// are not there yet, as far as that is possible: later it is not.
+func (n *node) foldersOfSettings() []string {
+	var folders []string
+	for _, name := range folderSettings {
+		st, err := n.directory.Setting(name)
+		if err != nil || !filepath.IsAbs(st.Value) {
+			continue
+		}
+		if err := durable.MkdirAll(st.Value, 0o700); err != nil {
+			n.cfg.Log.Warn("a folder cannot be made", "setting", name, "err", err)
+		}
+		folders = append(folders, st.Value)
+	}
+	return folders
+}
+
 // confine takes from the process what it no longer needs once its ports are
 // open and its data is.
-func confine(c config.Config, file string, log *slog.Logger) error {
+func confine(c config.Config, file string, folders []string, log *slog.Logger) error {
 	if err := dropCapabilities(); err != nil {
 		return err
 	}
@@ -150,7 +172,7 @@ func confine(c config.Config, file string, log *slog.Logger) error {
 		log.Info("sandbox is off", "why", "[sandbox] enabled = false")
 		return nil
 	}
-	version, err := newSandbox(c, file, nil, nil).enter()
+	version, err := newSandbox(c, file, folders).enter()
 	switch {
 	case err != nil:
 		return err

@@ -33,7 +33,7 @@ func sandboxConfig(dir string) config.Config {
 	c := config.Default()
 	c.Data = filepath.Join(dir, "data")
 	c.TLS.CertFile = filepath.Join(dir, "live", "cert.pem")
-	c.Sandbox.Write = []string{filepath.Join(dir, "backup")}
+	c.Sandbox.Write = []string{filepath.Join(dir, "more")}
 	return c
 }
 
@@ -105,7 +105,7 @@ func TestSandbox(t *testing.T) {
 func sandboxFolder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, sub := range []string{"data/one", "data/two", "backup", "live", "archive", "other", "tmp"} {
+	for _, sub := range []string{"data/one", "data/two", "backup", "more", "live", "archive", "other", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestSandboxChild(t *testing.T) {
 		t.Skip("it is run by TestSandbox")
 	}
 	old := newLockedThread()
-	if err := confine(sandboxConfig(dir), "", slog.New(slog.DiscardHandler)); err != nil {
+	if err := confine(sandboxConfig(dir), "", []string{filepath.Join(dir, "backup")}, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Println("confined")
@@ -208,7 +208,8 @@ func sandboxTries(dir string) map[string]func() error {
 		"write data and move it": func() error {
 			return errors.Join(os.WriteFile(in("data", "one", "f"), []byte("x"), 0o600), os.Rename(in("data", "one", "f"), in("data", "two", "f")), os.Remove(in("data", "two", "f")))
 		},
-		"write a backup": func() error { return os.WriteFile(in("backup", "b"), []byte("x"), 0o600) },
+		"write what the file names": func() error { return os.WriteFile(in("more", "b"), []byte("x"), 0o600) },
+		"write a backup":            func() error { return os.WriteFile(in("backup", "b"), []byte("x"), 0o600) },
 		"open the socket of the command line": func() error {
 			l, err := net.Listen("unix", in("data", "s"))
 			if err != nil {

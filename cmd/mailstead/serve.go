@@ -80,7 +80,7 @@ func serveOnce(ctx context.Context, log *slog.Logger, cfg config.Config, from co
 		return err
 	}
 	if first {
-		if err := confine(cfg, from.file, log); err != nil {
+		if err := confine(cfg, from.file, n.foldersOfSettings(), log); err != nil {
 			return errors.Join(err, n.close())
 		}
 	}
