@@ -30,6 +30,8 @@ const (
 	BlocklistsAllow     TextSetting = "blocklists.allow"
 	BlocklistsKeys      TextSetting = "blocklists.keys"
 	BlocklistsRefuse    TextSetting = "blocklists.refuse"
+
+	BlocklistsLinks IntSetting = "blocklists.links"
 )
 
 // Values of inbound.unknown-sender and blocklists.refuse.
@@ -68,11 +70,13 @@ func doorDefinitions() []definition {
 		{name: string(InboundGreylistScore), kind: words, initial: "2.5", check: checkScore,
 			doc: "Score from which they have to; mail that goes to Junk anyway is not delayed."},
 		{name: string(BlocklistsAddresses), kind: words, check: checkLists(dnsbl.Addresses),
-			initial: "zen.spamhaus.org 127.0.0.2=4 127.0.0.3=3 127.0.0.4-7=4 127.0.0.9=8! 127.0.0.10-11=2.5; bl.spamcop.net 127.0.0.2=2.5; psbl.surriel.com 127.0.0.2=2",
+			initial: "zen.spamhaus.org 127.0.0.2=4 127.0.0.3=3 127.0.0.4-7=4 127.0.0.9=8! 127.0.0.10-11=2.5 127.0.0.30=8!; bl.spamcop.net 127.0.0.2=2.5; psbl.surriel.com 127.0.0.2=2",
 			doc:     "Blocklists of addresses: name, and the score of each code it answers with; lists with semicolons between them. \"!\" after a score: see blocklists.refuse. Many lists do not answer public resolvers. \"none\": no list."},
 		{name: string(BlocklistsDomains), kind: words, check: checkLists(dnsbl.Domains),
 			initial: "dbl.spamhaus.org 127.0.1.2-99=4 127.0.1.102-199=2 test=dbltest.com; multi.surbl.org 127.0.0.&8=3.5 127.0.0.&16=3.5 127.0.0.&64=3 127.0.0.&128=2.5 test=surbl-org-permanent-test-point.com",
 			doc:     "Blocklists of domains, which are asked about those of the author, the sender and the client. \"&8\": each code with that bit; \"test=\": a domain that is always listed. \"none\": no list."},
+		{name: string(BlocklistsLinks), kind: integer, initial: "0", max: dnsbl.MaxLinks,
+			doc: "How many domains that links of a message lead to are looked up in the lists of domains, too. It catches junk that comes from good senders, and takes time for domains nobody has asked about before. 0: none."},
 		{name: string(BlocklistsAllow), kind: words, check: checkLists(dnsbl.Allow), initial: "list.dnswl.org 127.0.*.1=-1 127.0.*.2=-2 127.0.*.3=-3",
 			doc: "Lists of addresses that send good mail; their scores are below 0. \"none\": no list."},
 		{name: string(BlocklistsKeys), kind: words, secret: true, check: checkKeys,

@@ -60,6 +60,7 @@ func (n *node) doorSettings() inbound.DoorSettings {
 	d := n.directory
 	s := inbound.DoorSettings{
 		Exempt:              n.exempt(),
+		LinkLookups:         int(d.Int(directory.BlocklistsLinks)),
 		RefuseUnknownSender: d.Text(directory.InboundUnknownSender) == directory.RefuseSender,
 		RefuseListed: map[string]inbound.RefuseListed{
 			directory.Score: inbound.RefuseNone, directory.RefuseMarked: inbound.RefuseMarked, directory.RefuseListed: inbound.RefuseAll,

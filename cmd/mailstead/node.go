@@ -187,6 +187,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	})
 	if n.junk, err = junk.Open(n.path("junk.db"), junk.Options{
 		Boxes: n.boxes, Hostname: cfg.Hostname, Learn: func() bool { return d.Bool(directory.JunkLearn) },
+		Links: func(ctx context.Context, domains []mail.Domain) []mail.Reason { return n.door.Links(ctx, domains) }, // mail comes later than n.door
 		Exists: func(id mailbox.AccountID) bool {
 			_, err := d.Account(uint32(id))
 			return !errors.Is(err, directory.ErrNotFound)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,6 +32,10 @@ type Options struct {
 	// Exists says whether there still is an account; what was learned for others
 	// is forgotten in time. nil: all are there.
 	Exists func(mailbox.AccountID) bool
+	// Links says what speaks against domains that links of a message lead to,
+	// those of its author and sender left out. It may wait for the DNS. nil:
+	// nobody is asked.
+	Links func(ctx context.Context, domains []mail.Domain) []mail.Reason
 	// Learn says whether mail is learned from at all; nil: it is.
 	Learn  func() bool
 	Now    func() time.Time
@@ -97,10 +102,10 @@ func (c *Classifier) Close() error {
 }
 
 // Score implements Scorer.
-func (c *Classifier) Score(_ context.Context, e *Evidence, accounts []mailbox.AccountID) []Opinion {
+func (c *Classifier) Score(ctx context.Context, e *Evidence, accounts []mailbox.AccountID) []Opinion {
 	l := c.letter(e, accounts)
 	defer l.release()
-	common := l.rules()
+	common := append(l.rules(), c.linked(ctx, l)...)
 	opinions := make([]Opinion, len(accounts))
 	for i, id := range accounts {
 		o := &opinions[i]
@@ -147,13 +152,37 @@ func (l *letter) rules() []mail.Reason {
 	return reasons
 }
 
+// sameFact has the reasons of checks before that say what a rule says in other
+// words: a fact counts once.
+var sameFact = map[string][]string{
+	"helo.form": {"helo.address", "helo.literal", "helo.unknown"},
+	"helo.ours": {"helo.domain"},
+}
+
 func (l *letter) given(name string) bool {
-	for i := range l.e.Reasons {
-		if l.e.Reasons[i].Name == name {
-			return true
+	return slices.ContainsFunc(l.e.Reasons, func(r mail.Reason) bool {
+		return r.Name == name || slices.Contains(sameFact[name], r.Name)
+	})
+}
+
+// linked asks about the domains that links lead to.
+func (c *Classifier) linked(ctx context.Context, l *letter) []mail.Reason {
+	if c.opts.Links == nil || l.e.Exempt {
+		return nil
+	}
+	known := []string{l.fields.org, authorOrg(l.e.Envelope.ReversePath)} // were asked about before
+	var domains []mail.Domain
+	for _, list := range [][]link{l.links.hosts, l.imageLinks.hosts} {
+		for _, to := range list {
+			if d := mail.Domain(to.host); !slices.Contains(known, to.org) && !slices.Contains(domains, d) {
+				domains = append(domains, d)
+			}
 		}
 	}
-	return false
+	if len(domains) == 0 {
+		return nil
+	}
+	return c.opts.Links(ctx, domains)
 }
 
 // words judges tokens by what was learned. ok is false as long as that is not

@@ -20,6 +20,7 @@ type Evidence struct {
 	Open func(from, to int64) io.Reader
 
 	Client     netip.Addr
+	Exempt     bool   // the client is one of ours: nobody else is asked about its mail
 	ClientName string // confirmed both ways; "" if there is none
 	Hello      string
 

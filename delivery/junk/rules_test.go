@@ -1,6 +1,7 @@
 package junk
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -182,5 +183,52 @@ func TestGivenReasonsCountOnce(t *testing.T) {
 	o := w.Score(t.Context(), e, []mailbox.AccountID{me})[0]
 	if strings.Count(o.names(), "dmarc.pass") != 1 || o.Score != -2 {
 		t.Errorf("score %v of %q", o.Score, o.names())
+	}
+}
+
+// TestSameFactCountsOnce: what the door has said in other words is not said
+// again, and without it the rule says it.
+func TestSameFactCountsOnce(t *testing.T) {
+	for _, tt := range []struct{ hello, said, rule string }{
+		{"mx.localdomain", "helo.unknown", "helo.form"},
+		{"example.org", "helo.domain", "helo.ours"},
+	} {
+		m := good("ana@sender.com", plain)
+		m.hello = tt.hello
+		for _, reasons := range [][]mail.Reason{nil, {{Name: tt.said, Score: 2, Text: "x"}}} {
+			e := m.evidence(t)
+			e.Reasons = reasons
+			l := readFacts(e, clock)
+			names := (&Opinion{Reasons: l.rules()}).names()
+			l.release()
+			if strings.Contains(names, tt.rule) != (reasons == nil) {
+				t.Errorf("%s after %v: the rules say %q", tt.hello, reasons, names)
+			}
+		}
+	}
+}
+
+// TestLinksAreAskedAbout: of domains that links and images lead to, those of
+// the author and the sender left out; what is said counts. Nobody is asked
+// about mail of our own clients.
+func TestLinksAreAskedAbout(t *testing.T) {
+	w := newWorld(t)
+	var asked []mail.Domain
+	w.opts.Links = func(_ context.Context, domains []mail.Domain) []mail.Reason {
+		asked = append(asked, domains...)
+		return []mail.Reason{{Name: "dnsbl.link", Score: 4, Text: "Listed."}}
+	}
+	m := good("ana@sender.com", "To: bo@example.org\nSubject: x\nDate: Sat, 28 Nov 2026 11:00:00 +0000\nMessage-ID: <x@sender.com>\nMIME-Version: 1.0\nContent-Type: text/html\n\n"+
+		`<p>Some words <a href="https://www.sender.com/a">here</a> <a href="https://a.evil.com/x">there</a> <a href="http://a.evil.com/y">again</a> <img src="https://pics.net/i.gif"></p>`)
+	e := m.evidence(t)
+	o := w.Score(t.Context(), e, []mailbox.AccountID{me})[0]
+	if want := []mail.Domain{"a.evil.com", "pics.net"}; !slices.Equal(asked, want) {
+		t.Errorf("asked about %v, want %v", asked, want)
+	}
+	asked = nil
+	e.Exempt = true
+	ours := w.Score(t.Context(), e, []mailbox.AccountID{me})[0]
+	if asked != nil || round(o.Score-ours.Score) != 4 {
+		t.Errorf("score %v of a stranger, %v of our own client, asked about %v", o.Score, ours.Score, asked)
 	}
 }

@@ -21,6 +21,10 @@ const (
 	maxNames      = 6               // domains of a message that are asked about
 )
 
+// MaxLinks is how many domains of links are asked about at most, and those they
+// are registered under.
+const MaxLinks = 20
+
 // Settings are texts as [Parse] and [ParseKeys] read them.
 type Settings struct {
 	Addresses, Domains, Allow string
@@ -149,8 +153,16 @@ func aboutAddress(p *parsed, a netip.Addr) (ask []question) {
 // Domains asks the lists of domains about names and the domains that they are
 // registered under.
 func (l *Lists) Domains(ctx context.Context, names []Name) []Listing {
+	return l.askNames(ctx, withRegistered(names, maxNames))
+}
+
+// Links is Domains for those that links of a message lead to.
+func (l *Lists) Links(ctx context.Context, names []Name) []Listing {
+	return l.askNames(ctx, withRegistered(names, 2*MaxLinks))
+}
+
+func (l *Lists) askNames(ctx context.Context, names []Name) []Listing {
 	p := l.settings()
-	names = withRegistered(names)
 	var ask []question
 	for i := range p.lists[Domains] {
 		for _, n := range names {
@@ -162,11 +174,11 @@ func (l *Lists) Domains(ctx context.Context, names []Name) []Listing {
 
 // withRegistered adds the domains that names are registered under, and leaves
 // out what can be on no list. Some lists have only those, some also hosts.
-func withRegistered(names []Name) []Name {
-	out := make([]Name, 0, maxNames)
+func withRegistered(names []Name, most int) []Name {
+	var out []Name
 	seen := map[mail.Domain]bool{}
 	add := func(role string, d mail.Domain) {
-		if !seen[d] && len(out) < maxNames {
+		if !seen[d] && len(out) < most {
 			seen[d] = true
 			out = append(out, Name{role, d})
 		}

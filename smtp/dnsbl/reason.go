@@ -13,6 +13,7 @@ import (
 const (
 	ReasonAddress = "dnsbl.ip"
 	ReasonDomain  = "dnsbl.domain"
+	ReasonLink    = "dnsbl.link" // of a domain that a link leads to
 	ReasonAllow   = "dnswl"
 )
 
@@ -64,7 +65,8 @@ func capital(s string) string {
 // meanings are what the codes of known lists say, by zone and last octet.
 var meanings = map[string]map[byte]string{
 	"spamhaus address": {2: "SBL: a source of spam", 3: "CSS: a source of spam", 4: "XBL: a hijacked machine", 5: "XBL: a hijacked machine", 6: "XBL: a hijacked machine",
-		7: "XBL: a hijacked machine", 9: "DROP: a hijacked net", 10: "PBL: the provider says that no mail comes from here", 11: "PBL: an address for end users"},
+		7: "XBL: a hijacked machine", 9: "DROP: a hijacked net", 10: "PBL: the provider says that no mail comes from here", 11: "PBL: an address for end users",
+		30: "BCL: a botnet is commanded from here"},
 	"spamhaus domain": {2: "spam", 4: "phishing", 5: "malware", 6: "botnet", 102: "a good domain that is abused", 103: "a redirector that is abused",
 		104: "a good domain that is abused for phishing", 105: "a good domain that is abused for malware", 106: "a good domain that is abused by a botnet"},
 	"dnswl": {0: "no trust", 1: "low trust", 2: "medium trust", 3: "high trust"},

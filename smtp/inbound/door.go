@@ -32,6 +32,8 @@ type DoorSettings struct {
 	RefuseUnknownSender bool         // 5.1.8 where the domain of MAIL FROM does not exist
 	RefuseListed        RefuseListed // by blocklists of addresses
 
+	LinkLookups int // of domains of a message's links in lists of domains
+
 	Greylist      bool
 	GreylistDelay time.Duration
 	GreylistScore float64 // of those who have to come again, at least

@@ -113,3 +113,23 @@ func (d *Door) checkLists(ctx context.Context, m *Mail) Finding {
 	found := d.opts.Lists.Domains(ctx, names)
 	return Finding{Reasons: dnsbl.Reasons(append(found, m.visit.listed(ctx)...))}
 }
+
+// Links says what lists of domains have of those that links of a message lead
+// to, the first ones of them. It is for the classifier, which finds the links.
+func (d *Door) Links(ctx context.Context, domains []mail.Domain) []mail.Reason {
+	most := d.opts.Settings().LinkLookups
+	if d.opts.Lists == nil || most == 0 {
+		return nil
+	}
+	var names []dnsbl.Name
+	for _, domain := range domains {
+		if len(names) < most && !d.opts.IsLocal(domain) {
+			names = append(names, dnsbl.Name{Role: "the domain of a link", Domain: domain})
+		}
+	}
+	reasons := dnsbl.Reasons(d.opts.Lists.Links(ctx, names))
+	for i := range reasons {
+		reasons[i].Name = dnsbl.ReasonLink
+	}
+	return reasons
+}

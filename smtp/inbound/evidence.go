@@ -52,7 +52,7 @@ func (s *Service) score(ctx context.Context, e *junk.Evidence, accounts []mailbo
 // evidence collects what the checks have found.
 func (m *Mail) evidence(authors []mail.Path) *junk.Evidence {
 	e := &junk.Evidence{Envelope: m.Envelope, Header: m.Kept, Index: m.Index, Open: m.open,
-		Client: m.Client.Addr.Unmap(), Hello: m.Client.Hello}
+		Client: m.Client.Addr.Unmap(), Hello: m.Client.Hello, Exempt: m.visit != nil && m.visit.exempt}
 	if len(authors) > 0 {
 		e.Author = authors[0]
 	}
