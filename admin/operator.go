@@ -88,6 +88,10 @@ type Operator interface {
 	// JunkStats says how much was learned about junk; only a running server
 	// knows.
 	JunkStats(ctx context.Context) (junk.Stats, error)
+	// TrainJunk has an account learn messages; ForgetJunk forgets what one has
+	// learned, or with "" what all have.
+	TrainJunk(ctx context.Context, l JunkLesson) (JunkLearned, error)
+	ForgetJunk(ctx context.Context, account string) (junk.Stats, error)
 
 	// FindTraces returns traces, newest first.
 	FindTraces(ctx context.Context, q TraceQuery) (Page[TraceSummary], error)

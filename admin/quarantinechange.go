@@ -15,6 +15,10 @@ import (
 type Learner interface {
 	Stats() (junk.Stats, error)
 	Learn(ctx context.Context, id mailbox.AccountID, email mailbox.EmailID, class junk.Class) error
+	// Train learns a message of a file; false: it was known.
+	Train(ctx context.Context, id mailbox.AccountID, raw []byte, class junk.Class) (bool, error)
+	ForgetAccount(id mailbox.AccountID) error
+	ForgetAll() error
 }
 
 // maxQuarantineIDs bounds how many messages one request names.

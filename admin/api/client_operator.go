@@ -174,6 +174,14 @@ func (c *Client) JunkStats(ctx context.Context) (junk.Stats, error) {
 	return get[junk.Stats](ctx, c, "/junk/stats")
 }
 
+func (c *Client) TrainJunk(ctx context.Context, l admin.JunkLesson) (admin.JunkLearned, error) {
+	return call[admin.JunkLearned](ctx, c, request{method: http.MethodPost, path: "/junk:train", body: l})
+}
+
+func (c *Client) ForgetJunk(ctx context.Context, account string) (junk.Stats, error) {
+	return call[junk.Stats](ctx, c, request{method: http.MethodPost, path: "/junk:forget", body: JunkForget{Account: account}})
+}
+
 func (c *Client) FindTraces(ctx context.Context, q admin.TraceQuery) (admin.Page[admin.TraceSummary], error) {
 	return list[admin.TraceSummary](ctx, c, "/traces", q.Paging, "q", q.Text, "direction", q.Direction, "similar", q.Similar, "messageId", q.MessageID, "address", q.Address, "ip", q.IP,
 		"subject", q.Subject, "outcome", q.Outcome, "from", timeText(q.After), "to", timeText(q.Before))

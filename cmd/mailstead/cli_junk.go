@@ -18,6 +18,8 @@ type junkCmd struct {
 	Set    junkSetCmd    `cmd:"" help:"Change that."`
 	Reset  junkResetCmd  `cmd:"" help:"Let the policy of the next wider scope hold again."`
 	Stats  junkStatsCmd  `cmd:"" help:"Say how much was learned about junk."`
+	Train  junkTrainCmd  `cmd:"" help:"Learn the messages of an mbox file as junk or as good."`
+	Forget junkForgetCmd `cmd:"" help:"Forget what was learned about junk."`
 	Try    junkTryCmd    `cmd:"" help:"Say what a change would have done with the mail of the last 30 days, and change nothing."`
 }
 

@@ -56,15 +56,22 @@ func (c *Classifier) expire() error {
 // forgetAccount removes all that was kept for an account. What it gave to the
 // base stays: that tells nothing of it.
 func (c *Classifier) forgetAccount(id mailbox.AccountID) error {
-	for _, bucket := range [][]byte{bucketWords, bucketSenders, bucketLearned, bucketTotals, bucketCursor} {
+	return c.forgetRows(id, bucketWords, bucketSenders, bucketLearned, bucketTotals, bucketCursor)
+}
+
+func (c *Classifier) forgetRows(id mailbox.AccountID, buckets ...[]byte) error {
+	for _, bucket := range buckets {
 		if err := c.removeRows(bucket, id, math.MaxInt, func([]byte) bool { return true }); err != nil {
 			return err
 		}
 	}
-	c.layers.mu.Lock()
-	defer c.layers.mu.Unlock()
-	c.layers.drop(id)
-	return nil
+	return c.db.View(func(tx *bolt.Tx) error {
+		c.layers.mu.Lock()
+		defer c.layers.mu.Unlock()
+		c.layers.last = max(c.layers.last, tx.ID()) // who has read before, reads again
+		c.layers.drop(id)
+		return nil
+	})
 }
 
 // accounts returns those that have learned something.

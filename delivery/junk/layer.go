@@ -142,6 +142,17 @@ func (s *layers) drop(id mailbox.AccountID) {
 	}
 }
 
+// dropAll puts out all layers, for a transaction after which nothing of them is
+// in the file.
+func (s *layers) dropAll(txid int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = max(s.last, txid)
+	clear(s.loaded)
+	s.recent.Init()
+	s.tokens = 0
+}
+
 // apply brings the layers in memory up to a transaction that was committed.
 func (s *layers) apply(txid int, changes []wordChange) {
 	s.mu.Lock()

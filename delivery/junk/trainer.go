@@ -13,7 +13,6 @@ import (
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/message"
-	"github.com/mailstead/mailstead/mail/verdict"
 	"github.com/mailstead/mailstead/mailbox"
 )
 
@@ -286,18 +285,8 @@ func (c *Classifier) readStored(ctx context.Context, ref mailbox.BodyRef, ix *me
 	if _, err := io.ReadFull(io.NewSectionReader(body, 0, body.Size()), header); err != nil {
 		return nil, nil, err
 	}
-	delivered := false
-	for range message.FieldValues(ref.Header, verdict.FieldName) {
-		delivered = true
-	}
-	ours, came := ownFields(header, delivered)
-	e := &Evidence{Header: came, Index: ix, Open: func(from, to int64) io.Reader { return io.NewSectionReader(body, from, to-from) }}
-	e.Author = authorOf(ix)
-	e.authentication(ours, c.opts.Hostname)
-	e.transport(ours, ref.Header)
-	l := readLetter(c.key, e, c.opts.Now())
-	defer l.release()
-	return l.tokens.tokens(), l.identities(), nil
+	tokens, senders = c.read(header, ref.Header, ix, body)
+	return tokens, senders, nil
 }
 
 // authorOf returns the first author with an address, as inbound does.
