@@ -1025,6 +1025,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/junk:forget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Forget what was learned about junk. */
+        post: operations["forget-junk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/junk:train": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have an account learn messages that are in no mailbox. */
+        post: operations["train-junk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/junk:what-if": {
         parameters: {
             query?: never;
@@ -3179,6 +3213,33 @@ export interface components {
              * @description 0 if it is not known.
              */
             total: number;
+        };
+        JunkForget: {
+            /** @description Address of an account; without it everything is forgotten, of all accounts. */
+            account?: string;
+        };
+        JunkLearned: {
+            /**
+             * Format: int64
+             * @description Messages of which the same was learned before.
+             */
+            known: number;
+            /**
+             * Format: int64
+             * @description Messages that were learned.
+             */
+            learned: number;
+        };
+        JunkLesson: {
+            /** @description Address of the account that learns. A part of it counts for everybody. */
+            account: string;
+            /**
+             * @description What all messages are.
+             * @enum {string}
+             */
+            class: "junk" | "good";
+            /** @description The messages as they came, each in base64; 1 MiB together, and 256 KiB of each are enough. */
+            messages: string[];
         };
         JunkPolicy: {
             /** @description What holds, whoever has said so. */
@@ -7375,6 +7436,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JunkStats"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "forget-junk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JunkForget"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JunkStats"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "train-junk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JunkLesson"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JunkLearned"];
                 };
             };
             /** @description What went wrong. */
