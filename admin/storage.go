@@ -49,7 +49,7 @@ type Storage struct {
 
 // StorageKind is the room that things of one kind take.
 type StorageKind struct {
-	Kind  string `json:"kind" enum:"mail,large-bodies,mailboxes,search,queue,traces,metrics,directory,certificates,backups,exports,other"`
+	Kind  string `json:"kind" enum:"mail,large-bodies,mailboxes,search,queue,traces,metrics,junk,reports,directory,certificates,backups,exports,other"`
 	Bytes int64  `json:"bytes" doc:"Taken on the disk."`
 	Files int    `json:"files"`
 }
@@ -174,7 +174,7 @@ func kindOf(rel string) (kind string, account uint32) {
 		kinds := map[string]string{"log": "mail", "big": "large-bodies", "queue.db": "queue", "sys.db": "mailboxes"}
 		return cmp.Or(kinds[parts[1]], "other"), 0
 	}
-	kinds := map[string]string{"trace.db": "traces", "metrics.db": "metrics", "system.db": "directory", "certs": "certificates", "backup": "backups", "export": "exports"}
+	kinds := map[string]string{"trace.db": "traces", "metrics.db": "metrics", "junk.db": "junk", "inbound.db": "junk", "reports.db": "reports", "system.db": "directory", "certs": "certificates", "backup": "backups", "export": "exports"}
 	return cmp.Or(kinds[parts[0]], "other"), 0
 }
 

@@ -188,7 +188,7 @@ type record struct {
 func (r *replay) message(t *trace.Trace) {
 	var records []record
 	for i := range t.Events {
-		if rec, ok := readRecord(&t.Summary, &t.Events[i]); ok {
+		if rec, ok := readRecord(&t.Summary, &t.Events[i], r.dir.Bool(directory.InboundForwardJunk)); ok {
 			records = append(records, rec)
 		}
 	}
@@ -257,7 +257,7 @@ func (r *replay) count(t *trace.Trace, rec *record, from, to verdict.Action) {
 
 // readRecord reads what smtp/inbound has written of one account. Refusals
 // before anybody was asked are none: no rule would have changed them.
-func readRecord(s *trace.Summary, e *trace.Event) (record, bool) {
+func readRecord(s *trace.Summary, e *trace.Event, forwardJunk bool) (record, bool) {
 	f := e.Fields
 	account, err := strconv.ParseUint(f["account"], 10, 32)
 	if e.Kind != trace.Verdict || err != nil {
@@ -272,7 +272,7 @@ func readRecord(s *trace.Summary, e *trace.Event) (record, bool) {
 		to = mail.Path{Local: f["rcpt_to"]}
 	}
 	rec := record{account: uint32(account), to: to, event: e,
-		facts: verdict.Facts{Score: score, Known: f["known"] == "yes", Rescue: verdict.IsRescue(to)}}
+		facts: verdict.Facts{Score: score, Known: f["known"] == "yes", Rescue: verdict.IsRescue(to), Onward: account == 0 && !forwardJunk}}
 	if hard, err := verdict.ParseAction(f["hard"]); err == nil {
 		rec.facts.Hard = hard
 	}

@@ -26,6 +26,9 @@ type Options struct {
 	// Quarantined is told of accounts that got a message into quarantine; it
 	// may be nil, and has to be quick.
 	Quarantined func(mailbox.AccountID)
+	// ForwardJunk says whether an account that forwards its mail passes on what
+	// it gets as junk, too; nil: it does not.
+	ForwardJunk func() bool
 	Trace       *trace.Log
 	Now         func() time.Time
 	Logger      *slog.Logger
@@ -41,6 +44,9 @@ type MDA struct {
 func New(opts Options) *MDA {
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.ForwardJunk == nil {
+		opts.ForwardJunk = func() bool { return false }
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -150,6 +156,11 @@ func (m *MDA) plan(ctx context.Context, msg *Mail) (*plan, error) {
 			room = true
 		}
 		route, noCopy := m.withRoom(ctx, route, msg.Size)
+		if len(route.Remote) > 0 && msg.isJunk(route.Accounts) && !m.opts.ForwardJunk() {
+			route.Remote = nil
+			p.events = append(p.events, trace.Event{Time: m.opts.Now(), Kind: trace.Route, Text: "junk is not forwarded; " + rcpt.Path.String() + " keeps it",
+				Fields: map[string]string{"rcpt_to": rcpt.Path.String()}})
+		}
 		p.add(m.opts.Now(), msg, rcpt, route, seen)
 		for _, id := range noCopy {
 			p.events = append(p.events, trace.Event{Time: m.opts.Now(), Kind: trace.Route, Text: "no copy for " + rcpt.Path.String() + " here: the mailbox is full",

@@ -305,6 +305,31 @@ func TestForwarding(t *testing.T) {
 	}
 }
 
+// TestJunkIsNotForwarded: an account that forwards keeps what is junk for it,
+// and passes on the rest; where nobody keeps a copy it goes on.
+func TestJunkIsNotForwarded(t *testing.T) {
+	for _, tt := range []struct {
+		to     string
+		place  delivery.Place
+		queued int
+		told   string
+	}{
+		{"cy@example.org", delivery.Junk, 0, "junk is not forwarded; cy@example.org keeps it"},
+		{"cy@example.org", delivery.Inbox, 1, "cy@example.org is forwarded to cy@elsewhere.example"},
+		{"di@example.org", delivery.Junk, 1, "di@example.org is forwarded to di@elsewhere.example"}, // has no room for a copy
+	} {
+		w := newWorld(t)
+		m := mailTo(tt.to)
+		m.Treat = func(mailbox.AccountID) delivery.Treatment { return delivery.Treatment{Place: tt.place} }
+		if err := w.Deliver(ctx, m); err != nil {
+			t.Fatal(err)
+		}
+		if told := w.told(t); len(w.queued) != tt.queued || !slices.Contains(told, tt.told) {
+			t.Errorf("%s as %s: queued %v, told %q", tt.to, tt.place, w.queued, told)
+		}
+	}
+}
+
 func TestTreat(t *testing.T) {
 	w := newWorld(t)
 	m := mailTo("ana@example.org", "bo@example.org")

@@ -1,6 +1,10 @@
 package delivery
 
-import "github.com/mailstead/mailstead/mailbox"
+import (
+	"slices"
+
+	"github.com/mailstead/mailstead/mailbox"
+)
 
 // Place is where an account gets a message.
 type Place uint8
@@ -38,4 +42,10 @@ func (m *Mail) treatment(id mailbox.AccountID) Treatment {
 		return Treatment{}
 	}
 	return m.Treat(id)
+}
+
+// isJunk reports whether these accounts, one at least, all get the message out
+// of their INBOX.
+func (m *Mail) isJunk(accounts []mailbox.AccountID) bool {
+	return len(accounts) > 0 && !slices.ContainsFunc(accounts, func(id mailbox.AccountID) bool { return m.treatment(id).Place == Inbox })
 }

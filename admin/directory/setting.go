@@ -38,6 +38,7 @@ const (
 	MessageMaxRecipients IntSetting = "message.max-recipients"
 
 	InboundLenientDMARC        BoolSetting = "inbound.lenient-dmarc"
+	InboundForwardJunk         BoolSetting = "inbound.forward-junk"
 	JunkLearn                  BoolSetting = "junk.learn"
 	ARCTrustedSealers          TextSetting = "arc.trusted-sealers"
 	DMARCTrustedForwarders     TextSetting = "dmarc.trusted-forwarders"
@@ -112,6 +113,8 @@ func definitions() []definition {
 			doc: "Recipients of one message. RFC 5321 section 4.5.3.1.8 asks for at least 100."},
 		{name: string(InboundLenientDMARC), kind: boolean, initial: "false",
 			doc: "File mail to Junk where its author's domain asks to reject it (DMARC p=reject), instead of refusing it."},
+		{name: string(InboundForwardJunk), kind: boolean, initial: "false",
+			doc: "Forward mail that was judged to be junk, too. Off: where an account keeps a copy, that is all; where an address leads elsewhere only, the message is refused, unless another recipient takes it. Who forwards junk is soon taken for its sender."},
 	}, doorDefinitions(), []definition{
 		{name: string(JunkLearn), kind: boolean, initial: "true",
 			doc: "Learn what is junk from what people do with their mail: move it to Junk or back, answer it, file it. Off: what was learned stays and is used."},

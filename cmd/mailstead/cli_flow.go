@@ -194,7 +194,7 @@ type traceCmd struct {
 }
 
 type traceFindCmd struct {
-	Address   string `arg:"" optional:"" help:"Of sender or recipient; @example.org is a whole domain. Or an IP address, or a net such as 192.0.2.0/24."`
+	Address   string `arg:"" optional:"" help:"Of sender or recipient; @example.org is a whole domain. Or an IP address, or a net such as 192.0.2.0/24 or 2001:db8:1::/48."`
 	MessageID string `help:"Message-ID field." placeholder:"ID"`
 	IP        string `name:"ip" help:"Address of the other server or program, or a net of at most 256 addresses of IPv4." placeholder:"ADDR"`
 	Subject   string `help:"The whole subject." placeholder:"TEXT"`

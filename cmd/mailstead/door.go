@@ -26,6 +26,8 @@ func (n *node) openDoor() (err error) {
 	return nil
 }
 
+func (n *node) forwardsJunk() bool { return n.directory.Bool(directory.InboundForwardJunk) }
+
 // ownAddresses are those under which nobody else can come in, as they are at the
 // start.
 func (n *node) ownAddresses() []netip.Addr { return slices.Concat(n.addresses(), n.cfg.Self) }

@@ -204,6 +204,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	})
 	n.mda = delivery.New(delivery.Options{
 		Directory: d, Boxes: n.boxes, Reports: n.reports, Enqueue: queue.Entry, Quarantined: n.quarantine.Added, Trace: n.traces, Logger: cfg.Log,
+		ForwardJunk: n.forwardsJunk,
 	})
 	n.transport = n.newTransport()
 	n.queue = queue.New(n.engine, n.transport, n.queueOptions())
@@ -313,6 +314,7 @@ func (n *node) limits() wire.Limits {
 func (n *node) inbound() *inbound.Service {
 	return inbound.New(inbound.Options{
 		Hostname: n.cfg.Hostname, Policies: n.directory, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, Intake: n.intake, Scorer: n.junk, Door: n.door,
+		ForwardJunk:  n.forwardsJunk,
 		LenientDMARC: func() bool { return n.directory.Bool(directory.InboundLenientDMARC) }, Logger: n.cfg.Log,
 		Trust: n.trust, Observe: n.reports.Observe,
 		Filters: n.filters.checks(), FilterBudget: directory.MaxFilterTimeout,

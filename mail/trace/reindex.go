@@ -7,7 +7,7 @@ import (
 )
 
 // indexVersion is that of the index. An older one is made anew.
-const indexVersion = 3
+const indexVersion = 4
 
 // reindexGroup is how many traces get their terms in one transaction, between
 // which others are written.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -157,6 +158,9 @@ func terms(s *Summary) []string {
 	}
 	if s.RemoteIP != "" {
 		t = append(t, "i"+s.RemoteIP)
+		if a, err := netip.ParseAddr(s.RemoteIP); err == nil && a.Is6() {
+			t = append(t, netTerm(a, siteBits), netTerm(a, linkBits))
+		}
 	}
 	if s.SubjectHash != "" {
 		t = append(t, "s"+s.SubjectHash)

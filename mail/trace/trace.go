@@ -96,8 +96,8 @@ type Trace struct {
 // match all others.
 type Query struct {
 	// Text is what somebody has typed: an address, "@example.org", a
-	// Message-ID, an ID, an IP address or a net of IPv4 (/24 and smaller), or a
-	// whole subject.
+	// Message-ID, an ID, an IP address or a net (of IPv4 /24 and smaller, of IPv6
+	// /48 and from /56 to /64), or a whole subject.
 	Text string
 
 	ID, MessageID, IP, Subject string

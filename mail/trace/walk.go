@@ -208,21 +208,44 @@ func textTerms(text string) []string {
 	return t
 }
 
-// netBits is of the largest net that can be looked for.
-const netBits = 24
+// Nets that can be looked for. Those of IPv6 have terms of their own: a site, and
+// what one link, or one customer, has.
+const (
+	netBits  = 24 // of the largest net of IPv4
+	siteBits = 48
+	linkBits = 64
+	someBits = 56 // of the largest net whose links are gone through
+)
 
-// ipTerms are those of an IP address, or of all addresses of a net of IPv4;
-// nil if the text is neither.
+// netTerm is the term of the net of IPv6 that an address is in.
+func netTerm(a netip.Addr, bits int) string {
+	p, _ := a.WithZone("").Prefix(bits) // fails for other families alone
+	return "i" + p.String()
+}
+
+// ipTerms are those of an IP address, or of all that is in a net: of IPv4 from
+// /24 on, of IPv6 /48 and from /56 to /64. It is nil if the text is neither.
 func ipTerms(text string) (t []string) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return []string{"i" + a.Unmap().String()}
 	}
 	net, err := netip.ParsePrefix(text)
-	if err != nil || !net.Addr().Is4() || net.Bits() < netBits {
+	switch {
+	case err != nil:
 		return nil
-	}
-	for a := net.Masked().Addr(); net.Contains(a); a = a.Next() {
-		t = append(t, "i"+a.String())
+	case net.Addr().Is4() && net.Bits() >= netBits:
+		for a := net.Masked().Addr(); net.Contains(a); a = a.Next() {
+			t = append(t, "i"+a.String())
+		}
+	case net.Addr().Is6() && net.Bits() == siteBits:
+		return []string{netTerm(net.Addr(), siteBits)}
+	case net.Addr().Is6() && someBits <= net.Bits() && net.Bits() <= linkBits:
+		first := net.Masked().Addr().As16()
+		for n := range 1 << (linkBits - net.Bits()) {
+			link := first
+			link[7] |= byte(n)
+			t = append(t, netTerm(netip.AddrFrom16(link), linkBits))
+		}
 	}
 	return t
 }

@@ -108,6 +108,9 @@ type Facts struct {
 	Match  Match   // what the lists say
 	Policy Policy
 	Rescue bool // the address is there for those who are refused: postmaster, abuse
+	// Onward says that the address leads elsewhere only, and that junk is not
+	// passed on: who passes it on is taken for its sender.
+	Onward bool
 }
 
 // Decision is what becomes of a message for one account.
@@ -135,6 +138,9 @@ func Decide(f Facts) Decision {
 	d := byRules(f)
 	if f.Hard > Accept && f.Hard >= d.Action {
 		d.Action, d.By = f.Hard, ByCheck
+	}
+	if f.Onward && !f.Rescue && d.Action > Accept {
+		d.Action = Refuse
 	}
 	d.Suspect = d.Suspect || d.Action > Accept
 	d.Welcome = !d.Suspect && (f.Known || f.Match.Verb == Allow)

@@ -26,6 +26,12 @@ func TestDecide(t *testing.T) {
 		{"not looked at", Facts{Score: 20, Policy: off}, Decision{}},
 		{"postmaster", Facts{Score: 20, Rescue: true, Policy: Default()}, Decision{Action: Junk, By: ByScore, Suspect: true}},
 
+		{"not passed on", Facts{Score: 6, Onward: true, Policy: Default()}, Decision{Action: Refuse, By: ByScore, Suspect: true}},
+		{"nor what a check does not want", Facts{Hard: Junk, Onward: true, Policy: Default()}, Decision{Action: Refuse, By: ByCheck, Suspect: true}},
+		{"passed on to who helps", Facts{Score: 6, Onward: true, Rescue: true, Policy: Default()}, Decision{Action: Junk, By: ByScore, Suspect: true}},
+		{"passed on with a mark alone", Facts{Score: 6, Onward: true, Policy: tag}, Decision{By: ByScore, Suspect: true}},
+		{"nothing against it", Facts{Score: 4, Onward: true, Policy: Default()}, Decision{}},
+
 		{"allowed whatever the score", Facts{Score: 20, Match: allow, Policy: Default()}, Decision{By: ByList, Welcome: true}},
 		{"blocked whatever the score", Facts{Score: -5, Match: block, Policy: Default()}, Decision{Action: Refuse, By: ByList, Suspect: true}},
 		{"blocked whatever the mode", Facts{Match: block, Policy: off}, Decision{Action: Refuse, By: ByList, Suspect: true}},

@@ -110,7 +110,7 @@ func (s *Service) judge(ctx context.Context, m *Mail) Verdict {
 		}
 	}
 	s.weigh(ctx, m)
-	v := conclude(decide(m.Findings), m.Recipients)
+	v := conclude(decide(m.Findings), m.Recipients, s.opts.ForwardJunk())
 	if v.Action == Refuse || len(s.opts.Final) == 0 {
 		return v.withContact(m)
 	}

@@ -1,6 +1,7 @@
 package inbound
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,12 +53,12 @@ func decide(findings []Finding) Verdict {
 
 // conclude decides for each account what the checks left open, and what
 // becomes of the message then.
-func conclude(hard Verdict, to []Recipient) Verdict {
+func conclude(hard Verdict, to []Recipient, forwardJunk bool) Verdict {
 	wanted := make([]verdict.Decision, len(to))
 	for i := range to {
 		r := &to[i]
 		wanted[i] = verdict.Decide(verdict.Facts{Hard: hard.Action, Score: r.Opinion.Score, Known: r.Opinion.Known,
-			Match: r.Match, Policy: r.Policy, Rescue: verdict.IsRescue(r.To)})
+			Match: r.Match, Policy: r.Policy, Rescue: verdict.IsRescue(r.To), Onward: r.Account == 0 && !forwardJunk})
 	}
 	refused := verdict.Settle(wanted)
 	v := hard
@@ -77,9 +78,12 @@ func conclude(hard Verdict, to []Recipient) Verdict {
 
 // refuse refuses with the reason of one of the recipients.
 func (v Verdict) refuse(r *Recipient) Verdict {
+	why, cause := r.why()
 	v.Action, v.Status, v.Code = Refuse, mail.StatusPolicy, 550
-	v.Reason, v.Cause = r.why()
+	v.Reason, v.Cause = cmp.Or(why, v.Reason), cmp.Or(cause, v.Cause)
 	switch {
+	case r.Decision.By == verdict.ByCheck:
+		v.Text = "this message would be filed as junk, and is not forwarded to " + r.To.String() + " (" + v.Reason + ")"
 	case r.Decision.By == verdict.ByScore:
 		v.Text = "this message looks like junk mail (" + strings.Join(names(r.Opinion.Reasons, maxTold), ", ") + ")"
 	case r.Match.Scope == verdict.Account:

@@ -34,6 +34,13 @@ func blockedBy(scope verdict.Scope, r Recipient) Recipient {
 	return r
 }
 
+// elsewhere is a recipient that leads to other servers only.
+func elsewhere(to string, score float64) Recipient {
+	r := recipient(to, score)
+	r.Account = 0
+	return r
+}
+
 func TestConclude(t *testing.T) {
 	dmarc := Verdict{Action: Junk, Reason: "dmarc: forged", Cause: "dmarc: forged", Reasons: []string{"dmarc: forged"}}
 	for _, tt := range []struct {
@@ -53,10 +60,13 @@ func TestConclude(t *testing.T) {
 			"mail from @evil.test is not taken here", "list: server has block @evil.test"},
 		{"blocked by one", Verdict{}, []Recipient{blockedBy(verdict.Account, recipient("a@x.test", 0)), recipient("b@x.test", 0)}, Quarantine, "quarantine inbox", "", "list: account has block @evil.test"},
 		{"what a check wants holds for all", dmarc, []Recipient{recipient("a@x.test", 0), recipient("b@x.test", 20)}, Quarantine, "junk quarantine", "", "score: words"},
+		{"junk is not passed on", Verdict{}, []Recipient{elsewhere("a@x.test", 6)}, Refuse, "refuse", "looks like junk mail (words)", "score: words"},
+		{"nor what a check sends to Junk", dmarc, []Recipient{elsewhere("a@x.test", 0)}, Refuse, "refuse", "is not forwarded to a@x.test (dmarc: forged)", "dmarc: forged"},
+		{"but where somebody takes it", Verdict{}, []Recipient{elsewhere("a@x.test", 6), recipient("b@x.test", 6)}, Quarantine, "quarantine junk", "", "score: words"},
 		{"and decides where nothing is stricter", dmarc, []Recipient{recipient("a@x.test", 0)}, Junk, "junk", "", "dmarc: forged"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v := conclude(tt.hard, tt.to)
+			v := conclude(tt.hard, tt.to, false)
 			var places []string
 			for _, r := range v.Recipients {
 				places = append(places, r.Decision.Action.String())

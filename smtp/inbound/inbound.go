@@ -79,6 +79,7 @@ type Options struct {
 	Scorer       junk.Scorer   // nil: what the checks say is all
 	Final        []Check       // run last; they accept, or refuse for now
 	Policies     Policies      // nil: the defaults for everybody
+	ForwardJunk  func() bool   // junk for addresses that lead elsewhere only goes on; nil: it is refused
 	// Observe is told of each message that was taken or refused, not of those
 	// that could not be stored; it must not wait.
 	Observe func(m *Mail, v Verdict)
@@ -115,6 +116,9 @@ func New(opts Options) *Service {
 	}
 	if opts.LenientDMARC == nil {
 		opts.LenientDMARC = func() bool { return false }
+	}
+	if opts.ForwardJunk == nil {
+		opts.ForwardJunk = func() bool { return false }
 	}
 	if opts.Trust == nil {
 		opts.Trust = func() Trust { return Trust{} }

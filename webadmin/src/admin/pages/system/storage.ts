@@ -8,6 +8,8 @@ type Kind = Schemas['StorageKind']['kind'];
 const names: Record<Kind, string> = {
   mail: t('Messages'),
   'large-bodies': t('Large messages'),
+  junk: t('What was learned about junk'),
+  reports: t('Reports'),
   mailboxes: t('Mailboxes'),
   search: t('Search index'),
   queue: t('Queue'),
