@@ -4717,7 +4717,7 @@ export interface components {
             /** Format: int64 */
             files: number;
             /** @enum {string} */
-            kind: "mail" | "large-bodies" | "mailboxes" | "search" | "queue" | "traces" | "metrics" | "directory" | "certificates" | "backups" | "exports" | "other";
+            kind: "mail" | "large-bodies" | "mailboxes" | "search" | "queue" | "traces" | "metrics" | "junk" | "reports" | "directory" | "certificates" | "backups" | "exports" | "other";
         };
         StoryLine: {
             /**
