@@ -23,6 +23,18 @@ export const lists = [
 
 const numbers = (messages, aligned, none = 0, quarantined = 0) => ({ messages, aligned, dkim: aligned, spf: aligned, none, quarantine: quarantined, reject: messages - aligned - none - quarantined });
 const days = Array.from({ length: 28 }, (_, i) => ({ day: dayOf(29 - i), ...numbers(30 + ((i * 7) % 23), 26 + ((i * 7) % 19), (i * 3) % 3, i % 2) })).filter((_, i) => i !== 9);
+const report = (id) => ({
+  id, domain: 'example.org', org: 'google.com', sender: 'google.com', email: 'noreply-dmarc-support@google.com', reportId: '1234567890', begin: at(2 * 86400), end: at(86400), received: at(40000),
+  trace: 't1', errors: [], notes: ['The times of the report lie in the future.'], policyDomain: 'example.org', policy: { p: 'quarantine', sp: 'reject' }, messages: 31,
+  rows: [
+    { source: '203.0.113.5', messages: 30, disposition: 'pass', dkim: true, spf: true, headerFrom: 'example.org', reasons: [], results: [{ method: 'dkim', result: 'pass', domain: 'example.org', selector: 's1' }, { method: 'spf', result: 'pass', domain: 'example.org' }] },
+    { source: '2001:db8::77', messages: 1, disposition: 'quarantine', dkim: false, spf: false, headerFrom: 'example.org', reasons: [{ type: 'local_policy', comment: '<b>looked odd</b>' }], results: [{ method: 'spf', result: 'fail', domain: 'elsewhere.example' }] },
+  ],
+});
+const sent = [
+  { id: 's1', time: at(30000), domain: 'gazette.example', to: 'mailto:dmarc@gazette.example', begin: at(2 * 86400), end: at(86400), messages: 12, rows: 2, trace: 't2' },
+  { id: 's2', time: at(30000), domain: 'prizes.example', to: 'mailto:a@elsewhere.example', begin: at(2 * 86400), end: at(86400), messages: 3, rows: 1, reason: 'elsewhere.example does not want reports about prizes.example' },
+];
 export const dmarc = (domain) => ({
   domain, from: at(30 * 86400), to: at(0), policy: { p: 'quarantine' },
   total: numbers(1043, 961, 40, 20), verdict: { state: 'safe', text: 'Safe to go to p=reject: 961 of 1,043 messages passed on 27 days; 42 messages look forged.', next: 'reject' },
@@ -57,6 +69,8 @@ export const trustRoutes = ['', '/me'].flatMap((who) => [
   ['PUT', `${who}/lists`, ({ body }) => [200, { ...body, created: at(0) }]],
   ['DELETE', `${who}/lists`, () => [204]],
 ]).concat([
+  ['GET', '/reports/dmarc/{id}', ({ params }) => [200, report(params[0])]],
+  ['GET', '/reports/sent', () => [200, { items: sent }]],
   ['GET', '/reports/dmarc', ({ query }) => [200, dmarc(query.get('domain'))]],
   ['GET', '/reports/tls', ({ query }) => [200, tls(query.get('domain'))]],
   ['GET', '/domains', () => paged([{ name: 'example.org' }, { name: 'garden.example' }])],

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { call, must } from './api';
 import { expect, signIn, test } from './fixtures';
 import { imap } from './imap';
+import { suspicious } from './mails';
 import { port, type Server } from './server';
 import { receive, submit } from './smtp';
 
@@ -40,6 +41,7 @@ test('what others wrote is shown as text', async ({ page, server, offences }) =>
     await receive(ready, '"<b onclick=x>&amp;"@elsewhere.test', '"<script>x</script>"@example.test', 'Subject: x\n\nx');
     await receive(ready, hostilePath, 'alice@example.test', `Subject: ${markup}\n\nHello`);
     await receive(ready, 'kim@xn--80ak6aa92e.test', 'nobody@example.test', 'Subject: x\n\nx');
+    expect(await receive(ready, hostilePath, 'alice@example.test', suspicious({ to: 'alice@example.test', subject: `${markup}${bidi}` }))).toMatch(/^250/);
     await speak(server, `EHLO <script>document.title=3</script>`, `EHLO a\u0001\u0008b${bidi}`, `MAIL FROM:<${'l'.repeat(3000)}@elsewhere.test>`);
     const word = `=?utf-8?B?${Buffer.from(markup.slice(0, 30) + bidi).toString('base64')}?=`;
     expect(await submit(ready, alice!, 'bob@example.test', `From: ${word} <alice@example.test>\nSubject: ${markup}\nMessage-ID: <script@x.test>\n\nHello`)).toMatch(/^250/);
@@ -68,6 +70,9 @@ test('what others wrote is shown as text', async ({ page, server, offences }) =>
     `/admin/mail/search?q=${encodeURIComponent(markup + bidi)}`,
     `/admin/mail/search?q=${'W'.repeat(3000)}`,
     '/admin/mail/refusals',
+    '/admin/mail/quarantine',
+    '/admin/deliverability/sent',
+    '/admin/deliverability/dmarc?domain=example.test',
     '/admin/mail/queue',
     '/admin/people',
     '/admin/people/mallory@example.test',
@@ -84,6 +89,8 @@ test('what others wrote is shown as text', async ({ page, server, offences }) =>
     '/admin/system/logs',
     '/admin/system/storage',
   ];
+  const kept = (await must(page, 'GET', '/quarantine?limit=200')).items as { id: string; subject: string }[];
+  pages.push(`/admin/mail/quarantine/${kept.find((message) => message.subject.includes('onerror'))!.id}`);
   const { items } = await must(page, 'GET', '/traces?limit=50');
   const stories = (items as { id: string }[]).slice(0, 8).map((item) => `/admin/mail/message/${item.id}`);
 

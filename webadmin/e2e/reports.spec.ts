@@ -42,6 +42,15 @@ test('a DMARC report that is mailed in becomes bars and named sources', async ({
   await expect(page.getByText('does not count', { exact: true })).toHaveCount(1);
   expect(await axe.serious()).toEqual([]);
 
+  await page.getByRole('link', { name: 'Nobody <b>' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'DMARC report' })).toBeVisible();
+  await expect(page.getByRole('row').filter({ hasText: '192.0.2.1' })).toContainText('9,000');
+  expect(await axe.serious()).toEqual([]);
+  await page.goBack();
+  await page.getByRole('link', { name: 'Sent reports' }).click();
+  await expect(page.getByText('No report was sent yet')).toBeVisible();
+  await page.goBack();
+
   await page.getByRole('button', { name: '7 days' }).click();
   await expect(chart.locator('svg g')).toHaveCount(7);
   expect(new URL(page.url()).searchParams.get('span')).toBe('7d');

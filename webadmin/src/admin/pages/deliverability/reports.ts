@@ -51,3 +51,6 @@ export function stacks<D extends { day: string }>(days: D[], values: (day: D) =>
 
 // since is when a span of days began.
 export const since = (span: Span, now = Date.now()): string => new Date(now - spans[span] * 86_400_000).toISOString();
+
+// policyText is a policy as a DMARC record has it.
+export const policyText = (p: Schemas['ReportsPolicy']): string => [`p=${p.p}`, p.sp && `sp=${p.sp}`, p.np && `np=${p.np}`, p.testing && 't=y'].filter(Boolean).join('; ');
