@@ -44,6 +44,7 @@ type Mailboxes interface {
 	CreateAccount(ctx context.Context, id mailbox.AccountID) error
 	DropAccount(ctx context.Context, id mailbox.AccountID) error
 	Account(id mailbox.AccountID) *mailbox.Account
+	OpenBody(ctx context.Context, r mailbox.BodyRef) (store.Body, error)
 	transfer.Bodies
 }
 
@@ -150,6 +151,9 @@ func New(o Options) *Admin {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Backup != nil && o.BackupProven == nil {
+		o.BackupProven = func() (time.Time, bool) { return backupProven(o.Backup, o.Directory) }
+	}
 	a := &Admin{hub: newHub(o.Now()), jobs: newJobs(), opts: o, started: o.Now(), close: func() error { return nil }}
 	if o.Server != nil && o.Resolver != nil {
 		a.checks = a.newChecks(*o.Server)
@@ -229,6 +233,9 @@ func (a *Admin) Hostname() string { return string(a.opts.Hostname) }
 func (a *Admin) Close() error {
 	a.stopJobs()
 	a.jobs.group.Wait()
+	if a.opts.Backup != nil {
+		return errors.Join(a.opts.Backup.Close(), a.close())
+	}
 	return a.close()
 }
 

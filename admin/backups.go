@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/admin/backup"
+	"github.com/mailstead/mailstead/admin/checks"
 	"github.com/mailstead/mailstead/admin/directory"
 )
 
@@ -249,6 +250,7 @@ func (a *Admin) WatchBackups(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
+	defer a.opts.Backup.Close() //nolint:errcheck // only a scratch folder
 	return a.opts.Backup.Watch(ctx, func(ctx context.Context) {
 		system := WithPrincipal(ctx, Principal{Kind: KindSystem, Role: directory.RoleOwner, Name: "schedule"})
 		if _, err := a.RunBackup(system); err != nil && !errors.Is(err, directory.ErrInUse) {
@@ -288,4 +290,21 @@ func copyOf(data, name string) func(io.Writer) error {
 		_, err = io.Copy(w, f)
 		return errors.Join(err, f.Close())
 	}
+}
+
+// checkedBackups is how backups stand, for a check.
+func (a *Admin) checkedBackups(ctx context.Context) checks.Backups {
+	b := checks.Backups{MaxAge: a.opts.Directory.Duration(directory.BackupMaxAge)}
+	b.Proved, _ = a.LastProof(ctx)
+	if r, ok := a.opts.Backup.LastRun(ctx); ok {
+		b.Failed = r.Error
+	}
+	return b
+}
+
+// backupProven is for alerts: they are about backups once there is a schedule,
+// or was a proof.
+func backupProven(s *backup.Service, d *directory.Directory) (at time.Time, configured bool) {
+	p, ok := s.LastProof(context.Background())
+	return p.At, ok || d.Text(directory.BackupSchedule) != "off"
 }

@@ -16,7 +16,9 @@ type noCerts struct{}
 
 func (noCerts) Status() []certs.Status { return nil }
 
-func (noCerts) Renew(context.Context, certs.Renewal) (certs.Status, error) { return certs.Status{}, nil }
+func (noCerts) Renew(context.Context, certs.Renewal) (certs.Status, error) {
+	return certs.Status{}, nil
+}
 
 func (noCerts) TLSA() (certs.Digests, bool) { return certs.Digests{}, false }
 

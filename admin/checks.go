@@ -27,6 +27,9 @@ func (a *Admin) newChecks(s checks.Server) *checks.Registry {
 	s.ReceiveOnly = func() bool { return d.Bool(directory.ServerReceiveOnly) }
 	s.Queue = a.opts.Queue.Size
 	s.Domains = a.checkedDomains
+	if a.opts.Backup != nil {
+		s.Backups = a.checkedBackups
+	}
 	if a.opts.Certificates != nil {
 		s.Certificates = a.opts.Certificates.Status
 	}

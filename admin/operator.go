@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"github.com/mailstead/mailstead/admin/backup"
 	"time"
 
 	"github.com/mailstead/mailstead/admin/alerts"
@@ -160,6 +161,11 @@ type Operator interface {
 	VerifyBackup(ctx context.Context, id, key string) (Job, error)
 	RemoveBackup(ctx context.Context, id string) error
 	BackupKey(ctx context.Context) (BackupKey, error)
+	// BackupAccounts and BackupMessages say what is in a backup.
+	BackupAccounts(ctx context.Context, id string) (Page[backup.AccountSurvey], error)
+	BackupMessages(ctx context.Context, id, account string, sel backup.Selection) (Page[backup.Message], error)
+	// StartRestore brings messages back into an account, or says which it would.
+	StartRestore(ctx context.Context, n NewRestore) (Job, error)
 
 	Close() error
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/backup"
 )
 
 // BackupPath names a backup.
@@ -53,6 +54,49 @@ func (s *Server) backupRoutes() {
 		func(ctx context.Context, in *BackupPath) (*none, error) {
 			return nil, s.admin.RemoveBackup(ctx, in.ID)
 		})
+}
+
+// backupContentRoutes are about what is in backups.
+func (s *Server) backupContentRoutes() {
+	handle(s, operation{id: "list-backup-accounts", method: "GET", path: "/backups/{id}/accounts", summary: "List the accounts of a backup, with their mailboxes."},
+		func(ctx context.Context, in *BackupPath) (*body[admin.Page[backup.AccountSurvey]], error) {
+			return answer(s.admin.BackupAccounts(ctx, in.ID))
+		})
+	type messages struct {
+		BackupPath
+		Body struct {
+			Account string `json:"account" maxLength:"320"`
+			backup.Selection
+		}
+	}
+	handle(s, operation{id: "list-backup-messages", method: "POST", path: "/backups/{id}:messages", summary: "List messages of an account in a backup: the first 500 that are meant."},
+		func(ctx context.Context, in *messages) (*body[admin.Page[backup.Message]], error) {
+			return answer(s.admin.BackupMessages(ctx, in.ID, in.Body.Account, in.Body.Selection))
+		})
+	handle(s, operation{id: "start-restore", method: "POST", path: "/restores", summary: "Begin to bring messages of a backup back into an account, or to say which would be.", status: http.StatusAccepted},
+		func(ctx context.Context, in *struct{ Body admin.NewRestore }) (*body[startedJob], error) {
+			j, err := s.admin.StartRestore(ctx, in.Body)
+			return answer(startedJob{j.ID}, err)
+		})
+}
+
+// BackupAccounts is GET /backups/{id}/accounts.
+func (c *Client) BackupAccounts(ctx context.Context, id string) (admin.Page[backup.AccountSurvey], error) {
+	return get[admin.Page[backup.AccountSurvey]](ctx, c, backupPath(id)+"/accounts")
+}
+
+// BackupMessages is POST /backups/{id}:messages.
+func (c *Client) BackupMessages(ctx context.Context, id, account string, sel backup.Selection) (admin.Page[backup.Message], error) {
+	in := struct {
+		Account string `json:"account"`
+		backup.Selection
+	}{account, sel}
+	return call[admin.Page[backup.Message]](ctx, c, request{method: http.MethodPost, path: backupPath(id) + ":messages", body: in})
+}
+
+// StartRestore is POST /restores.
+func (c *Client) StartRestore(ctx context.Context, n admin.NewRestore) (admin.Job, error) {
+	return c.startJob(ctx, "/restores", n)
 }
 
 // latestBackup stands for the last backup in a path.

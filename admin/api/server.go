@@ -149,6 +149,7 @@ func (s *Server) routes() {
 	s.overviewRoutes()
 	s.setupRoutes()
 	s.backupRoutes()
+	s.backupContentRoutes()
 }
 
 // takesLong reports whether an answer is streamed, with a deadline for each

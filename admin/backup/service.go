@@ -43,6 +43,8 @@ type Service struct {
 	opts Options
 	busy sync.Mutex // held while somebody uses the target
 
+	viewing viewing
+
 	mu      sync.Mutex
 	key     *Key
 	log     *runLog            // nil: not read yet

@@ -150,7 +150,7 @@ func (a *AccountSurvey) choose(v *mailbox.View, list []mailbox.Mailbox, samples 
 }
 
 // hashBody hashes the octets of a message.
-func hashBody(ctx context.Context, boxes *mailbox.Boxes, ref mailbox.BodyRef) ([]byte, error) {
+func hashBody(ctx context.Context, boxes bodies, ref mailbox.BodyRef) ([]byte, error) {
 	body, err := boxes.OpenBody(ctx, ref)
 	if err != nil {
 		return nil, err

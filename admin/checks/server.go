@@ -48,6 +48,7 @@ type Server struct {
 	Queue        func(ctx context.Context) (messages int, oldest time.Time, err error)
 	LastErrors   func() (count int, last string, at time.Time)
 	Filters      func() []Filter
+	Backups      func(context.Context) Backups
 
 	Now func() time.Time
 }
@@ -119,6 +120,9 @@ func (s *Server) localChecks() []Check {
 		if list := s.Filters(); len(list) > 0 {
 			all = append(all, filterCheck(list))
 		}
+	}
+	if s.Backups != nil {
+		all = append(all, s.backupCheck())
 	}
 	if s.LastErrors != nil {
 		all = append(all, s.errorsCheck())

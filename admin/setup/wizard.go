@@ -300,6 +300,7 @@ func Recovery(address string) []string {
 		"mailstead account set " + address + " --role owner",
 		"mailstead ban list",
 		"mailstead doctor",
+		"mailstead backup key",
 		"mailstead setup",
 	}
 }

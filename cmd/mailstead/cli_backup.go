@@ -19,6 +19,7 @@ type backupCmd struct {
 
 	Run    backupRunCmd    `cmd:"" help:"Make a backup now, and prove that it can be restored."`
 	List   backupListCmd   `cmd:"" help:"List backups, and say how they stand."`
+	Show   backupShowCmd   `cmd:"" help:"List the accounts and mailboxes in a backup."`
 	Verify backupVerifyCmd `cmd:"" help:"Prove a backup: restore it into a scratch folder and compare."`
 	Remove backupRemoveCmd `cmd:"" help:"Remove a backup for good."`
 	Key    backupKeyCmd    `cmd:"" help:"Show the key of the backups. Keep it somewhere else: without it nothing can be restored."`
@@ -112,6 +113,28 @@ func showBackups(w io.Writer, v *admin.Backups) {
 		rows = append(rows, []string{b.ID, when(b.Started), fmt.Sprint(b.Accounts), fmt.Sprint(b.Messages), amount(b.Bytes), amount(b.Added), proved})
 	}
 	table(w, rows...)
+}
+
+type backupShowCmd struct {
+	ID string `arg:"" help:"Backup, as list shows it."`
+}
+
+func (c *backupShowCmd) Run(ctx context.Context, s streams, g *backupCmd) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
+		page, err := op.BackupAccounts(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		return out.show(page.Items, func(w io.Writer) {
+			rows := [][]string{{"ACCOUNT", "MAILBOX", "MESSAGES"}}
+			for _, a := range page.Items {
+				for _, m := range a.Mailboxes {
+					rows = append(rows, []string{a.Address, m.Name, fmt.Sprint(m.Exists)})
+				}
+			}
+			table(w, rows...)
+		})
+	})
 }
 
 type backupVerifyCmd struct {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/api"
@@ -26,7 +27,71 @@ func jobResult(j admin.Job, v any) error {
 type restoreCmd struct {
 	target `embed:""`
 
-	All restoreAllCmd `cmd:"" help:"Restore everything into a data folder that is empty, while no server runs."`
+	All     restoreAllCmd     `cmd:"" help:"Restore everything into a data folder that is empty, while no server runs."`
+	Account restoreAccountCmd `cmd:"" help:"Bring mail of an account back into the running server: all of it, a mailbox, or single messages."`
+}
+
+type restoreAccountCmd struct {
+	Address   string    `arg:"" help:"Account whose mail is brought back."`
+	Backup    string    `help:"Which backup; else the last." placeholder:"ID"`
+	Mailbox   string    `help:"Only this mailbox." placeholder:"NAME"`
+	UID       []uint32  `help:"Only these messages of the mailbox." name:"uid" placeholder:"UID"`
+	MessageID string    `help:"Only the message with this Message-ID." name:"message-id" placeholder:"ID"`
+	Subject   string    `help:"Only messages with this in their subject." placeholder:"TEXT"`
+	Since     time.Time `help:"Only messages received on this day or later." format:"2006-01-02" placeholder:"YYYY-MM-DD"`
+	Before    time.Time `help:"Only messages received before this day." format:"2006-01-02" placeholder:"YYYY-MM-DD"`
+	To        string    `help:"Account that gets them; else the same." placeholder:"ADDRESS"`
+	Into      string    `help:"Mailbox that gets them; else those where they were." placeholder:"NAME"`
+	Yes       bool      `help:"Do it; without, it is only said what would be added."`
+}
+
+func (c *restoreAccountCmd) Run(ctx context.Context, s streams, g *restoreCmd) error {
+	n := admin.NewRestore{Backup: c.Backup, Account: c.Address, To: c.To, Into: c.Into, DryRun: !c.Yes}
+	n.Selection = backup.Selection{Mailbox: c.Mailbox, UIDs: c.UID, MessageID: c.MessageID, Subject: c.Subject, Since: c.Since, Before: c.Before}
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
+		j, err := op.StartRestore(ctx, n)
+		if err != nil {
+			return err
+		}
+		if j, err = waitJob(ctx, op, j, out); err != nil {
+			return err
+		}
+		var res backup.IntoResult
+		if err := jobResult(j, &res); err != nil {
+			return err
+		}
+		if err := out.show(res, func(w io.Writer) { showRestored(w, &res) }); err != nil {
+			return err
+		}
+		if res.Incomplete != "" {
+			return errors.New("it ended before its end: " + res.Incomplete)
+		}
+		return nil
+	})
+}
+
+func showRestored(w io.Writer, res *backup.IntoResult) {
+	verb := "added"
+	if res.DryRun {
+		verb = "would be added"
+	}
+	fmt.Fprintf(w, "%s (%s) %s; %d are there already\n", numbered(res.Added), amount(res.Bytes), verb, res.There)
+	rows := [][]string{{"RECEIVED", "MAILBOX", "UID THEN", "FROM", "SUBJECT"}}
+	for _, m := range res.Messages {
+		rows = append(rows, []string{when(m.Received), m.Mailbox, fmt.Sprint(m.UID), orDash(m.From), orDash(m.Subject)})
+	}
+	if len(res.Messages) > 0 {
+		table(w, rows...)
+	}
+	if res.Added > len(res.Messages) {
+		fmt.Fprintf(w, "and %d more\n", res.Added-len(res.Messages))
+	}
+	for _, name := range res.NewBoxes {
+		fmt.Fprintf(w, "mailbox %s is new\n", clean(name))
+	}
+	if res.DryRun && res.Added > 0 {
+		fmt.Fprintln(w, "Say --yes to do it.")
+	}
 }
 
 type restoreAllCmd struct {

@@ -37,6 +37,13 @@ func (n *node) openMetrics() (err error) {
 		}
 		return max(time.Since(oldest).Seconds(), 0), true
 	})
+	n.metrics.GaugeFunc("backup.age", "Seconds since a backup was last proved to be one.", func() (float64, bool) {
+		if n.admin == nil {
+			return 0, false
+		}
+		at, ok := n.admin.LastProof(context.Background())
+		return time.Since(at).Seconds(), ok
+	})
 	n.metrics.GaugeFunc("certificate.days", "Days until the first of our certificates ends.", n.certificateDays)
 	if n.series, err = metrics.Open(n.path("metrics.db"), n.metrics.Registry, metrics.StoreOptions{Logger: n.cfg.Log}); err != nil {
 		return err

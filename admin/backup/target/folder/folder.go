@@ -31,9 +31,17 @@ func Open(dir string) (*Folder, error) {
 		return nil, fmt.Errorf("folder for backups: %q is not a whole path; write it as in /mnt/backup", dir)
 	}
 	if err := durable.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("folder for backups: %w", err)
+		return nil, fmt.Errorf("folder for backups: %w%s", err, hint(err))
 	}
 	return &Folder{dir}, nil
+}
+
+// hint says what to do where the server may not write.
+func hint(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return "; make the folder for the user of the service, and restart the server: its sandbox knows the folders that were named when it started"
+	}
+	return ""
 }
 
 func (f *Folder) path(name string) (string, error) {
@@ -55,7 +63,10 @@ func (f *Folder) Put(ctx context.Context, name string, content []byte) error {
 	if err := durable.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return durable.WriteFile(path, content, 0o600)
+	if err := durable.WriteFile(path, content, 0o600); err != nil {
+		return fmt.Errorf("%w%s", err, hint(err))
+	}
+	return nil
 }
 
 // Get implements target.Target.

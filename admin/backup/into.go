@@ -1,0 +1,246 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/mailbox"
+	"github.com/mailstead/mailstead/mailbox/store"
+)
+
+// Into says what is restored into an account of a running server.
+type Into struct {
+	Backup  string
+	Address string // in the backup
+	Selection
+	Mailbox string // where to; "" is where they were
+	DryRun  bool
+}
+
+// maxNamed is how many messages a result names.
+const maxNamed = 100
+
+// IntoResult says what was restored, or would be.
+type IntoResult struct {
+	DryRun     bool           `json:"dryRun"`
+	Added      int            `json:"added" doc:"Messages that were added, or would be."`
+	Bytes      int64          `json:"bytes"`
+	There      int            `json:"alreadyThere" doc:"Messages that the mailbox has already, octet for octet."`
+	Mailboxes  map[string]int `json:"mailboxes" doc:"How many were added to which."`
+	NewBoxes   []string       `json:"newMailboxes" doc:"Mailboxes that were made, or would be."`
+	Messages   []Message      `json:"messages" doc:"The first of them."`
+	Incomplete string         `json:"incomplete,omitempty" doc:"Why it ended before its end. What was added stays; what is there is not added again."`
+}
+
+// Live is the account of the running server.
+type Live struct {
+	Account *mailbox.Account
+	Boxes   bodies
+}
+
+// bodies open bodies; *mailbox.Boxes.
+type bodies interface {
+	OpenBody(ctx context.Context, r mailbox.BodyRef) (store.Body, error)
+}
+
+// errNothing means that no message is meant.
+var errNothing = &failure{ErrNotInBackup, "the backup has no such messages"}
+
+// RestoreInto adds messages of a backup to an account. Flags and dates stay;
+// what the mailbox has already is not added again.
+func (s *Service) RestoreInto(ctx context.Context, in Into, live Live, tell func(done, total int64)) (res IntoResult, err error) {
+	err = s.withView(ctx, in.Backup, in.Address, func(v *view) error {
+		boxes, err := v.boxesOf(ctx, in.Selection.Mailbox)
+		if err != nil {
+			return err
+		}
+		i := &into{v: v, in: in, live: live, res: IntoResult{DryRun: in.DryRun, Mailboxes: map[string]int{}, NewBoxes: []string{}, Messages: []Message{}}, tell: tell}
+		for _, b := range boxes {
+			i.total += int64(b.Exists)
+		}
+		for k := range boxes {
+			if err := i.mailbox(ctx, &boxes[k]); err != nil {
+				if i.res.Added == 0 || in.DryRun {
+					return err
+				}
+				i.res.Incomplete = err.Error()
+				break
+			}
+		}
+		res = i.res
+		if res.Added+res.There == 0 && res.Incomplete == "" {
+			return errNothing
+		}
+		return nil
+	})
+	return res, err
+}
+
+// into is a restore at work.
+type into struct {
+	v           *view
+	in          Into
+	live        Live
+	res         IntoResult
+	tell        func(done, total int64)
+	done, total int64
+}
+
+// intoBatch is how many messages are found at a time.
+const intoBatch = 200
+
+// mailbox restores what is meant of one mailbox.
+func (i *into) mailbox(ctx context.Context, box *mailbox.Mailbox) error {
+	to := i.in.Mailbox
+	if to == "" {
+		to = box.Name
+	}
+	dest := &destination{live: i.live, name: to}
+	if err := dest.look(ctx); err != nil {
+		return err
+	}
+	for from := uint32(1); ; {
+		list, err := i.v.findIn(ctx, box, i.in.Selection, from, intoBatch)
+		if err != nil {
+			return err
+		}
+		for k := range list {
+			if err := i.message(ctx, dest, &list[k]); err != nil {
+				return fmt.Errorf("message %d of %s: %w", list[k].UID, box.Name, err)
+			}
+			from = list[k].UID + 1
+		}
+		if len(list) < intoBatch || from == 0 {
+			return nil
+		}
+	}
+}
+
+// message adds one message, unless it is there.
+func (i *into) message(ctx context.Context, dest *destination, f *found) error {
+	i.done++
+	i.tell(i.done, max(i.done, i.total))
+	if err := i.v.fetch(ctx, f.body.Ref); err != nil {
+		return err
+	}
+	sum, err := hashBody(ctx, i.v.o.boxes, f.body)
+	if err != nil {
+		return err
+	}
+	there, err := dest.has(ctx, f.Size, [32]byte(sum))
+	if err != nil {
+		return err
+	}
+	if there {
+		i.res.There++
+		return nil
+	}
+	if !i.in.DryRun {
+		if err := i.add(ctx, dest, f); err != nil {
+			return err
+		}
+	}
+	dest.added[[32]byte(sum)] = true
+	if dest.fresh && i.res.Mailboxes[dest.name] == 0 {
+		i.res.NewBoxes = append(i.res.NewBoxes, dest.name)
+	}
+	i.res.Added++
+	i.res.Bytes += f.Size
+	i.res.Mailboxes[dest.name]++
+	if len(i.res.Messages) < maxNamed {
+		i.res.Messages = append(i.res.Messages, f.Message)
+	}
+	return nil
+}
+
+func (i *into) add(ctx context.Context, dest *destination, f *found) error {
+	if err := dest.make(ctx); err != nil {
+		return err
+	}
+	body, err := i.v.body(ctx, f.body)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	ix, err := message.Parse(io.NewSectionReader(body, 0, body.Size()))
+	if err != nil {
+		return err
+	}
+	_, err = i.live.Account.Append(ctx, dest.id, &mailbox.NewMessage{
+		Body: io.NewSectionReader(body, 0, body.Size()), Size: body.Size(), Index: ix, InternalDate: f.Received, Flags: f.flags, Keywords: f.keywords,
+	})
+	return err
+}
+
+// destination is the mailbox that messages are added to.
+type destination struct {
+	live   Live
+	name   string
+	id     mailbox.ID // 0: it is not there
+	fresh  bool       // it was not there
+	bySize map[int64][]mailbox.BodyRef
+	hashed map[int64]bool // sizes whose bodies are in added
+	added  map[[32]byte]bool
+}
+
+// look finds what is there, by size.
+func (d *destination) look(ctx context.Context) error {
+	d.hashed, d.added = map[int64]bool{}, map[[32]byte]bool{}
+	return d.live.Account.View(ctx, func(v *mailbox.View) error {
+		d.bySize = map[int64][]mailbox.BodyRef{}
+		box, err := v.MailboxByName(d.name)
+		if errors.Is(err, mailbox.ErrNotFound) {
+			d.fresh = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		d.id = box.ID
+		for m, err := range v.Messages(box.ID, nil, 1) {
+			if err != nil {
+				return err
+			}
+			body, err := m.Body()
+			if err != nil {
+				return err
+			}
+			d.bySize[body.Size] = append(d.bySize[body.Size], body)
+		}
+		return nil
+	})
+}
+
+// has reports whether the mailbox has a message, octet for octet. Only those
+// of its size are read.
+func (d *destination) has(ctx context.Context, size int64, sum [32]byte) (bool, error) {
+	if !d.hashed[size] {
+		d.hashed[size] = true
+		for _, ref := range d.bySize[size] {
+			got, err := hashBody(ctx, d.live.Boxes, ref)
+			if errors.Is(err, store.ErrNoBody) {
+				continue
+			}
+			if err != nil {
+				return false, err
+			}
+			d.added[[32]byte(got)] = true
+		}
+	}
+	return d.added[sum], nil
+}
+
+func (d *destination) make(ctx context.Context) error {
+	if d.id != 0 {
+		return nil
+	}
+	box, err := d.live.Account.CreateMailbox(ctx, d.name, mailbox.NoRole)
+	if err != nil {
+		return fmt.Errorf("make mailbox %s: %w", d.name, err)
+	}
+	d.id = box.ID
+	return nil
+}

@@ -1,0 +1,98 @@
+package admin
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mailstead/mailstead/admin/backup"
+	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/mailbox"
+)
+
+// NewRestore says what is brought back from a backup into an account of the
+// running server; only Account must be there.
+type NewRestore struct {
+	Backup  string `json:"backup,omitempty" maxLength:"60" doc:"Absent: the last one."`
+	Account string `json:"account" maxLength:"320" doc:"Its address in the backup."`
+	backup.Selection
+	To     string `json:"to,omitempty" maxLength:"320" doc:"Address of the account that gets the messages; absent: the same."`
+	Into   string `json:"into,omitempty" maxLength:"1000" doc:"Mailbox that gets the messages; absent: those where they were."`
+	DryRun bool   `json:"dryRun,omitempty" doc:"Only say what would be added."`
+}
+
+// jobRestore is the kind of the job.
+const jobRestore = "restore"
+
+// BackupAccounts lists the accounts of a backup, with their mailboxes.
+func (a *Admin) BackupAccounts(ctx context.Context, id string) (Page[backup.AccountSurvey], error) {
+	s, err := a.backupService(ctx)
+	if err != nil {
+		return Page[backup.AccountSurvey]{}, err
+	}
+	list, err := s.Accounts(ctx, id)
+	if err != nil {
+		return Page[backup.AccountSurvey]{}, ofBackup(err)
+	}
+	return whole(list), nil
+}
+
+// BackupMessages lists messages of an account in a backup: the first 500 that
+// are meant. That somebody looked is written to the audit log.
+func (a *Admin) BackupMessages(ctx context.Context, id, account string, sel backup.Selection) (Page[backup.Message], error) {
+	s, _, err := a.backupServiceSudo(ctx) // it is mail of somebody else
+	if err != nil {
+		return Page[backup.Message]{}, err
+	}
+	list, err := s.Messages(ctx, id, account, sel, 1, maxBackupMessages)
+	if err != nil {
+		return Page[backup.Message]{}, ofBackup(err)
+	}
+	return whole(list), a.opts.Directory.Record(ctx, Actor(ctx), "backup.browse", account, id)
+}
+
+// maxBackupMessages is how many messages a list has.
+const maxBackupMessages = 500
+
+// StartRestore begins to bring messages back; with DryRun it says what would be
+// added.
+func (a *Admin) StartRestore(ctx context.Context, n NewRestore) (Job, error) {
+	s, p, err := a.backupServiceSudo(ctx)
+	if err != nil {
+		return Job{}, err
+	}
+	if n.Account == "" {
+		return Job{}, At("account", invalid("say whose mail is brought back"))
+	}
+	if len(n.UIDs) > 0 && n.Mailbox == "" {
+		return Job{}, At("mailbox", invalid("UIDs are those of one mailbox; name it"))
+	}
+	to := n.To
+	if to == "" {
+		to = n.Account
+	}
+	path, err := parseAddress(to)
+	if err != nil {
+		return Job{}, At("to", err)
+	}
+	acct, err := a.opts.Directory.AccountByAddress(path)
+	if errors.Is(err, directory.ErrNotFound) {
+		return Job{}, &directory.Problem{Kind: directory.ErrNotFound, Text: "there is no account " + to + " to bring mail back to; add it first (`mailstead account add " + to + "`), or name another one"}
+	}
+	if err != nil {
+		return Job{}, err
+	}
+	if n.Backup == "" {
+		if n.Backup, err = s.Latest(ctx); err != nil {
+			return Job{}, ofBackup(err)
+		}
+	}
+	live := backup.Live{Account: a.opts.Mailboxes.Account(mailbox.AccountID(acct.ID)), Boxes: a.opts.Mailboxes}
+	return a.start(p, jobRestore, func(ctx context.Context, p *Progress) (any, error) {
+		in := backup.Into{Backup: n.Backup, Address: n.Account, Selection: n.Selection, Mailbox: n.Into, DryRun: n.DryRun}
+		res, err := s.RestoreInto(ctx, in, live, p.Set)
+		if err != nil || n.DryRun {
+			return res, err
+		}
+		return res, a.opts.Directory.Record(ctx, Actor(ctx), "backup.restore", to, map[string]any{"backup": n.Backup, "from": n.Account, "added": res.Added})
+	})
+}
