@@ -490,6 +490,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/backups/{id}/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the accounts of a backup, with their mailboxes. */
+        get: operations["list-backup-accounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backups/{id}:messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** List messages of an account in a backup: the first 500 that are meant. */
+        post: operations["list-backup-messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/backups/{id}:verify": {
         parameters: {
             query?: never;
@@ -1953,6 +1987,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/restores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin to bring messages of a backup back into an account, or to say which would be. */
+        post: operations["start-restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/roles": {
         parameters: {
             query?: never;
@@ -2630,10 +2681,47 @@ export interface components {
             /** Format: date-time */
             started: string;
         };
+        BackupAccountSurvey: {
+            address: string;
+            /** Format: int64 */
+            bytes: number;
+            /** Format: int32 */
+            id: number;
+            mailboxes: components["schemas"]["BackupMailboxSurvey"][];
+            /** Format: int64 */
+            messages: number;
+            /** Format: int64 */
+            modSeq: number;
+            samples?: components["schemas"]["BackupSample"][];
+        };
         BackupKey: {
             public: string;
             /** @description Keep it apart from this server: without it no backup can be read. */
             secret: string;
+        };
+        BackupMailboxSurvey: {
+            /** Format: int32 */
+            exists: number;
+            /** Format: int32 */
+            id: number;
+            name: string;
+            /** Format: int32 */
+            uidNext: number;
+            /** Format: int32 */
+            uidValidity: number;
+        };
+        BackupMessage: {
+            flags: string[];
+            from?: string;
+            mailbox: string;
+            messageId?: string;
+            /** Format: date-time */
+            received: string;
+            /** Format: int64 */
+            size: number;
+            subject?: string;
+            /** Format: int32 */
+            uid: number;
         };
         BackupProof: {
             /** Format: date-time */
@@ -2655,6 +2743,15 @@ export interface components {
             id?: string;
             /** Format: date-time */
             started: string;
+        };
+        BackupSample: {
+            /** Format: int32 */
+            flags: number;
+            /** Format: int32 */
+            mailbox: number;
+            sha256: string;
+            /** Format: int32 */
+            uid: number;
         };
         BackupStep: {
             /** @enum {string} */
@@ -3376,6 +3473,26 @@ export interface components {
             keepCopy?: boolean;
             name?: string;
         };
+        MessagesBody: {
+            account: string;
+            /**
+             * Format: date-time
+             * @description Received before.
+             */
+            before?: string;
+            /** @description Absent: all. */
+            mailbox?: string;
+            messageId?: string;
+            /**
+             * Format: date-time
+             * @description Received then or later.
+             */
+            since?: string;
+            /** @description A part of it, in any case. */
+            subject?: string;
+            /** @description Of the mailbox. */
+            uids?: number[];
+        };
         MoveinFolderReport: {
             /** Format: int64 */
             added: number;
@@ -3635,6 +3752,35 @@ export interface components {
             label: string;
             ticket: string;
         };
+        NewRestore: {
+            /** @description Its address in the backup. */
+            account: string;
+            /** @description Absent: the last one. */
+            backup?: string;
+            /**
+             * Format: date-time
+             * @description Received before.
+             */
+            before?: string;
+            /** @description Only say what would be added. */
+            dryRun?: boolean;
+            /** @description Mailbox that gets the messages; absent: those where they were. */
+            into?: string;
+            /** @description Absent: all. */
+            mailbox?: string;
+            messageId?: string;
+            /**
+             * Format: date-time
+             * @description Received then or later.
+             */
+            since?: string;
+            /** @description A part of it, in any case. */
+            subject?: string;
+            /** @description Address of the account that gets the messages; absent: the same. */
+            to?: string;
+            /** @description Of the mailbox. */
+            uids?: number[];
+        };
         Overview: {
             certificate?: components["schemas"]["CertificateEnd"];
             checks: components["schemas"]["ChecksCounts"];
@@ -3699,6 +3845,26 @@ export interface components {
         };
         PageAuditEntry: {
             items: components["schemas"]["AuditEntry"][];
+            /** @description Cursor of the next page; absent on the last. */
+            next?: string;
+            /**
+             * Format: int64
+             * @description Number of items on all pages, where it is known.
+             */
+            total?: number;
+        };
+        PageBackupAccountSurvey: {
+            items: components["schemas"]["BackupAccountSurvey"][];
+            /** @description Cursor of the next page; absent on the last. */
+            next?: string;
+            /**
+             * Format: int64
+             * @description Number of items on all pages, where it is known.
+             */
+            total?: number;
+        };
+        PageBackupMessage: {
+            items: components["schemas"]["BackupMessage"][];
             /** @description Cursor of the next page; absent on the last. */
             next?: string;
             /**
@@ -6148,6 +6314,74 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-backup-accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The backup, as in 20261129T021500Z-k3x7q2ab. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageBackupAccountSurvey"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-backup-messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The backup, as in 20261129T021500Z-k3x7q2ab. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessagesBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageBackupMessage"];
+                };
             };
             /** @description What went wrong. */
             default: {
@@ -9522,6 +9756,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Resolution"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "start-restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRestore"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedJob"];
                 };
             };
             /** @description What went wrong. */
