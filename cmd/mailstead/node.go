@@ -239,6 +239,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if n.socket, err = api.Listen(adminSocket(cfg.DataDir)); err != nil {
 		return nil, err
 	}
+	forgetStart()
 	return n, nil
 }
 
