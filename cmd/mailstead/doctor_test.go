@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +22,7 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("exit status %d, %+v", code, r.Summary)
 	}
 	for _, c := range r.Items {
-		if c.State != checks.OK && c.ID != "certificate" && c.ID != "clock" {
+		if c.State != checks.OK && !slices.Contains([]string{"certificate", "clock", "disk"}, c.ID) { // the disk is that of the test's computer
 			t.Errorf("%s: %s: %s", c.ID, c.State, c.Saw)
 		}
 	}
