@@ -7,7 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 3s
 CRASH_ROUNDS ?= 100
 
-.PHONY: references release reproducible package-test build test tools lint unit fuzz try-check reliability crash bad-peers scale bench web web-check browser screenshots compare
+.PHONY: references release reproducible package-test image-test build test tools lint unit fuzz try-check reliability crash bad-peers scale bench web web-check browser screenshots compare
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o mailstead ./cmd/mailstead
@@ -69,6 +69,10 @@ reproducible:
 # upgrade, remove, purge. As root, with debootstrap and systemd-nspawn.
 package-test:
 	GO="$(GO)" packaging/test/run
+
+# The image in a container: not as root, read-only, one volume. As root, with buildah and podman.
+image-test:
+	GO="$(GO)" packaging/test/image
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

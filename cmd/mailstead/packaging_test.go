@@ -66,7 +66,7 @@ func TestSocketUnits(t *testing.T) {
 // TestScripts lets the shells read what packages run, and what builds them.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	for shell, patterns := range map[string][]string{"sh": {"scripts/*"}, "bash": {"release", "reproducible", "test/run", "test/inside", "oci/build"}} {
+	for shell, patterns := range map[string][]string{"sh": {"scripts/*"}, "bash": {"release", "reproducible", "test/run", "test/inside", "test/image", "oci/build"}} {
 		for _, p := range patterns {
 			files, err := filepath.Glob(packaging(filepath.FromSlash(p)))
 			if err != nil || len(files) == 0 {
