@@ -16,6 +16,7 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/psx"
 
 	"github.com/mailstead/mailstead/admin/config"
+	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail/durable"
 )
 
@@ -141,23 +142,20 @@ func dropCapabilities() error {
 	return nil
 }
 
-// folderSettings are those that may name a folder outside of the data. One that
-// is set later counts after a restart: nothing widens a sandbox.
-var folderSettings = []string{"backup.target", "backup.scratch"}
-
 // foldersOfSettings returns the folders that settings name, and makes those that
-// are not there yet, as far as that is possible: later it is not.
+// are not there yet, as far as that is possible: later it is not. One that is
+// set later counts after a restart, because nothing widens a sandbox.
 func (n *node) foldersOfSettings() []string {
 	var folders []string
-	for _, name := range folderSettings {
-		st, err := n.directory.Setting(name)
-		if err != nil || !filepath.IsAbs(st.Value) {
-			continue
+	for _, name := range []directory.TextSetting{directory.BackupTarget, directory.BackupScratch} {
+		folder := n.directory.Text(name)
+		if !filepath.IsAbs(folder) {
+			continue // the data, or another machine
 		}
-		if err := durable.MkdirAll(st.Value, 0o700); err != nil {
+		if err := durable.MkdirAll(folder, 0o700); err != nil {
 			n.cfg.Log.Warn("a folder cannot be made", "setting", name, "err", err)
 		}
-		folders = append(folders, st.Value)
+		folders = append(folders, folder)
 	}
 	return folders
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/mailstead/mailstead/admin/backup/target"
 	"github.com/mailstead/mailstead/mail/durable"
@@ -38,8 +39,8 @@ func Open(dir string) (*Folder, error) {
 
 // hint says what to do where the server may not write.
 func hint(err error) string {
-	if errors.Is(err, fs.ErrPermission) {
-		return "; make the folder for the user of the service, and restart the server: its sandbox knows the folders that were named when it started"
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return "; make the folder for the user of the service, let its unit write there (ReadWritePaths=), and restart the server: its sandbox knows the folders that were named when it started"
 	}
 	return ""
 }
