@@ -24,6 +24,7 @@ import (
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/admin/push"
 	"github.com/mailstead/mailstead/admin/signin"
+	"github.com/mailstead/mailstead/admin/webhooks"
 	"github.com/mailstead/mailstead/delivery/quarantine"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/dns"
@@ -113,6 +114,8 @@ type Options struct {
 	// returns the trace of the mail. nil: no server is running.
 	Push      *push.Sender
 	AlertMail func(ctx context.Context, to mail.Path, subject, text string) (trace string, err error)
+	Webhooks  *webhooks.Book // nil: there are none
+	Tell      *Teller        // events for them
 	// ErrorsSince counts errors in the log. nil: nobody counts.
 	ErrorsSince func(span time.Duration) (count int, last string)
 	// BackupProven is when a backup was last proven to be one; configured says
@@ -202,7 +205,12 @@ func Open(data string, o Options) (*Admin, error) {
 		return fail(err)
 	}
 	closers = append(closers, book.Close)
-	o.Directory, o.Traces, o.Reports = dir, traces, book
+	hooks, err := webhooks.Open(filepath.Join(data, "webhooks.db"), webhooks.Options{Store: dir, Hostname: string(o.Hostname), Now: o.Now})
+	if err != nil {
+		return fail(err)
+	}
+	closers = append(closers, hooks.Close)
+	o.Directory, o.Traces, o.Reports, o.Webhooks = dir, traces, book, hooks
 	boxes := mailbox.Open(eng, mailbox.Options{Now: o.Now})
 	o.Mailboxes = boxes
 	o.Backup = NewBackups(backup.Options{Now: o.Now, Logger: o.Logger, Source: backup.Source{

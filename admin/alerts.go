@@ -94,6 +94,7 @@ func (a *Admin) AlertMailed(ctx context.Context, trace, problem string) {
 
 func (a *Admin) alertChanged(c alerts.Change) {
 	a.Publish(TopicAlerts, "alert.changed", AlertChange{c.Alert.ID, c.Event, c.Worst, c.Alert.Told})
+	a.opts.Tell.alert(c)
 }
 
 // AlertChange is the event of an alert that is told.
@@ -139,6 +140,13 @@ func (a *Admin) observe(ctx context.Context) (alerts.Observations, error) {
 	}
 	if a.opts.ErrorsSince != nil {
 		o.Errors, o.LastError = a.opts.ErrorsSince(alerts.ErrorsSpan)
+	}
+	if a.opts.Webhooks != nil {
+		for _, h := range a.opts.Webhooks.Hooks() {
+			if h.Off != "" {
+				o.Webhooks = append(o.Webhooks, alerts.Webhook{ID: h.ID, URL: h.URL, Reason: h.Off})
+			}
+		}
 	}
 	o.Logins, err = a.failedLogins(ctx)
 	return o, err

@@ -48,6 +48,7 @@ func (a *Admin) checkChanged(id string, from, to checks.State, at time.Time) {
 	if a.opts.CheckChanged != nil {
 		a.opts.CheckChanged(id, from, to, at)
 	}
+	a.opts.Tell.check(CheckChange{id, from, to, at})
 	a.alerts.Look()
 }
 

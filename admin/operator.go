@@ -125,6 +125,20 @@ type Operator interface {
 	// server can.
 	TestAlertChannel(ctx context.Context, id string) (TestResult, error)
 
+	// Webhooks returns the web servers that are told of events.
+	Webhooks(ctx context.Context) (Page[Webhook], error)
+	Webhook(ctx context.Context, id string) (Webhook, error)
+	AddWebhook(ctx context.Context, n NewWebhook) (Webhook, error)
+	SetWebhook(ctx context.Context, id string, ch WebhookChange) (Webhook, error)
+	RemoveWebhook(ctx context.Context, id string) error
+	// TestWebhook sends an event to a webhook now; only a running server can.
+	TestWebhook(ctx context.Context, id string) (TestResult, error)
+	// WebhookDeliveries returns what a webhook was told, newest first.
+	WebhookDeliveries(ctx context.Context, id string, p Paging) (Page[WebhookDelivery], error)
+	// ReplayWebhook sends a delivery again, or all that have failed if none is
+	// named, and returns how many.
+	ReplayWebhook(ctx context.Context, id, delivery string) (int, error)
+
 	// Certificates says how certificates stand; only a running server knows.
 	Certificates(ctx context.Context) (Page[certs.Status], error)
 	// RenewCertificate begins to get the certificate of a name, or all that

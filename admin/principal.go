@@ -44,17 +44,18 @@ const (
 	SeeAudit      Right = "audit:read"     // who changed what
 	GiveRoles     Right = "roles:write"    // make admins and owners, and undo changes of security
 	SeeMetrics    Right = "metrics"        // /metrics
+	UseWebhooks   Right = "webhooks"       // see and make webhooks
 )
 
 // rightsOf are what a role may do; nothing else.
 func rightsOf(r Role) []Right {
 	switch r {
 	case directory.RoleOwner:
-		return []Right{OwnAccount, SeeFlow, ActOnQueue, SeeDomains, ChangeDomains, AddDomains, SeePeople, ChangePeople, SeeSignIns, LiftBans, ChangeSystem, SeeAudit, GiveRoles, SeeMetrics}
+		return []Right{OwnAccount, SeeFlow, ActOnQueue, SeeDomains, ChangeDomains, AddDomains, SeePeople, ChangePeople, SeeSignIns, LiftBans, ChangeSystem, SeeAudit, GiveRoles, SeeMetrics, UseWebhooks}
 	case directory.RoleAdmin:
-		return []Right{OwnAccount, SeeFlow, ActOnQueue, SeeDomains, ChangeDomains, AddDomains, SeePeople, ChangePeople, SeeSignIns, LiftBans, ChangeSystem, SeeAudit, SeeMetrics}
+		return []Right{OwnAccount, SeeFlow, ActOnQueue, SeeDomains, ChangeDomains, AddDomains, SeePeople, ChangePeople, SeeSignIns, LiftBans, ChangeSystem, SeeAudit, SeeMetrics, UseWebhooks}
 	case directory.RoleDomainAdmin:
-		return []Right{OwnAccount, SeeFlow, SeeDomains, SeePeople, ChangePeople, SeeSignIns, SeeAudit}
+		return []Right{OwnAccount, SeeFlow, SeeDomains, SeePeople, ChangePeople, SeeSignIns, SeeAudit, UseWebhooks}
 	case directory.RoleSupport:
 		return []Right{OwnAccount, SeeFlow, SeeDomains, SeePeople, SeeSignIns}
 	case directory.RoleUser:

@@ -246,7 +246,7 @@ func (p *plan) queueEntry(m *MDA, msg *Mail) ([]store.Recipient, error) {
 	}
 	if len(p.remote) > 0 {
 		p.events = append(p.events, trace.Event{Time: m.opts.Now(), Kind: trace.Queued,
-			Text: "queued for " + trace.Recipients(len(p.remote)) + " elsewhere"})
+			Text: "queued for " + trace.Recipients(len(p.remote)) + " elsewhere", Fields: map[string]string{"recipients": strconv.Itoa(len(p.remote))}})
 	}
 	return []store.Recipient{entry}, nil
 }

@@ -62,6 +62,7 @@ func operations(w *world) map[string]row {
 	undo := w.lastChange()
 	exported := w.export("user@a.test")
 	channel := w.do(attempt{as: "owner@a.test", method: "POST", path: "/alert-channels", body: `{"kind":"ntfy","to":"https://ntfy.far.example/x"}`}).field(t, "id")
+	webhook := w.do(attempt{as: "owner@a.test", method: "POST", path: "/webhooks", body: `{"url":"https://far.example/hook","events":["message.received"]}`}).field(t, "id")
 	signIn := fmt.Sprintf(`{"address":"user@a.test","password":%q}`, password)
 	wrongPasskey := `{"ticket":"x","credential":{}}`
 	rows := map[string]row{
@@ -185,6 +186,16 @@ func operations(w *world) map[string]row {
 		"remove-import":         {path: "/imports/" + w.importOf("four"), code: 204, bad: "/imports/" + strings.Repeat("x", 201), where: "path.id", weak: "domain-admin"},
 		"get-job":               {path: "/jobs/x", code: 404, bad: "/jobs/" + strings.Repeat("x", 201), where: "path.id", weak: "nobody", weakCode: 401},
 
+		"list-webhooks":           {weak: "support"},
+		"add-webhook":             {body: `{"url":"https://far.example/new","events":["message.bounced"]}`, code: 201, bad: `/webhooks {"url":"far.example","events":["message.bounced"]}`, where: "body.url", weak: "support"},
+		"get-webhook":             {path: "/webhooks/" + webhook, bad: "/webhooks/" + strings.Repeat("x", 41), where: "path.id", weak: "support"},
+		"change-webhook":          {path: "/webhooks/" + webhook, body: `{"label":"new"}`, bad: "/webhooks/" + webhook + ` {"events":["message.lost"]}`, where: "body.events", weak: "support"},
+		"test-webhook":            {path: "/webhooks/" + webhook + ":test", bad: "/webhooks/" + strings.Repeat("x", 41) + ":test", where: "path.id", weak: "support"},
+		"replay-webhook":          {path: "/webhooks/" + webhook + ":replay", bad: "/webhooks/" + strings.Repeat("x", 41) + ":replay", where: "path.id", weak: "support"},
+		"list-webhook-deliveries": {path: "/webhooks/" + webhook + "/deliveries", bad: "/webhooks/" + webhook + "/deliveries?cursor=!", where: "query.cursor", weak: "support"},
+		"replay-webhook-delivery": {path: "/webhooks/" + webhook + "/deliveries/msg_x:replay", code: 404, bad: "/webhooks/" + webhook + "/deliveries/" + strings.Repeat("x", 61) + ":replay", where: "path.delivery", weak: "support"},
+		"remove-webhook":          {path: "/webhooks/" + webhook, code: 204, bad: "/webhooks/" + strings.Repeat("x", 41), where: "path.id", weak: "support"},
+
 		"list-domains":      {bad: "/domains?cursor=!", where: "query.cursor", weak: "user"},
 		"add-domain":        {body: `{"name":"c.test"}`, code: 201, bad: `/domains {"name":"a b"}`, where: "body.name", weak: "domain-admin"},
 		"get-domain":        {path: "/domains/a.test", weak: "user"},
@@ -261,7 +272,7 @@ func TestOperations(t *testing.T) {
 	all := w.operations()
 	// What needs something that another makes or keeps comes in an order.
 	order := slices.Sorted(maps.Keys(all))
-	last := []string{"remove-alert-channel", "add-dkim-key", "activate-dkim-key", "retire-dkim-key", "remove-dkim-key", "remove-alias", "change-account", "remove-account", "remove-domain", "end-my-session", "end-account-session", "end-my-other-sessions", "set-my-password", "sign-out", "suspend-account", "resume-account"}
+	last := []string{"remove-alert-channel", "remove-webhook", "add-dkim-key", "activate-dkim-key", "retire-dkim-key", "remove-dkim-key", "remove-alias", "change-account", "remove-account", "remove-domain", "end-my-session", "end-account-session", "end-my-other-sessions", "set-my-password", "sign-out", "suspend-account", "resume-account"}
 	order = append(slices.DeleteFunc(order, func(id string) bool { return slices.Contains(last, id) }), last...)
 	for _, phase := range []func(*testing.T, *world, operationIn, row){testWeak, testBad, testSuccess} {
 		for _, id := range order {

@@ -231,6 +231,7 @@ func TestOtherDomains(t *testing.T) {
 		}
 	}
 	queued, traced := w.enqueue("bob@b.test", "x@far.example"), w.trace("bob@b.test", "x@far.example")
+	hook := w.do(attempt{as: "owner@a.test", method: "POST", path: "/webhooks", body: `{"url":"https://far.example/hook","events":["message.received"],"domains":["b.test"]}`}).field(t, "id")
 	named := strings.NewReplacer("{domain}", "b.test", "{selector}", "s1")
 	// What names no domain, account or message is decided by rights alone.
 	free := map[string]bool{"/me": true, "/session": true, "/invites": true, "/settings": true, "/api-keys": true, "/jobs": true, "/imports": true, "/backups": true, "/checks": true, "/alerts": true, "/alert-channels": true, "/setup": true, "/audit": true}
@@ -248,6 +249,8 @@ func TestOtherDomains(t *testing.T) {
 			path = strings.Replace(path, "{address}", "info@b.test", 1)
 		case first == "queue":
 			path = strings.Replace(path, "{id}", queued, 1)
+		case first == "webhooks":
+			path = strings.Replace(path, "{id}", hook, 1)
 		case first == "traces":
 			path = strings.Replace(path, "{id}", traced, 1)
 		}
@@ -294,7 +297,7 @@ func TestOtherDomains(t *testing.T) {
 // name and not for how they look.
 var operations1 = map[string]string{
 	"change-domain": `{"separator":"-"}`, "change-account": `{"name":"x"}`, "set-account-password": `{"password":"taken over now"}`,
-	"add-dkim-key": `{"algorithm":"ed25519"}`, "set-alias": `{"targets":["user@a.test"]}`,
+	"add-dkim-key": `{"algorithm":"ed25519"}`, "set-alias": `{"targets":["user@a.test"]}`, "change-webhook": `{"label":"x"}`,
 }
 
 // TestRanks: nobody changes those who may do more.

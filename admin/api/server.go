@@ -146,6 +146,7 @@ func (s *Server) routes() {
 	s.banRoutes()
 	s.checkRoutes()
 	s.alertRoutes()
+	s.webhookRoutes()
 	s.overviewRoutes()
 	s.setupRoutes()
 	s.backupRoutes()

@@ -30,6 +30,7 @@ import (
 	"github.com/mailstead/mailstead/admin/push"
 	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/admin/signin"
+	"github.com/mailstead/mailstead/admin/webhooks"
 	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/delivery/quarantine"
 	"github.com/mailstead/mailstead/mail"
@@ -54,6 +55,7 @@ type world struct {
 	traces *trace.Log
 	log    *slog.Logger // of the server
 	zones  *dnstest.Zones
+	hooks  *webhooks.Book
 	wizard *setup.Wizard
 	server *Server
 	web    http.Handler
@@ -139,6 +141,10 @@ func emptyWorld(t *testing.T) *world {
 	check(err)
 	w.zones = dnstest.New(zoneText)
 	authority := dns.NewAuthority(dns.AuthorityOptions{Finder: w.zones, Dial: w.zones.Dial})
+	sender := push.New(push.Options{Resolver: w.zones})
+	w.hooks, err = webhooks.Open(filepath.Join(data, "webhooks.db"), webhooks.Options{Store: w.dir, Post: sender.Post, Now: w.now, Hostname: host})
+	check(err)
+	t.Cleanup(func() { w.hooks.Close() })
 	lines := logs.NewRing(slog.DiscardHandler)
 	w.log = slog.New(lines)
 	w.log.Info("the world begins")
@@ -148,10 +154,11 @@ func emptyWorld(t *testing.T) *world {
 		Server:    &checks.Server{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network in tests") }},
 		Directory: w.dir, Mailboxes: w.boxes, Quarantine: w.book, Learner: w.junk, Queue: w.queue, Traces: w.traces, Reports: book, Hostname: host,
 		Resolver: w.zones, Certificates: fakeCerts{}, Now: w.now, ExportDir: filepath.Join(data, "export"), ImportDir: w.imports,
-		Backup:  admin.NewBackups(backup.Options{Now: w.now, Source: backup.Source{DataDir: data, Directory: w.dir, Boxes: w.boxes, Store: eng}}),
-		Clients: autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),
-		Push:    push.New(push.Options{Resolver: w.zones}),
-		SignIn:  signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),
+		Backup:   admin.NewBackups(backup.Options{Now: w.now, Source: backup.Source{DataDir: data, Directory: w.dir, Boxes: w.boxes, Store: eng}}),
+		Clients:  autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),
+		Push:     sender,
+		SignIn:   signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),
+		Webhooks: w.hooks,
 	})
 	t.Cleanup(func() { w.admin.Close() })
 	w.wizard = setup.New(setup.Options{Admin: w.admin, Directory: w.dir, Hostname: host, Now: w.now,

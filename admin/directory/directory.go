@@ -52,6 +52,9 @@ type Options struct {
 	Cost Cost
 	// NoThrottle lets logins fail as often as they like, for load tests.
 	NoThrottle bool
+	// Changed is told of each entry of the audit log after it is written, in the
+	// goroutine of the change, which holds up other changes.
+	Changed func(AuditEntry)
 
 	Now    func() time.Time
 	Random io.Reader // crypto/rand if nil
@@ -196,6 +199,7 @@ func (d *Directory) update(ctx context.Context, actor string, fn func(*change) e
 	defer d.mu.Unlock()
 	before := d.current.Load()
 	next := before.clone()
+	var made []AuditEntry
 	err := d.db.Update(func(tx *bolt.Tx) error {
 		c := &change{tx: tx, next: next, actor: actor, now: d.opts.Now()}
 		if err := fn(c); err != nil {
@@ -204,6 +208,7 @@ func (d *Directory) update(ctx context.Context, actor string, fn func(*change) e
 		if err := checkOwners(before, next); err != nil {
 			return err
 		}
+		made = c.entries
 		return c.end(ctx)
 	})
 	if err != nil {
@@ -212,6 +217,9 @@ func (d *Directory) update(ctx context.Context, actor string, fn func(*change) e
 	next.index()
 	d.current.Store(next)
 	d.watchers.check(next)
+	for i := 0; d.opts.Changed != nil && i < len(made); i++ {
+		d.opts.Changed(made[i])
+	}
 	return nil
 }
 

@@ -11,7 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/push"
+	"github.com/mailstead/mailstead/admin/webhooks"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
@@ -20,9 +23,33 @@ import (
 	"github.com/mailstead/mailstead/smtp/queue"
 )
 
-// newPush makes what sends requests to web servers of others.
-func (n *node) newPush() *push.Sender {
-	return push.New(push.Options{Resolver: n.cfg.Resolver, Dial: n.cfg.DialWeb, Agent: "Mailstead/" + version()})
+// openWebhooks opens what web servers of others are to be told. It comes
+// before the traces, which tell it of messages.
+func (n *node) openWebhooks() (err error) {
+	n.push = push.New(push.Options{Resolver: n.cfg.Resolver, Dial: n.cfg.DialWeb, Agent: "Mailstead/" + version()})
+	n.webhooks, err = webhooks.Open(n.path("webhooks.db"), webhooks.Options{
+		Store: n.directory, Post: n.push.Post, Private: func() bool { return n.directory.Bool(directory.PushPrivate) },
+		Changed: func(string) { n.admin.LookForAlerts() }, Hostname: string(n.cfg.Hostname), Logger: n.cfg.Log,
+	})
+	n.tell = &admin.Teller{Webhooks: n.webhooks, Directory: n.directory}
+	return err
+}
+
+// accountChanged tells webhooks what was done to accounts.
+func (n *node) accountChanged(e directory.AuditEntry) { n.tell.Account(e) }
+
+// traceWritten tells webhooks what happened to a message, and alerts what
+// became of theirs.
+func (n *node) traceWritten(w trace.Written) {
+	n.tell.Message(w)
+	for _, said := range w.Said {
+		switch said.Outcome {
+		case "delivered":
+			n.admin.AlertMailed(context.Background(), string(w.ID), "")
+		case "bounced":
+			n.admin.AlertMailed(context.Background(), string(w.ID), cmp.Or(said.Reason, "it was given up"))
+		}
+	}
 }
 
 // mailAlert sends a text to an address elsewhere: by the queue or, if the

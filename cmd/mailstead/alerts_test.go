@@ -207,3 +207,115 @@ func verifyAll(t *testing.T, secret push.Secret, list []postedRequest) {
 		t.Error("nothing was signed")
 	}
 }
+
+// event is what a webhook is told of a message.
+type webhookEvent struct {
+	Type, Server string
+	Data         admin.MessageEvent
+}
+
+// of returns the events of a kind that a web server was told.
+func (p *posted) of(t *testing.T, path, kind string) []webhookEvent {
+	t.Helper()
+	var list []webhookEvent
+	for _, r := range p.to(path) {
+		var e webhookEvent
+		if err := json.Unmarshal([]byte(r.body), &e); err != nil {
+			t.Fatalf("%v in %s", err, r.body)
+		}
+		if e.Type == kind {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// TestWebhooksOfMessages sends mail in both directions through a real server
+// and reads what webhooks are told, signed, also when they do not answer at
+// first.
+func TestWebhooksOfMessages(t *testing.T) {
+	t.Parallel()
+	web := startPosted(t)
+	box, relay := startOutside(t)
+	i := startTry(t, "--relay-to", relay)
+	i.set(t, "push.private-networks", "true")
+	var all, bob admin.Webhook
+	i.ask(t, &all, "webhook", "add", web.URL+"/all", "message.received", "message.filed", "message.refused", "message.queued", "message.delivered", "account.changed", "check.changed")
+	i.ask(t, &bob, "webhook", "add", web.URL+"/other", "message.received", "--domain", "example.test")
+	if out := i.command(t, "webhook", "test", all.ID); !strings.Contains(out, "was taken") {
+		t.Errorf("test: %s", out)
+	}
+	if refused := i.receive(t, "eve@far.example", "bob@example.test", letter("eve@far.example", "Secret words", "Nobody reads this.")); refused != "" {
+		t.Fatal(refused)
+	}
+	if refused := i.receive(t, "eve@far.example", "nobody@example.test", letter("eve@far.example", "x", "y")); refused == "" {
+		t.Fatal("mail for nobody was taken")
+	}
+	if err := i.submits(i.Accounts[0], "ana@elsewhere.example", "Out it goes"); err != nil {
+		t.Fatal(err)
+	}
+	i.command(t, "account", "set", "bob@example.test", "--name", "Bob")
+	eventually(t, "all events", func() bool {
+		for _, kind := range []string{"message.received", "message.filed", "message.refused", "message.queued", "message.delivered", "account.changed"} {
+			if len(web.of(t, "/all", kind)) == 0 {
+				return false
+			}
+		}
+		return len(web.of(t, "/other", "message.received")) == 1
+	})
+	got := web.of(t, "/all", "message.received")[0]
+	if got.Server != "mail.example.test" || got.Data.From != "eve@far.example" || !slices.Equal(got.Data.To, []string{"bob@example.test"}) || got.Data.Direction != "in" || got.Data.Trace == "" || got.Data.Size == 0 {
+		t.Errorf("received: %+v", got)
+	}
+	if got := web.of(t, "/all", "message.filed")[0]; got.Data.Mailbox != "INBOX" {
+		t.Errorf("filed: %+v", got)
+	}
+	if got := web.of(t, "/all", "message.refused")[0]; !strings.HasPrefix(got.Data.Status, "5.1.1") || got.Data.Reason == "" {
+		t.Errorf("refused: %+v", got)
+	}
+	if got := web.of(t, "/all", "message.delivered")[0]; got.Data.From != i.Accounts[0].Address || !slices.Equal(got.Data.To, []string{"ana@elsewhere.example"}) || got.Data.Attempt != 1 {
+		t.Errorf("delivered: %+v", got)
+	}
+	if len(box.with("Out it goes")) != 1 {
+		t.Error("the message did not get there")
+	}
+	for _, r := range web.to("/all") {
+		if strings.Contains(r.body, "Secret words") || strings.Contains(r.body, "Nobody reads") {
+			t.Errorf("a webhook is told what a message says: %s", r.body)
+		}
+	}
+	verifyAll(t, all.Secret, web.to("/all"))
+	verifyAll(t, bob.Secret, web.to("/other"))
+
+	// One that does not answer well is asked again; the attempts can be seen.
+	before := len(web.to("/other"))
+	web.mu.Lock()
+	web.code = http.StatusInternalServerError
+	web.mu.Unlock()
+	if refused := i.receive(t, "eve@far.example", "bob@example.test", letter("eve2@far.example", "x", "y")); refused != "" {
+		t.Fatal(refused)
+	}
+	eventually(t, "the first try", func() bool { return len(web.to("/other")) > before })
+	web.mu.Lock()
+	web.code = 0
+	web.mu.Unlock()
+	var view struct {
+		admin.Webhook
+		Deliveries []admin.WebhookDelivery
+	}
+	eventually(t, "the next try", func() bool {
+		i.ask(t, &view, "webhook", "show", bob.ID)
+		return len(view.Deliveries) == 2 && view.Deliveries[0].State == "delivered"
+	})
+	if tries := view.Deliveries[0].Attempts; len(tries) < 2 || tries[0].Status != 500 || tries[len(tries)-1].Status != 204 || view.Secret != "" {
+		t.Errorf("deliveries %+v", view)
+	}
+	before = len(web.to("/other"))
+	i.command(t, "webhook", "replay", bob.ID, view.Deliveries[1].ID)
+	eventually(t, "the replay", func() bool { return len(web.to("/other")) > before })
+	last := web.to("/other")
+	if id := last[len(last)-1].header.Get(push.HeaderID); id != view.Deliveries[1].ID {
+		t.Errorf("replayed with the ID %s, was %s", id, view.Deliveries[1].ID)
+	}
+	i.command(t, "webhook", "remove", bob.ID)
+}

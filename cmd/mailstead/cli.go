@@ -43,6 +43,7 @@ type cliCommands struct {
 	Alert      alertCmd      `cmd:"" help:"What is wrong with the server, and whom it tells."`
 	Backup     backupCmd     `cmd:"" help:"Copies of everything, encrypted and proved."`
 	Restore    restoreCmd    `cmd:"" help:"Bring back what is in a backup."`
+	Webhook    webhookCmd    `cmd:"" help:"Web servers that are told what happens to messages, accounts and alerts."`
 	Doctor     doctorCmd     `cmd:"" help:"Check that the server can do its work, and say what to fix."`
 }
 

@@ -48,7 +48,7 @@ var arrows = map[string][]string{
 
 // doors lists the packages through which a heavy dependency is used.
 var doors = map[string][]string{
-	"go.etcd.io/bbolt":                    {"mail/boltfile", "mailbox/store", "mail/trace", "admin/directory", "admin/metrics", "delivery/junk", "smtp/inbound", "smtp/reports"},
+	"go.etcd.io/bbolt":                    {"mail/boltfile", "mailbox/store", "mail/trace", "admin/directory", "admin/metrics", "admin/webhooks", "delivery/junk", "smtp/inbound", "smtp/reports"},
 	"github.com/caddyserver/certmagic":    {"admin/certs"},
 	"github.com/labstack/echo":            {"admin/api"},
 	"github.com/emersion/go-smtp":         {"smtp/smtpserver"},

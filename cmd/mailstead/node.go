@@ -25,9 +25,11 @@ import (
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/logs"
 	"github.com/mailstead/mailstead/admin/metrics"
+	"github.com/mailstead/mailstead/admin/push"
 	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/admin/upgrade"
+	"github.com/mailstead/mailstead/admin/webhooks"
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/delivery/quarantine"
@@ -140,6 +142,9 @@ type node struct {
 	metrics   *metrics.Server
 	series    *metrics.Store
 	arrivals  *deliverability.Book
+	push      *push.Sender
+	webhooks  *webhooks.Book
+	tell      *admin.Teller // events for webhooks
 	listening atomic.Bool   // services are running
 	again     chan struct{} // see reconfigure
 }
@@ -167,7 +172,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if err = errors.Join(upgrade.Resume(cfg.DataDir), schema.CheckFolder(cfg.DataDir)); err != nil {
 		return nil, err
 	}
-	if n.directory, err = directory.Open(n.path("system.db"), directory.Options{NoThrottle: cfg.NoLimits, Logger: cfg.Log}); err != nil {
+	if n.directory, err = directory.Open(n.path("system.db"), directory.Options{NoThrottle: cfg.NoLimits, Changed: n.accountChanged, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
 	if err = n.openMetrics(); err != nil {
@@ -175,7 +180,10 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	}
 	d := n.directory
 	n.filters = &filters{directory: d, hostname: cfg.Hostname, log: cfg.Log}
-	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Keep: func() time.Duration { return d.Duration(directory.TraceKeep) }, Observe: n.countTrace, Logger: cfg.Log}); err != nil {
+	if err = n.openWebhooks(); err != nil {
+		return nil, err
+	}
+	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Keep: func() time.Duration { return d.Duration(directory.TraceKeep) }, Observe: n.countTrace, Written: n.traceWritten, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
 	if n.engine, err = store.Open(n.path("store"), store.Options{Apply: apply, Hold: func() bool { return upgrade.Keeps(cfg.DataDir) }, Zstd: func() bool { return d.Bool(directory.StoreCompress) }, Logger: cfg.Log}); err != nil {
@@ -226,7 +234,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Logger: cfg.Log,
 		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Observe: n.countSignIn, Logger: cfg.Log}),
-		Push:   n.newPush(), AlertMail: n.mailAlert, ErrorsSince: errorLog.Since,
+		Push:   n.push, Webhooks: n.webhooks, Tell: n.tell, AlertMail: n.mailAlert, ErrorsSince: errorLog.Since,
 	})
 	n.wizard = n.newWizard()
 	if n.api, err = n.newAPI(); err != nil {
@@ -271,6 +279,7 @@ func (n *node) close() error {
 	if n.traces != nil {
 		errs = append(errs, n.traces.Close())
 	}
+	errs = append(errs, n.webhooks.Close()) // after the traces, which tell it
 	if n.series != nil {
 		errs = append(errs, n.series.Close())
 	}
@@ -362,7 +371,7 @@ type service func(ctx context.Context) error
 // services are all that a node runs on its ports, and behind them.
 func (n *node) services(ls listeners) []service {
 	return append([]service{
-		keepMemoryLow, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.admin.WatchBackups, n.wizard.Watch,
+		keepMemoryLow, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.admin.RunWebhooks, n.admin.WatchBackups, n.wizard.Watch,
 		n.series.Run, n.arrivals.Run, n.reports.Run, n.awaitReconfigure, n.tidyUpgrades,
 	}, n.ports(ls)...)
 }

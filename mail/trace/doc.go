@@ -22,5 +22,6 @@
 // backwards. A search is an intersection of unions of index rows, run by run:
 // [Log.Page] leaps from one to the other, reads only summaries that match, and
 // stops after a bounded number of looks with a cursor to go on from.
-// [Log.Watch] hands out summaries as they are written, for a view that is live.
+// [Log.Watch] hands out summaries as they are written, for a view that is live;
+// Options.Written is told of all that is new, for those who tell others.
 package trace

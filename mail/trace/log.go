@@ -31,6 +31,10 @@ type Options struct {
 	// Observe is told of each Append, in the goroutine that makes it, before
 	// anything is written: it has to be quick, and keeps neither argument.
 	Observe func(s Summary, events []Event)
+	// Written is told of what was added to a trace after it was written, in the
+	// goroutine of the writer: it has to be quick, and changes nothing of its
+	// argument. What was dropped is never told.
+	Written func(w Written)
 }
 
 // Log is the store of traces. A nil *Log takes Append and keeps nothing.
@@ -51,6 +55,13 @@ type Log struct {
 	some  chan struct{} // there is something to write
 	hurry chan struct{} // there is no time to wait for more
 	done  chan struct{} // the writer has ended
+}
+
+// Written is what was added to one trace.
+type Written struct {
+	Summary           // as it is now
+	Said    []Summary // of each Append
+	Events  [][]Event // likewise
 }
 
 // entry is one Append.
@@ -228,7 +239,7 @@ func (l *Log) writeGroup() (last bool) {
 	l.waiting, l.flushes, l.spare = l.spare, nil, nil
 	last = l.closed
 	l.mu.Unlock()
-	var changed []Summary
+	var changed []Written
 	var err error
 	if len(group) > 0 {
 		err = l.db.Update(func(tx *bolt.Tx) (err error) {
@@ -239,6 +250,9 @@ func (l *Log) writeGroup() (last bool) {
 	}
 	if err == nil {
 		l.watchers.tell(changed)
+		for i := 0; l.opts.Written != nil && i < len(changed); i++ {
+			l.opts.Written(changed[i])
+		}
 	}
 	for _, f := range flushes {
 		f <- err

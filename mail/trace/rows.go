@@ -26,8 +26,8 @@ var (
 )
 
 // putGroup writes entries in order; those of one message make one row each. It
-// returns the summaries that are new or have changed.
-func putGroup(tx *bolt.Tx, group []entry, runKeys int) ([]Summary, error) {
+// returns what is new, or has changed.
+func putGroup(tx *bolt.Tx, group []entry, runKeys int) ([]Written, error) {
 	x, err := newIndexer(tx, runKeys)
 	if err != nil {
 		return nil, err
@@ -47,14 +47,15 @@ func putGroup(tx *bolt.Tx, group []entry, runKeys int) ([]Summary, error) {
 			order = append(order, t)
 		}
 		t.sum.merge(e.sum)
+		t.said = append(t.said, e.sum)
 		t.events = append(t.events, e.events)
 	}
-	changed := make([]Summary, len(order))
+	changed := make([]Written, len(order))
 	for i, t := range order {
 		if err := t.put(tx, x); err != nil {
 			return nil, err
 		}
-		changed[i] = t.sum
+		changed[i] = Written{t.sum, t.said, t.events}
 	}
 	return changed, x.close()
 }
@@ -63,6 +64,7 @@ func putGroup(tx *bolt.Tx, group []entry, runKeys int) ([]Summary, error) {
 type pending struct {
 	sum    Summary
 	before []string // its terms as they are in the index
+	said   []Summary
 	events [][]Event
 }
 

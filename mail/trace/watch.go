@@ -53,13 +53,13 @@ func (l *Log) Watch() *Watch {
 	return w
 }
 
-func (ws *watchers) tell(changed []Summary) {
+func (ws *watchers) tell(changed []Written) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for w := range ws.open {
-		for _, s := range changed {
+		for i := range changed {
 			select {
-			case w.c <- s:
+			case w.c <- changed[i].Summary:
 			default:
 				w.missed.Add(1)
 			}
