@@ -315,12 +315,11 @@ func (b *Book) Deliveries(ctx context.Context, hook string, before uint64, limit
 	p := Page{Items: []Delivery{}}
 	err := b.db.View(func(tx *bolt.Tx) error {
 		c := tx.Bucket(bucketDeliveries).Cursor()
-		k, v := c.Seek(deliveryKey(hook, before))
-		if k == nil {
-			k, v = c.Last()
-		} else {
-			k, v = c.Prev()
+		last := c.Prev
+		if k, _ := c.Seek(deliveryKey(hook, before)); k == nil {
+			last = c.Last
 		}
+		k, v := last()
 		for ; bytes.HasPrefix(k, []byte(hook)); k, v = c.Prev() {
 			if len(p.Items) == limit {
 				p.Next = p.Items[len(p.Items)-1].Number
