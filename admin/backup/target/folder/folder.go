@@ -62,7 +62,7 @@ func (f *Folder) Put(ctx context.Context, name string, content []byte) error {
 		return err
 	}
 	if err := durable.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+		return fmt.Errorf("%w%s", err, hint(err))
 	}
 	if err := durable.WriteFile(path, content, 0o600); err != nil {
 		return fmt.Errorf("%w%s", err, hint(err))
