@@ -166,6 +166,10 @@ type Operator interface {
 	Import(ctx context.Context, id string) (Import, error)
 	// StartImport begins an import, or the next run of one.
 	StartImport(ctx context.Context, n NewImport) (Import, error)
+	// StartImports begins one for each line of a list.
+	StartImports(ctx context.Context, l ImportList) (ImportListResult, error)
+	// ImportPeople makes the accounts and aliases of another mail system.
+	ImportPeople(ctx context.Context, l PeopleList) (PeopleResult, error)
 	ResumeImport(ctx context.Context, id string) (Import, error)
 	CancelImport(ctx context.Context, id string) (Import, error)
 	RemoveImport(ctx context.Context, id string) error

@@ -34,3 +34,11 @@ func (c *Client) RemoveImport(ctx context.Context, id string) error {
 	_, err := c.raw(ctx, request{method: http.MethodDelete, path: importPath(id)})
 	return err
 }
+
+func (c *Client) StartImports(ctx context.Context, l admin.ImportList) (admin.ImportListResult, error) {
+	return call[admin.ImportListResult](ctx, c, request{method: http.MethodPost, path: "/imports:bulk", body: l})
+}
+
+func (c *Client) ImportPeople(ctx context.Context, l admin.PeopleList) (admin.PeopleResult, error) {
+	return call[admin.PeopleResult](ctx, c, request{method: http.MethodPost, path: "/imports:people", body: l})
+}

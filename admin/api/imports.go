@@ -16,6 +16,14 @@ func (s *Server) importRoutes() {
 		func(ctx context.Context, in *struct{ Body admin.NewImport }) (*body[admin.Import], error) {
 			return answer(s.admin.StartImport(ctx, in.Body))
 		})
+	handle(s, operation{id: "start-imports", method: "POST", path: "/imports:bulk", summary: "Begin an import for each line of a list of IMAP accounts; each line stands for itself."},
+		func(ctx context.Context, in *struct{ Body admin.ImportList }) (*body[admin.ImportListResult], error) {
+			return answer(s.admin.StartImports(ctx, in.Body))
+		})
+	handle(s, operation{id: "import-people", method: "POST", path: "/imports:people", summary: "Make the accounts and aliases of a list that another mail system gives; each stands for itself."},
+		func(ctx context.Context, in *struct{ Body admin.PeopleList }) (*body[admin.PeopleResult], error) {
+			return answer(s.admin.ImportPeople(ctx, in.Body))
+		})
 	handle(s, operation{id: "get-import", method: "GET", path: "/imports/{id}", summary: "Say how far an import is, and what came of its last run."},
 		func(ctx context.Context, in *IDPath) (*body[admin.Import], error) {
 			return answer(s.admin.Import(ctx, in.ID))

@@ -87,3 +87,33 @@ func TestImports(t *testing.T) {
 		}
 	}
 }
+
+// TestImportPeople: each line gets a verdict, in a rehearsal the same as for
+// good, and aliases come after what they lead to.
+func TestImportPeople(t *testing.T) {
+	w := newWorld(t)
+	const text = `{"text":"name,address,quota,aliases\nNew,new@a.test,5 GiB,info@a.test\nUser,user@a.test,,\nFar,far@c.test,,all@c.test\nBad,not an address,,\nQ,q@a.test,much,","domains":true,"dryRun":%v}`
+	var answers []string
+	for _, dry := range []bool{true, false} {
+		r := w.do(attempt{as: "owner@a.test", method: "POST", path: "/imports:people", body: fmt.Sprintf(text, dry)})
+		for _, want := range []string{`"made":5`, `"there":1`, `"refused":2`, `"address":"info@a.test","kind":"alias"`, `"address":"c.test","kind":"domain"`} {
+			if !strings.Contains(r.body, want) {
+				t.Errorf("dry %v: no %s in %s", dry, want, r.body)
+			}
+		}
+		answers = append(answers, r.body)
+		want := http.StatusOK
+		if dry {
+			want = http.StatusNotFound
+		}
+		if r := w.do(attempt{as: "owner@a.test", method: "GET", path: "/accounts/far@c.test"}); r.code != want {
+			t.Errorf("dry %v: the account is %d", dry, r.code)
+		}
+	}
+	if answers[0] != answers[1] {
+		t.Errorf("the rehearsal says\n%s\nand then\n%s", answers[0], answers[1])
+	}
+	if r := w.do(attempt{as: "chief@a.test", method: "POST", path: "/imports:people", body: `{"text":"x@b.test"}`}); !strings.Contains(r.body, `"refused":1`) {
+		t.Errorf("a domain that is not theirs: %s", r.body)
+	}
+}

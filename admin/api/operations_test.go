@@ -180,6 +180,8 @@ func operations(w *world) map[string]row {
 		"get-events":            {path: "/events?topics=nothing", code: 422, bad: "/events?topics=nothing", where: "query.topics", weak: "user"},
 		"list-imports":          {weak: "domain-admin"},
 		"start-import":          {body: `{"kind":"maildir","account":"user@a.test","path":"old"}`, code: 202, bad: `/imports {"kind":"mbox","account":"user@a.test","path":"/etc/passwd"}`, where: "body.path", weak: "domain-admin"},
+		"start-imports":         {body: `{"text":"user@a.test,imap.far.example,user,secret\nx@a.test,imap.far.example,x,y","dryRun":true}`, bad: `/imports:bulk {"text":"\n"}`, where: "body.text", weak: "domain-admin"},
+		"import-people":         {body: `{"text":"list@a.test,List,,old@a.test","dryRun":true}`, bad: `/imports:people {"format":"mox","text":"x"}`, where: "body.text", weak: "support"},
 		"get-import":            {path: "/imports/" + w.importOf("one"), bad: "/imports/" + strings.Repeat("x", 201), where: "path.id", weak: "domain-admin"},
 		"cancel-import":         {path: "/imports/" + w.importOf("two") + ":cancel", bad: "/imports/" + strings.Repeat("x", 201) + ":cancel", where: "path.id", weak: "domain-admin"},
 		"resume-import":         {path: "/imports/" + w.importOf("three") + ":resume", code: 202, bad: "/imports/" + strings.Repeat("x", 201) + ":resume", where: "path.id", weak: "domain-admin"},

@@ -19,7 +19,7 @@ const (
 	batchOctets   = 8 << 20
 	batchIndex    = 8 << 20 // of memory for what is known of the messages
 	maxMessage    = 1 << 30
-	trimEvery     = 10_000 // messages, between two times that rows are let go of
+	trimEvery     = 1000 // messages, between two times that rows are let go of
 )
 
 // batch is the messages of a folder that are filed together.

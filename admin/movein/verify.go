@@ -14,8 +14,9 @@ import (
 	"github.com/mailstead/mailstead/mailbox/store"
 )
 
-// verifyStep is how many messages one transaction finds.
-const verifyStep = 2000
+// verifyStep is how many messages one transaction finds. Their rows lie anywhere
+// in the file, and each brings 64 KiB of it into memory, until Trim.
+const verifyStep = 500
 
 // stored is a message that was brought in, to be read again.
 type stored struct {

@@ -19,14 +19,16 @@ import (
 type importCmd struct {
 	target `embed:""`
 
-	Maildir importMaildirCmd `cmd:"" help:"Bring in a Maildir or Maildir++, with its folders, flags and keywords."`
-	Mbox    importMboxCmd    `cmd:"" help:"Bring in an mbox file, or a folder of them."`
-	IMAP    importIMAPCmd    `cmd:"" name:"imap" help:"Bring in an account of an IMAP server; again and again until mail comes here."`
-	List    importListCmd    `cmd:"" help:"List imports and how far they are."`
-	Show    importShowCmd    `cmd:"" help:"Show an import and what came of it."`
-	Resume  importResumeCmd  `cmd:"" help:"Run an import again: what is missing or new comes."`
-	Cancel  importCancelCmd  `cmd:"" help:"Stop an import; what was brought in stays."`
-	Remove  importRemoveCmd  `cmd:"" help:"Forget an import with its passwords; the mail stays."`
+	Maildir  importMaildirCmd  `cmd:"" help:"Bring in a Maildir or Maildir++, with its folders, flags and keywords."`
+	Mbox     importMboxCmd     `cmd:"" help:"Bring in an mbox file, or a folder of them."`
+	IMAP     importIMAPCmd     `cmd:"" name:"imap" help:"Bring in an account of an IMAP server; again and again until mail comes here."`
+	IMAPList importIMAPListCmd `cmd:"" name:"imap-list" help:"Bring in many accounts of IMAP servers, one in each line of a file."`
+	People   importPeopleCmd   `cmd:"" help:"Make the accounts and aliases of another mail system: CSV, mox, Mail-in-a-Box."`
+	List     importListCmd     `cmd:"" help:"List imports and how far they are."`
+	Show     importShowCmd     `cmd:"" help:"Show an import and what came of it."`
+	Resume   importResumeCmd   `cmd:"" help:"Run an import again: what is missing or new comes."`
+	Cancel   importCancelCmd   `cmd:"" help:"Stop an import; what was brought in stays."`
+	Remove   importRemoveCmd   `cmd:"" help:"Forget an import with its passwords; the mail stays."`
 }
 
 // importFlags are those of all imports.

@@ -1,0 +1,176 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/movein"
+	"github.com/mailstead/mailstead/mail"
+)
+
+// PeopleList is a list of accounts and aliases of another mail system.
+type PeopleList struct {
+	Format  movein.ListFormat `json:"format,omitempty" enum:"auto,csv,mox,mailinabox" doc:"auto if absent: by its looks."`
+	Text    string            `json:"text" maxLength:"1000000" doc:"csv: address, name, quota, aliases, with a first line that names the columns or without. mox: its domains.conf. mailinabox: what mail/users and mail/aliases of its API give, as JSON or text."`
+	Domains bool              `json:"domains,omitempty" doc:"Also add domains that are missing."`
+	Invite  bool              `json:"invite,omitempty" doc:"Make a link for each person to set a password."`
+	DryRun  bool              `json:"dryRun,omitempty" doc:"Make nothing, and say what would be made."`
+}
+
+// PeopleRow is what came of one account or alias.
+type PeopleRow struct {
+	Line    int      `json:"line,omitempty"`
+	Address string   `json:"address"`
+	Kind    string   `json:"kind" enum:"domain,account,alias,catch-all"`
+	Targets []string `json:"targets,omitempty"`
+	Verdict string   `json:"verdict" enum:"made,there,left-out,refused" doc:"there: it is here already."`
+	Text    string   `json:"text,omitempty" doc:"Why it was not made."`
+	Invite  string   `json:"invite,omitempty" doc:"Link by which the person sets a password."`
+}
+
+// PeopleResult is what came of a list.
+type PeopleResult struct {
+	Rows    []PeopleRow `json:"rows"`
+	Made    int         `json:"made"`
+	There   int         `json:"there"`
+	Refused int         `json:"refused"`
+}
+
+// ImportPeople makes the accounts and aliases of a list, which stand each for
+// itself; the accounts have no passwords.
+func (a *Admin) ImportPeople(ctx context.Context, l PeopleList) (PeopleResult, error) {
+	if _, err := authorize(ctx, ChangePeople); err != nil {
+		return PeopleResult{}, err
+	}
+	entries, err := movein.ParseList(l.Format, l.Text)
+	if err != nil {
+		return PeopleResult{}, At("text", invalid("%v", err))
+	}
+	if l.DryRun {
+		ctx = directory.Rehearse(ctx, &directory.Rehearsal{})
+	}
+	p := &peopleImport{admin: a, list: l, made: map[string]bool{}, result: PeopleResult{Rows: []PeopleRow{}}}
+	for _, aliases := range []bool{false, true} { // what aliases lead to is there first
+		for _, e := range entries {
+			if len(e.Targets) > 0 != aliases {
+				continue
+			}
+			if err := ctx.Err(); err != nil {
+				return p.result, err
+			}
+			p.entry(ctx, &e)
+		}
+	}
+	return p.result, nil
+}
+
+// peopleImport is one ImportPeople.
+type peopleImport struct {
+	admin  *Admin
+	list   PeopleList
+	made   map[string]bool // addresses and domains of this list
+	result PeopleResult
+}
+
+// entry makes one account or alias.
+func (p *peopleImport) entry(ctx context.Context, e *movein.ListEntry) {
+	row := PeopleRow{Line: e.Line, Address: e.Address, Kind: "account", Targets: e.Targets}
+	domain, catchAll := strings.CutPrefix(e.Address, "@")
+	switch {
+	case e.LeftOut != "":
+		row.Verdict, row.Text = "left-out", e.LeftOut
+		p.result.Rows = append(p.result.Rows, row)
+		return
+	case catchAll:
+		row.Kind = "catch-all"
+	case len(e.Targets) > 0:
+		row.Kind = "alias"
+	}
+	err := p.domain(ctx, e)
+	switch {
+	case err != nil:
+	case catchAll && len(e.Targets) != 1:
+		err = invalid("a catch-all leads to one address")
+	case catchAll:
+		_, err = p.admin.SetDomain(ctx, domain, DomainChange{CatchAll: &e.Targets[0]})
+	case row.Kind == "alias":
+		_, err = p.admin.AddAlias(ctx, e.Address, e.Targets)
+	default:
+		err = p.account(ctx, e, &row)
+	}
+	p.verdict(row, err)
+}
+
+// account makes an account, with an invitation if that is wanted.
+func (p *peopleImport) account(ctx context.Context, e *movein.ListEntry, row *PeopleRow) error {
+	n := BulkRow{Address: e.Address, Name: e.Name, Quota: e.Quota}
+	addr, err := parseAddress(e.Address)
+	if err != nil {
+		return err
+	}
+	if have, err := p.admin.opts.Directory.AccountByAddress(addr); err == nil && have.Address == addr {
+		return directory.ErrExists
+	}
+	err = p.admin.addRow(ctx, &n, p.list.Invite)
+	row.Invite = n.Invite
+	return err
+}
+
+// domain makes the domain of an address, if it is missing and that is wanted.
+func (p *peopleImport) domain(ctx context.Context, e *movein.ListEntry) error {
+	_, name, _ := strings.Cut(e.Address, "@")
+	d, err := mail.ParseDomain(name)
+	if err != nil || !p.list.Domains || p.made[string(d)] {
+		return nil // the account or alias says what is wrong
+	}
+	if _, err := p.admin.opts.Directory.Domain(d); err == nil {
+		return nil
+	}
+	_, err = p.admin.AddDomain(ctx, NewDomain{Name: string(d)})
+	p.verdict(PeopleRow{Line: e.Line, Address: string(d), Kind: "domain"}, err)
+	if err != nil && !errors.Is(err, directory.ErrRehearsed) {
+		return fmt.Errorf("its domain is not here: %w", err)
+	}
+	p.made[string(d)] = true
+	return nil
+}
+
+// verdict notes what came of a row. In a rehearsal what leads to something that
+// would be made before it would be made, too.
+func (p *peopleImport) verdict(row PeopleRow, err error) {
+	rehearsed := p.rehearsedBefore(&row)
+	switch {
+	case err == nil, errors.Is(err, directory.ErrRehearsed), rehearsed:
+		row.Verdict = "made"
+		p.result.Made++
+		p.made[strings.ToLower(row.Address)] = true
+	case errors.Is(err, directory.ErrExists):
+		row.Verdict = "there"
+		p.result.There++
+	default:
+		row.Verdict, row.Text = "refused", err.Error()
+		p.result.Refused++
+	}
+	p.result.Rows = append(p.result.Rows, row)
+}
+
+// rehearsedBefore reports whether a row only fails because what it needs was
+// rehearsed, and not made.
+func (p *peopleImport) rehearsedBefore(row *PeopleRow) bool {
+	if _, err := parseAddress(row.Address); err != nil || !p.list.DryRun {
+		return false
+	}
+	_, domain, _ := strings.Cut(row.Address, "@")
+	if p.made[strings.ToLower(domain)] {
+		return true
+	}
+	for _, t := range row.Targets {
+		if p.made[strings.ToLower(t)] {
+			return true
+		}
+	}
+	return false
+}
