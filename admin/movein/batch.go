@@ -16,10 +16,9 @@ import (
 // Bounds of a batch, which one commit takes, and of a message.
 const (
 	batchMessages = 500
-	batchOctets   = 8 << 20
+	batchOctets   = 4 << 20
 	batchIndex    = 8 << 20 // of memory for what is known of the messages
 	maxMessage    = 1 << 30
-	trimEvery     = 1000 // messages, between two times that rows are let go of
 )
 
 // batch is the messages of a folder that are filed together.
@@ -215,19 +214,13 @@ func (b *batch) flush(ctx context.Context) error {
 	}
 	added := int64(len(fresh))
 	b.rep.Added += added
-	if b.run.untrimmed.Add(int64(len(b.msgs))) >= trimEvery {
-		b.run.untrimmed.Store(0)
-		if err := b.run.o.Account.Trim(); err != nil {
-			return err
-		}
-	}
 	b.run.change(func(rep *Report) {
 		rep.Messages += added
 		rep.Added += added
 		rep.AddedOctets += octets
 	})
 	b.have(int64(len(b.msgs)) - added)
-	return nil
+	return b.run.o.Account.Trim()
 }
 
 // fresh returns the messages that the account does not have.

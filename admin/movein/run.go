@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,8 +15,7 @@ const tellEvery = 250 * time.Millisecond
 
 // run is one Run.
 type run struct {
-	o         Options
-	untrimmed atomic.Int64 // messages since the last Trim
+	o Options
 
 	mu       sync.Mutex
 	report   Report

@@ -16,7 +16,7 @@ import (
 
 // verifyStep is how many messages one transaction finds. Their rows lie anywhere
 // in the file, and each brings 64 KiB of it into memory, until Trim.
-const verifyStep = 500
+const verifyStep = 200
 
 // stored is a message that was brought in, to be read again.
 type stored struct {

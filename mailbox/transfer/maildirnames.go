@@ -122,10 +122,15 @@ func (m *Maildir) keywordsOf(dir string) (names []string, err error) {
 // order reads dovecot-uidlist: the UID of each file, in whose order clients
 // have seen them. want are the base names that matter.
 func (m *Maildir) order(dir string, list []maildirFile) error {
-	place := make(map[string]int, len(list))
+	place := map[string]int{}
 	for i := range list {
-		base, _ := splitMaildirName(list[i].name)
-		place[base], list[i].uid = i, math.MaxUint32
+		list[i].uid = math.MaxUint32
+	}
+	if _, err := m.root.Stat(path.Join(dir, "dovecot-uidlist")); err == nil {
+		for i := range list {
+			base, _ := splitMaildirName(list[i].name)
+			place[base] = i
+		}
 	}
 	err := lines(m.open, path.Join(dir, "dovecot-uidlist"), func(line string) {
 		number, rest, ok := strings.Cut(line, " ")

@@ -37,6 +37,7 @@ const pages = [
   { path: '/admin/system', heading: 'System' },
   { path: '/admin/system/certificates', heading: 'System' },
   { path: '/admin/system/storage', heading: 'System' },
+  { path: '/admin/system/imports', heading: 'System' },
   { path: '/admin/system/logs', heading: 'System' },
   { path: '/admin/system/logs?q=alice&level=info&follow=1', heading: 'System' },
   { path: '/admin/system/about', heading: 'System' },

@@ -5,6 +5,7 @@ export const system: Route[] = [
   { pattern: '/admin/system', title: () => t('Checks'), load: () => import('../pages/system/Checks.svelte') },
   { pattern: '/admin/system/certificates', title: () => t('Certificates'), load: () => import('../pages/system/Certificates.svelte') },
   { pattern: '/admin/system/storage', title: () => t('Storage'), load: () => import('../pages/system/Storage.svelte') },
+  { pattern: '/admin/system/imports', title: () => t('Imports'), load: () => import('../pages/system/Imports.svelte') },
   { pattern: '/admin/system/logs', title: () => t('Logs'), load: () => import('../pages/system/Logs.svelte') },
   { pattern: '/admin/system/about', title: () => t('About this server'), load: () => import('../pages/system/About.svelte') },
   { pattern: '/admin/system/settings/:name?', title: () => t('Settings'), load: () => import('../pages/system/Settings.svelte') },
