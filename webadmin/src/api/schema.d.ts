@@ -972,6 +972,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/imports:bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin an import for each line of a list of IMAP accounts; each line stands for itself. */
+        post: operations["start-imports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/imports:people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the accounts and aliases of a list that another mail system gives; each stands for itself. */
+        post: operations["import-people"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/invites/{token}:accept": {
         parameters: {
             query?: never;
@@ -3389,6 +3423,33 @@ export interface components {
             /** @enum {string} */
             state: "waiting" | "running" | "done" | "failed" | "stopped";
         };
+        ImportList: {
+            /** @description As of a single import. */
+            deletions?: boolean;
+            /** @description Only say what is wrong with the lines; begin nothing. */
+            dryRun?: boolean;
+            /** @description As of a single import. */
+            flags?: boolean;
+            /** @description address, host, user, password, port, tls, fingerprint, with a first line that names the columns or without; address is the account here. */
+            text: string;
+        };
+        ImportListResult: {
+            /** Format: int64 */
+            failed: number;
+            rows: components["schemas"]["ImportRow"][];
+            /** Format: int64 */
+            started: number;
+        };
+        ImportRow: {
+            account: string;
+            /** @description Why none has. */
+            error?: string;
+            from?: string;
+            /** @description ID of the import that has begun. */
+            import?: string;
+            /** Format: int64 */
+            line: number;
+        };
         InviteLink: {
             /** Format: date-time */
             expires: string;
@@ -4214,6 +4275,47 @@ export interface components {
         PasswordChange: {
             current: string;
             password: string;
+        };
+        PeopleList: {
+            /** @description Also add domains that are missing. */
+            domains?: boolean;
+            /** @description Make nothing, and say what would be made. */
+            dryRun?: boolean;
+            /**
+             * @description auto if absent: by its looks.
+             * @enum {string}
+             */
+            format?: "auto" | "csv" | "mox" | "mailinabox";
+            /** @description Make a link for each person to set a password. */
+            invite?: boolean;
+            /** @description csv: address, name, quota, aliases, with a first line that names the columns or without. mox: its domains.conf. mailinabox: what mail/users and mail/aliases of its API give, as JSON or text. */
+            text: string;
+        };
+        PeopleResult: {
+            /** Format: int64 */
+            made: number;
+            /** Format: int64 */
+            refused: number;
+            rows: components["schemas"]["PeopleRow"][];
+            /** Format: int64 */
+            there: number;
+        };
+        PeopleRow: {
+            address: string;
+            /** @description Link by which the person sets a password. */
+            invite?: string;
+            /** @enum {string} */
+            kind: "domain" | "account" | "alias" | "catch-all";
+            /** Format: int64 */
+            line?: number;
+            targets?: string[];
+            /** @description Why it was not made. */
+            text?: string;
+            /**
+             * @description there: it is here already.
+             * @enum {string}
+             */
+            verdict: "made" | "there" | "left-out" | "refused";
         };
         PlaceChange: {
             /** Format: int64 */
@@ -7636,6 +7738,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "start-imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportList"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportListResult"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "import-people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PeopleList"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeopleResult"];
                 };
             };
             /** @description What went wrong. */
