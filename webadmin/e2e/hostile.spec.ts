@@ -72,6 +72,7 @@ test('what others wrote is shown as text', async ({ page, server, offences }) =>
     '/admin/mail/refusals',
     '/admin/mail/quarantine',
     '/admin/deliverability/sent',
+    '/admin/mail/junk/postmaster@example.test',
     '/admin/deliverability/dmarc?domain=example.test',
     '/admin/mail/queue',
     '/admin/people',
