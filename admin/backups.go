@@ -244,6 +244,18 @@ func (a *Admin) BackupKey(ctx context.Context) (BackupKey, error) {
 	return BackupKey{k.Secret(), k.Public()}, a.opts.Directory.Record(ctx, Actor(ctx), "backup.key", k.Public(), nil)
 }
 
+// ForgetBackupHost forgets the key of the SFTP server: the next one is believed.
+func (a *Admin) ForgetBackupHost(ctx context.Context) error {
+	s, _, err := a.backupServiceSudo(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.ForgetHost(ctx); err != nil {
+		return err
+	}
+	return a.opts.Directory.Record(ctx, Actor(ctx), "backup.forget-host", "", nil)
+}
+
 // WatchBackups makes backups when they are due, until ctx is done.
 func (a *Admin) WatchBackups(ctx context.Context) error {
 	if a.opts.Backup == nil {

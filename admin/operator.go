@@ -179,6 +179,7 @@ type Operator interface {
 	VerifyBackup(ctx context.Context, id, key string) (Job, error)
 	RemoveBackup(ctx context.Context, id string) error
 	BackupKey(ctx context.Context) (BackupKey, error)
+	ForgetBackupHost(ctx context.Context) error
 	// BackupAccounts and BackupMessages say what is in a backup.
 	BackupAccounts(ctx context.Context, id string) (Page[backup.AccountSurvey], error)
 	BackupMessages(ctx context.Context, id, account string, sel backup.Selection) (Page[backup.Message], error)

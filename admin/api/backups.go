@@ -33,6 +33,10 @@ func (s *Server) backupRoutes() {
 		func(ctx context.Context, _ *none) (*body[admin.BackupKey], error) {
 			return answer(s.admin.BackupKey(ctx))
 		})
+	handle(s, operation{id: "forget-backup-host", method: "POST", path: "/backups:forget-host", summary: "Forget the key of the SFTP server: the next one is believed.", status: http.StatusNoContent},
+		func(ctx context.Context, _ *none) (*none, error) {
+			return nil, s.admin.ForgetBackupHost(ctx)
+		})
 	type verify struct {
 		BackupPath
 		Body *keyToTry
@@ -134,6 +138,12 @@ func (c *Client) VerifyBackup(ctx context.Context, id, key string) (admin.Job, e
 // RemoveBackup is DELETE /backups/{id}.
 func (c *Client) RemoveBackup(ctx context.Context, id string) error {
 	_, err := c.raw(ctx, request{method: http.MethodDelete, path: backupPath(id)})
+	return err
+}
+
+// ForgetBackupHost is POST /backups:forget-host.
+func (c *Client) ForgetBackupHost(ctx context.Context) error {
+	_, err := c.raw(ctx, request{method: http.MethodPost, path: "/backups:forget-host"})
 	return err
 }
 

@@ -113,6 +113,7 @@ func operations(w *world) map[string]row {
 
 		"list-backups":         {weak: "domain-admin"},
 		"run-backup":           {code: 202, weak: "domain-admin"},
+		"forget-backup-host":   {code: 204, weak: "domain-admin"},
 		"show-backup-key":      {weak: "domain-admin"},
 		"verify-backup":        {path: "/backups/latest:verify", body: `{}`, code: 202, bad: `/backups/latest:verify {"key":"no key"}`, where: "body.key", weak: "domain-admin"},
 		"list-backup-accounts": {path: "/backups/20200101T000000Z-abcdefgh/accounts", code: 404, bad: "/backups/" + strings.Repeat("x", 61) + "/accounts", where: "path.id", weak: "domain-admin"},

@@ -43,6 +43,7 @@ type repository struct {
 	head   head
 	now    func() time.Time
 	log    *slog.Logger
+	wait   time.Duration // before the second attempt
 
 	encoder *zstd.Encoder
 	decoder *zstd.Decoder
@@ -79,7 +80,7 @@ func (p *packInfo) object() string {
 // openRepository looks at a target. It fails with ErrEmpty where there are no
 // backups, and with ErrWrongKey where the key is another's.
 func openRepository(ctx context.Context, t target.Target, k *Key, now func() time.Time, log *slog.Logger) (*repository, error) {
-	r := &repository{target: t, key: k, now: now, log: log, where: map[chunkID]place{}}
+	r := &repository{target: t, key: k, now: now, log: log, wait: firstWait, where: map[chunkID]place{}}
 	var err error
 	if r.encoder, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(logChunk)); err != nil {
 		return nil, err
@@ -167,7 +168,7 @@ const (
 
 // again does what a network may have broken a few times.
 func (r *repository) again(ctx context.Context, do func() error) error {
-	wait := firstWait
+	wait := r.wait
 	for i := 1; ; i++ {
 		err := do()
 		if err == nil || errors.Is(err, target.ErrNotFound) || errors.Is(err, target.ErrTooLarge) || i == attempts || ctx.Err() != nil {

@@ -2,12 +2,13 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 
 	"github.com/mailstead/mailstead/admin/backup/plan"
 	"github.com/mailstead/mailstead/admin/backup/target"
 	"github.com/mailstead/mailstead/admin/backup/target/folder"
+	"github.com/mailstead/mailstead/admin/backup/target/s3"
+	"github.com/mailstead/mailstead/admin/backup/target/sftp"
 )
 
 // Settings say where backups go, when, and how many are kept.
@@ -23,6 +24,10 @@ type Settings struct {
 type Login struct {
 	S3KeyID, S3Secret string
 	SFTPPassword      string
+	SFTPKey           []byte // private SSH key, in PEM
+	// HostKey is asked whether an SFTP server is the right one, by the SHA-256
+	// fingerprint of its key.
+	HostKey func(fingerprint string) error
 }
 
 // openTarget opens the place of backups.
@@ -30,7 +35,18 @@ func (s *Service) openTarget(ctx context.Context, set *Settings) (target.Target,
 	if set.Target == "" {
 		return folder.Open(filepath.Join(s.opts.Source.DataDir, "backup"))
 	}
-	return OpenTarget(ctx, set.Target, set.Login)
+	p, err := plan.ParseTarget(set.Target)
+	if err != nil {
+		return nil, err
+	}
+	login := set.Login
+	if p.Kind == "sftp" {
+		if login.SFTPKey, err = s.sshKey(ctx); err != nil {
+			return nil, err
+		}
+		login.HostKey = s.hostKey(ctx, p.Host)
+	}
+	return OpenTarget(ctx, set.Target, login)
 }
 
 // OpenTarget opens a target by name.
@@ -42,6 +58,8 @@ func OpenTarget(ctx context.Context, name string, l Login) (target.Target, error
 	switch p.Kind {
 	case "folder":
 		return folder.Open(p.Path)
+	case "sftp":
+		return sftp.Open(ctx, sftp.Options{Addr: p.Host, User: p.User, Folder: p.Path, Password: l.SFTPPassword, Key: l.SFTPKey, HostKey: l.HostKey})
 	}
-	return nil, errors.New("there is no such kind of target")
+	return s3.Open(ctx, s3.Options{Endpoint: p.Host, Bucket: p.Bucket, Prefix: p.Path, Region: p.Region, KeyID: l.S3KeyID, Secret: l.S3Secret, Plain: p.Plain})
 }

@@ -46,7 +46,7 @@ func backupDefinitions() []definition {
 		{name: string(BackupS3Secret), kind: words, secret: true,
 			doc: "Secret key that belongs to backup.s3-key-id."},
 		{name: string(BackupSFTPPassword), kind: words, secret: true,
-			doc: "Password at backup.target, if that is SFTP. Empty: the server's own SSH key, which `mailstead backup key` shows."},
+			doc: "Password at backup.target, if that is SFTP. Empty: the server's own SSH key, which `mailstead backup list` shows."},
 	}
 }
 

@@ -17,12 +17,13 @@ import (
 type backupCmd struct {
 	target `embed:""`
 
-	Run    backupRunCmd    `cmd:"" help:"Make a backup now, and prove that it can be restored."`
-	List   backupListCmd   `cmd:"" help:"List backups, and say how they stand."`
-	Show   backupShowCmd   `cmd:"" help:"List the accounts and mailboxes in a backup."`
-	Verify backupVerifyCmd `cmd:"" help:"Prove a backup: restore it into a scratch folder and compare."`
-	Remove backupRemoveCmd `cmd:"" help:"Remove a backup for good."`
-	Key    backupKeyCmd    `cmd:"" help:"Show the key of the backups. Keep it somewhere else: without it nothing can be restored."`
+	Run        backupRunCmd        `cmd:"" help:"Make a backup now, and prove that it can be restored."`
+	List       backupListCmd       `cmd:"" help:"List backups, and say how they stand."`
+	Show       backupShowCmd       `cmd:"" help:"List the accounts and mailboxes in a backup."`
+	Verify     backupVerifyCmd     `cmd:"" help:"Prove a backup: restore it into a scratch folder and compare."`
+	Remove     backupRemoveCmd     `cmd:"" help:"Remove a backup for good."`
+	ForgetHost backupForgetHostCmd `cmd:"" help:"Forget the key of the SFTP server, if it was changed on purpose: the next one is believed."`
+	Key        backupKeyCmd        `cmd:"" help:"Show the key of the backups. Keep it somewhere else: without it nothing can be restored."`
 }
 
 type backupRunCmd struct{}
@@ -87,6 +88,9 @@ func showBackups(w io.Writer, v *admin.Backups) {
 	}
 	if v.LastRun != nil && v.LastRun.Error != "" {
 		rows = append(rows, []string{"last run", "failed " + when(v.LastRun.Ended) + ": " + v.LastRun.Error})
+	}
+	if v.SSHKey != "" {
+		rows = append(rows, []string{"SSH key", v.SSHKey})
 	}
 	if v.HostKey != "" {
 		rows = append(rows, []string{"host key", v.HostKey})
@@ -190,6 +194,17 @@ func (c *backupRemoveCmd) Run(ctx context.Context, s streams, g *backupCmd) erro
 			return err
 		}
 		return out.done("backup %s removed", c.ID)
+	})
+}
+
+type backupForgetHostCmd struct{}
+
+func (c *backupForgetHostCmd) Run(ctx context.Context, s streams, g *backupCmd) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
+		if err := op.ForgetBackupHost(ctx); err != nil {
+			return err
+		}
+		return out.done("the next key of the SFTP server is believed")
 	})
 }
 

@@ -158,6 +158,25 @@ func (c *restoreAllCmd) Run(ctx context.Context, s streams, g *restoreCmd) error
 	})
 }
 
-func (c *restoreAllCmd) login(io.Writer) (backup.Login, error) {
-	return backup.Login{S3KeyID: c.S3KeyID, S3Secret: c.S3Secret, SFTPPassword: c.SFTPPassword}, nil
+// login is what the target wants to know. The key of an SFTP server that is not
+// named is shown, and believed.
+func (c *restoreAllCmd) login(notes io.Writer) (backup.Login, error) {
+	l := backup.Login{S3KeyID: c.S3KeyID, S3Secret: c.S3Secret, SFTPPassword: c.SFTPPassword}
+	if c.SFTPKeyFile != "" {
+		var err error
+		if l.SFTPKey, err = os.ReadFile(c.SFTPKeyFile); err != nil {
+			return l, err
+		}
+	}
+	l.HostKey = func(fingerprint string) error {
+		switch c.SFTPHostKey {
+		case fingerprint:
+			return nil
+		case "":
+			fmt.Fprintln(notes, "key of the SFTP server:", fingerprint)
+			return nil
+		}
+		return fmt.Errorf("the SFTP server has the key %s, not %s", fingerprint, c.SFTPHostKey)
+	}
+	return l, nil
 }

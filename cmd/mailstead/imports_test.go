@@ -57,6 +57,8 @@ var doors = map[string][]string{
 	"github.com/landlock-lsm/go-landlock": {"cmd/mailstead"},
 	"rsc.io/qr":                           {"admin/qr"},
 	"filippo.io/age":                      {"admin/backup"},
+	"github.com/minio/minio-go":           {"admin/backup/target/s3"},
+	"github.com/pkg/sftp":                 {"admin/backup/target/sftp"},
 }
 
 // TestImportDirection keeps the arrows of the package tree true. Tests may

@@ -1,0 +1,64 @@
+package plan
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestNext(t *testing.T) {
+	at := func(day, hour int) time.Time { return time.Date(2026, 11, day, hour, 0, 0, 0, time.UTC) }
+	for _, tt := range []struct {
+		schedule        string
+		last, now, want time.Time
+	}{
+		{"off", at(1, 0), at(9, 0), time.Time{}},
+		{"02:00", at(8, 2), at(8, 12), at(9, 2)},
+		{"02:00", at(7, 2), at(8, 12), at(8, 2)}, // was missed
+		{"02:00", time.Time{}, at(8, 12), at(9, 2)},
+		{"02:00", time.Time{}, at(8, 1), at(8, 2)},
+		{"6h", at(8, 2), at(8, 3), at(8, 8)},
+		{"6h", time.Time{}, at(8, 3), at(8, 3)},
+		{"2d", at(1, 0), at(1, 5), at(3, 0)},
+	} {
+		s, err := ParseSchedule(tt.schedule)
+		if got := s.Next(tt.last, tt.now); err != nil || !got.Equal(tt.want) {
+			t.Errorf("%s after %v at %v: %v, %v; want %v", tt.schedule, tt.last, tt.now, got, err, tt.want)
+		}
+	}
+}
+
+func TestKeep(t *testing.T) {
+	var ids []string
+	for day := range 100 { // two a day
+		for _, hour := range []int{3, 15} {
+			ids = append(ids, ID(time.Date(2026, 1, 1+day, hour, 0, 0, 0, time.UTC), "abcdefgh"))
+		}
+	}
+	kept := Retention{Last: 3, Daily: 5, Weekly: 3, Monthly: 2}.Keep(ids, time.UTC)
+	var got []string
+	for _, id := range ids {
+		if kept[id] {
+			got = append(got, id[:11])
+		}
+	}
+	// The last three; the last of five days, three weeks and two months.
+	want := []string{"20260329T15", "20260331T15", "20260405T15", "20260406T15", "20260407T15", "20260408T15", "20260409T15", "20260410T03", "20260410T15"}
+	if !slices.Equal(got, want) {
+		t.Errorf("kept %v, want %v", got, want)
+	}
+	if one := (Retention{}).Keep(ids, time.UTC); len(one) != 1 || !one[ids[len(ids)-1]] {
+		t.Errorf("without rules the last one is kept, not %v", one)
+	}
+}
+
+func FuzzParseTarget(f *testing.F) {
+	for _, s := range []string{"/mnt/x", "sftp://u@h:22/x", "s3://h/b/p?region=r", "s3://[::1]/b", "x", "sftp://u:p@h/x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if p, err := ParseTarget(s); err == nil && p.Kind == "" {
+			t.Errorf("ParseTarget(%q) is nothing", s)
+		}
+	})
+}
