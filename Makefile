@@ -49,9 +49,9 @@ crash:
 bad-peers:
 	MAILSTEAD_LONG=1 $(GO) test -count=1 -timeout 120m -parallel 1 -v -run 'TestBad|TestInjected|TestCutOff|TestIdle|TestResting' ./cmd/mailstead
 
-# A million messages, a thousand accounts, an import of 200,000.
+# A million messages, a thousand accounts, imports of 200,000, a move from Dovecot.
 scale:
-	MAILSTEAD_LONG=1 $(GO) test -count=1 -timeout 120m -parallel 1 -v -run 'TestScale' ./cmd/mailstead
+	MAILSTEAD_LONG=1 $(GO) test -count=1 -timeout 120m -parallel 1 -v -run 'TestScale|TestImportDovecot' ./cmd/mailstead
 
 # The reference pages of docs/, from the program itself; a test fails where they differ.
 references:

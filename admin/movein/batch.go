@@ -15,8 +15,8 @@ import (
 
 // Bounds of a batch, which one commit takes, and of a message.
 const (
-	batchMessages = 500
-	batchOctets   = 4 << 20
+	batchMessages = 200
+	batchOctets   = 2 << 20
 	batchIndex    = 8 << 20 // of memory for what is known of the messages
 	maxMessage    = 1 << 30
 )
