@@ -16,6 +16,7 @@ const words: Record<string, string> = {
   'audit:read': t('see the audit log'),
   'roles:write': t('give roles'),
   metrics: t('read metrics'),
+  webhooks: t('see and make webhooks'),
 };
 
 export const rightWord = (right: string): string => words[right] ?? right;
