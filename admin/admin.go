@@ -118,11 +118,8 @@ type Options struct {
 	Tell      *Teller        // events for them
 	// ErrorsSince counts errors in the log. nil: nobody counts.
 	ErrorsSince func(span time.Duration) (count int, last string)
-	// BackupProven is when a backup was last proven to be one; configured says
-	// whether there are to be backups. nil: nobody tells.
-	BackupProven func() (at time.Time, configured bool)
-	Now          func() time.Time
-	Logger       *slog.Logger
+	Now         func() time.Time
+	Logger      *slog.Logger
 }
 
 // Admin does what an operator asks for. Its methods may be called
@@ -153,9 +150,6 @@ func New(o Options) *Admin {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Backup != nil && o.BackupProven == nil {
-		o.BackupProven = func() (time.Time, bool) { return backupProven(o.Backup, o.Directory) }
 	}
 	a := &Admin{hub: newHub(o.Now()), jobs: newJobs(), opts: o, started: o.Now(), close: func() error { return nil }}
 	if o.Server != nil && o.Resolver != nil {

@@ -78,7 +78,7 @@ func (a *Admin) alertSettings() alerts.Settings {
 	d := a.opts.Directory
 	return alerts.Settings{
 		Limits: alerts.Limits{QueueAge: d.Duration(directory.AlertsQueueAge), QueueSize: int(d.Int(directory.AlertsQueueSize)),
-			BackupAge: d.Duration(directory.AlertsBackupAge), FailedLogins: int(d.Int(directory.AlertsFailedLogins))},
+			FailedLogins: int(d.Int(directory.AlertsFailedLogins))},
 		Rules:   alerts.Rules{Confirm: d.Duration(directory.AlertsConfirm), Clear: d.Duration(directory.AlertsClear), Remind: d.Duration(directory.AlertsRemind)},
 		Private: d.Bool(directory.PushPrivate), Daily: d.Text(directory.AlertsDaily), DailyHour: int(d.Int(directory.AlertsDailyHour)),
 	}
@@ -132,11 +132,6 @@ func (a *Admin) observe(ctx context.Context) (alerts.Observations, error) {
 		o.QueueTrouble = "the store does not answer: " + err.Error()
 	default:
 		o.Queue = &alerts.Queue{Messages: n, Oldest: oldest}
-	}
-	if a.opts.BackupProven != nil {
-		if at, configured := a.opts.BackupProven(); configured {
-			o.Backup = &alerts.Backup{Proven: at}
-		}
 	}
 	if a.opts.ErrorsSince != nil {
 		o.Errors, o.LastError = a.opts.ErrorsSince(alerts.ErrorsSpan)

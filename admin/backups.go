@@ -313,10 +313,3 @@ func (a *Admin) checkedBackups(ctx context.Context) checks.Backups {
 	}
 	return b
 }
-
-// backupProven is for alerts: they are about backups once there is a schedule,
-// or was a proof.
-func backupProven(s *backup.Service, d *directory.Directory) (at time.Time, configured bool) {
-	p, ok := s.LastProof(context.Background())
-	return p.At, ok || d.Text(directory.BackupSchedule) != "off"
-}

@@ -22,8 +22,7 @@ type snapshot struct {
 	Version      string
 	Checks       map[string]seen // by ID
 	Certificates map[string]time.Time
-	Proven       time.Time // backup
-	Hooks        []string  // webhooks that are switched off
+	Hooks        []string // webhooks that are switched off
 }
 
 // seen is a check as it stood.
@@ -122,9 +121,6 @@ func (s *Service) snapshot(o Observations) *snapshot {
 		if len(v.Certificates) < maxSnapshot {
 			v.Certificates[c.Name] = c.NotAfter.UTC()
 		}
-	}
-	if o.Backup != nil {
-		v.Proven = o.Backup.Proven
 	}
 	for _, h := range o.Webhooks {
 		v.Hooks = append(v.Hooks, h.URL)

@@ -37,7 +37,6 @@ type Observations struct {
 	Disk         *Disk
 	Queue        *Queue
 	QueueTrouble string // why the store could not be asked
-	Backup       *Backup
 	Logins       *Logins
 	Errors       int    // in the log, within ErrorsSpan
 	LastError    string // of them
@@ -63,9 +62,6 @@ type Queue struct {
 	Oldest   time.Time
 }
 
-// Backup is when a backup was last proven to be one.
-type Backup struct{ Proven time.Time } // zero: never
-
 // Logins are those that failed within LoginsSpan.
 type Logins struct {
 	Failed int
@@ -87,7 +83,6 @@ const (
 type Limits struct {
 	QueueAge     time.Duration
 	QueueSize    int
-	BackupAge    time.Duration
 	FailedLogins int // within LoginsSpan
 }
 

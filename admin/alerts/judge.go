@@ -28,7 +28,7 @@ const (
 
 // Judge says what is found, the good with the bad.
 func Judge(o Observations, l Limits) []Finding {
-	all := slices.Concat(o.checked(), o.certificates(), o.queue(l), o.backup(l), o.logins(l), o.errors(), o.webhooks(), o.senders())
+	all := slices.Concat(o.checked(), o.certificates(), o.queue(l), o.logins(l), o.errors(), o.webhooks(), o.senders())
 	for i := range all {
 		f := &all[i]
 		f.Saw, f.Fix, f.Title, f.How = clip(f.Saw), clip(f.Fix), clip(f.Title), clip(f.How)
@@ -174,21 +174,6 @@ func (o *Observations) queue(l Limits) []Finding {
 		many.State = checks.Unknown
 	}
 	return []Finding{stored, age, many}
-}
-
-func (o *Observations) backup(l Limits) []Finding {
-	if o.Backup == nil || l.BackupAge <= 0 {
-		return nil
-	}
-	f := Finding{ID: "backup", Title: "Backup", State: checks.OK, FixLink: "/admin/system/backups",
-		How: "A backup counts from when it was restored on trial and compared.", Fix: "Run a backup, and let it be proven; the backups page says what went wrong with the last one."}
-	switch {
-	case o.Backup.Proven.IsZero():
-		f.State, f.Saw = checks.Warn, "no backup was proven yet"
-	case o.Now.Sub(o.Backup.Proven) > l.BackupAge:
-		f.State, f.Saw = checks.Fail, fmt.Sprintf("the last proven backup is of %s, older than %s", o.Backup.Proven.Format("2 January 2006"), span(l.BackupAge))
-	}
-	return []Finding{f}
 }
 
 func (o *Observations) logins(l Limits) []Finding {

@@ -11,7 +11,7 @@ import (
 
 var noon = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
 
-var limits = Limits{QueueAge: 4 * hour, QueueSize: 1000, BackupAge: 3 * day, FailedLogins: 100}
+var limits = Limits{QueueAge: 4 * hour, QueueSize: 1000, FailedLogins: 100}
 
 func check(id string, group checks.Group, state checks.State) checks.Result {
 	return checks.Result{ID: id, Group: group, Title: strings.ToUpper(id), State: state, Saw: "saw " + id, Want: "want", Why: "Why.", Fix: "fix", CheckedAt: noon}
@@ -47,9 +47,6 @@ func TestJudge(t *testing.T) {
 		{"a long queue", Observations{Queue: &Queue{1000, noon}}, "queue.size=warn"},
 		{"a queue that is neither long nor short", Observations{Queue: &Queue{700, noon}}, "queue.size=unknown"},
 		{"a broken store", Observations{QueueTrouble: "failed"}, "store=fail queue.age=unknown queue.size=unknown"},
-		{"no backup yet", Observations{Backup: &Backup{}}, "backup=warn"},
-		{"a young backup", Observations{Backup: &Backup{noon.Add(-day)}}, ""},
-		{"an old backup", Observations{Backup: &Backup{noon.Add(-4 * day)}}, "backup=fail"},
 		{"few failed logins", Observations{Logins: &Logins{Failed: 49}}, ""},
 		{"some", Observations{Logins: &Logins{Failed: 50}}, "logins=unknown"},
 		{"a storm", Observations{Logins: &Logins{Failed: 100}}, "logins=warn"},
@@ -83,7 +80,7 @@ func TestJudge(t *testing.T) {
 }
 
 func TestRulesCanBeOff(t *testing.T) {
-	o := Observations{Now: noon, Queue: &Queue{9999, noon.Add(-9 * day)}, Backup: &Backup{}, Logins: &Logins{Failed: 9999}}
+	o := Observations{Now: noon, Queue: &Queue{9999, noon.Add(-9 * day)}, Logins: &Logins{Failed: 9999}}
 	for _, f := range Judge(o, Limits{}) {
 		if severity(f.State) > 0 {
 			t.Errorf("%s is %s with all rules off", f.ID, f.State)

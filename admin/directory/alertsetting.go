@@ -4,7 +4,6 @@ package directory
 const (
 	AlertsQueueAge     DurationSetting = "alerts.queue-age"
 	AlertsQueueSize    IntSetting      = "alerts.queue-size"
-	AlertsBackupAge    DurationSetting = "alerts.backup-age"
 	AlertsFailedLogins IntSetting      = "alerts.failed-logins"
 	AlertsConfirm      DurationSetting = "alerts.confirm"
 	AlertsClear        DurationSetting = "alerts.clear"
@@ -22,8 +21,6 @@ func alertDefinitions() []definition {
 			doc: "Alert when the oldest message in the queue has waited for so long. 0: never."},
 		{name: string(AlertsQueueSize), kind: integer, initial: "5000", max: 1 << 40,
 			doc: "Alert when so many messages wait in the queue; it is over when there are half as many. 0: never."},
-		{name: string(AlertsBackupAge), kind: duration, initial: "3d", max: int64(365 * day),
-			doc: "Alert when the last backup that was proven is older. 0: never."},
 		{name: string(AlertsFailedLogins), kind: integer, initial: "200", max: 1 << 40,
 			doc: "Alert when so many logins fail within ten minutes; it is over when half as many do. 0: never."},
 		{name: string(AlertsConfirm), kind: duration, initial: "2m", max: int64(day),

@@ -49,7 +49,6 @@ test('somebody outside is told of alerts, and a test gets there', async ({ page,
   await expect(page.getByText(`A test was sent to ${at('/topic')}.`)).toBeVisible();
   expect(got[0]).toContain('"topic":"topic"');
   expect(await axe.serious()).toEqual([]);
-  await page.screenshot({ path: 'e2e/test-results/alerts.png', fullPage: true });
   for (const to of ['ops@bigmail.test', at('/topic')]) {
     await page.getByRole('button', { name: `Remove ${to}` }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
@@ -83,7 +82,6 @@ test('a webhook is made, told of a message, and what it was told can be seen', a
   await told.getByText('message.received').first().click();
   await expect(told.getByText('204')).toBeVisible();
   expect(await axe.serious()).toEqual([]);
-  await page.screenshot({ path: 'e2e/test-results/webhooks.png' });
   const before = got.length;
   await told.getByRole('button', { name: 'Send again', exact: true }).click();
   await expect(() => expect(got.length).toBeGreaterThan(before)).toPass();

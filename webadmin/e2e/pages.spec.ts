@@ -38,6 +38,8 @@ const pages = [
   { path: '/admin/system/certificates', heading: 'System' },
   { path: '/admin/system/storage', heading: 'System' },
   { path: '/admin/system/imports', heading: 'System' },
+  { path: '/admin/system/alerts', heading: 'System' },
+  { path: '/admin/system/webhooks', heading: 'System' },
   { path: '/admin/system/logs', heading: 'System' },
   { path: '/admin/system/logs?q=alice&level=info&follow=1', heading: 'System' },
   { path: '/admin/system/about', heading: 'System' },
