@@ -115,6 +115,7 @@ func (c *crash) prepare(t *testing.T, i *instance) {
 func (c *crash) load(t *testing.T, i *instance) {
 	t.Helper()
 	c.killed.Store(false)
+	before := c.mailed()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var wg sync.WaitGroup
@@ -135,6 +136,9 @@ func (c *crash) load(t *testing.T, i *instance) {
 	if c.round == 0 && c.power == nil {
 		eventually(t, "everything was acknowledged once", func() bool { return len(c.untried()) == 0 })
 	}
+	if c.power != nil && c.power.lies {
+		eventually(t, "there is mail to be lost", func() bool { return c.mailed() > before })
+	}
 	// The moment is random on purpose: each run tries others.
 	time.Sleep(100*time.Millisecond + rand.N(1400*time.Millisecond))
 	c.killed.Store(true)
@@ -142,6 +146,13 @@ func (c *crash) load(t *testing.T, i *instance) {
 	cancel()
 	wg.Wait()
 	c.died(t, i.log.take())
+}
+
+// mailed is how much mail was acknowledged.
+func (c *crash) mailed() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.count[opMailed]
 }
 
 // untried are the operations of which none was acknowledged yet.
