@@ -151,12 +151,30 @@ func (a *Admin) AddAccount(ctx context.Context, n NewAccount) (Account, error) {
 	if _, err := authorize(ctx, ChangePeople); err != nil {
 		return Account{}, err
 	}
+	new, err := a.newAccount(ctx, n)
+	if err != nil {
+		return Account{}, err
+	}
+	d := a.opts.Directory
+	acct, err := d.AddAccount(ctx, Actor(ctx), new)
+	if err != nil {
+		return Account{}, At(n.blame(), err)
+	}
+	if err := a.createMailboxes(ctx, acct); err != nil {
+		undo := d.RemoveAccount(context.WithoutCancel(ctx), Actor(ctx), acct.ID)
+		return Account{}, errors.Join(fmt.Errorf("make the mailboxes of %s: %w", acct.Address, err), undo)
+	}
+	return a.describeAccount(acct), nil
+}
+
+// newAccount is n for the directory, if whoever asks may make it.
+func (a *Admin) newAccount(ctx context.Context, n NewAccount) (directory.NewAccount, error) {
 	p, err := parseAddress(n.Address)
 	if err != nil {
-		return Account{}, At("address", err)
+		return directory.NewAccount{}, At("address", err)
 	}
 	if _, err := authorizeDomain(ctx, ChangePeople, p.Domain); err != nil {
-		return Account{}, err
+		return directory.NewAccount{}, err
 	}
 	d := a.opts.Directory
 	new := directory.NewAccount{Address: p, Name: n.Name, Password: n.Password,
@@ -168,23 +186,15 @@ func (a *Admin) AddAccount(ctx context.Context, n NewAccount) (Account, error) {
 		new.QuotaMessages = *n.QuotaMessages
 	}
 	if new.Role, err = directory.ParseRole(n.Role); err != nil {
-		return Account{}, At("role", err)
+		return directory.NewAccount{}, At("role", err)
 	}
 	if err := authorizeRole(ctx, directory.RoleUser, new.Role); err != nil {
-		return Account{}, err
+		return directory.NewAccount{}, err
 	}
 	if new.Domains, err = parseDomains(n.Domains); err != nil {
-		return Account{}, At("domains", err)
+		return directory.NewAccount{}, At("domains", err)
 	}
-	acct, err := d.AddAccount(ctx, Actor(ctx), new)
-	if err != nil {
-		return Account{}, At(n.blame(), err)
-	}
-	if err := a.createMailboxes(ctx, acct); err != nil {
-		undo := d.RemoveAccount(context.WithoutCancel(ctx), Actor(ctx), acct.ID)
-		return Account{}, errors.Join(fmt.Errorf("make the mailboxes of %s: %w", p, err), undo)
-	}
-	return a.describeAccount(acct), nil
+	return new, nil
 }
 
 // blame is the field that is wrong if the directory does not take an account:

@@ -8,11 +8,16 @@ import (
 	"io"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/mailstead/mailstead/admin/directory"
 )
 
 // maxBulk bounds the accounts that are made at once.
-const maxBulk = 1000
+const maxBulk = 5000
+
+// mailboxesAtOnce are made beside each other: each waits for the disk.
+const mailboxesAtOnce = 16
 
 // BulkRow is one line of what was pasted, and what came of it.
 type BulkRow struct {
@@ -35,49 +40,115 @@ type BulkResult struct {
 // or semicolons between. Each line stands for itself; with invite each person
 // gets a link. A rehearsal says what would come of it.
 func (a *Admin) AddAccounts(ctx context.Context, text string, invite bool) (BulkResult, error) {
-	if _, err := authorize(ctx, ChangePeople); err != nil {
+	may := authorize
+	if invite && directory.RehearsalOf(ctx) == nil {
+		may = authorizeSudo
+	}
+	if _, err := may(ctx, ChangePeople); err != nil {
 		return BulkResult{}, err
 	}
 	rows, err := parseBulk(text)
 	if err != nil {
 		return BulkResult{}, At("text", err)
 	}
+	made, err := a.addRows(ctx, rows)
+	if err != nil && !errors.Is(err, directory.ErrRehearsed) {
+		return BulkResult{}, err
+	}
+	if err == nil {
+		a.makeAll(ctx, rows, made)
+	}
+	if err == nil && invite {
+		if err := a.inviteAll(ctx, rows, made); err != nil {
+			return BulkResult{}, fmt.Errorf("the accounts are made, but not their invitations: %w", err)
+		}
+	}
 	result := BulkResult{Rows: rows}
 	for i := range rows {
-		if err := ctx.Err(); err != nil {
-			return result, err
-		}
-		if err := a.addRow(ctx, &rows[i], invite); err != nil {
-			rows[i].Error = err.Error()
+		if rows[i].Error != "" {
 			result.Failed++
-			continue
+		} else {
+			result.Made++
 		}
-		result.Made++
 	}
 	return result, nil
 }
 
-func (a *Admin) addRow(ctx context.Context, row *BulkRow, invite bool) error {
+// addRows makes the accounts of rows in one change, and says in the others why
+// there is none. Those of ID 0 were not made.
+func (a *Admin) addRows(ctx context.Context, rows []BulkRow) ([]directory.Account, error) {
+	var list []directory.NewAccount
+	var of []int // the row of each
+	for i := range rows {
+		new, err := a.newRow(ctx, &rows[i])
+		if err != nil {
+			rows[i].Error = err.Error()
+			continue
+		}
+		list, of = append(list, new), append(of, i)
+	}
+	made, refused, err := a.opts.Directory.AddAccounts(ctx, Actor(ctx), list)
+	all := make([]directory.Account, len(rows))
+	for j, i := range of {
+		all[i] = made[j]
+		if refused[j] != nil {
+			rows[i].Error = refused[j].Error()
+		}
+	}
+	return all, err
+}
+
+func (a *Admin) newRow(ctx context.Context, row *BulkRow) (directory.NewAccount, error) {
 	n := NewAccount{Address: row.Address, Name: row.Name}
 	if row.Quota != "" {
 		size, err := directory.ParseSize(row.Quota)
 		if err != nil {
-			return err
+			return directory.NewAccount{}, err
 		}
 		n.QuotaBytes = &size
 	}
-	acct, err := a.AddAccount(ctx, n)
-	if errors.Is(err, directory.ErrRehearsed) {
-		return nil
+	return a.newAccount(ctx, n)
+}
+
+// makeAll makes the mailboxes of accounts. An account whose mailboxes could not
+// be made is taken back.
+func (a *Admin) makeAll(ctx context.Context, rows []BulkRow, made []directory.Account) {
+	var g errgroup.Group
+	g.SetLimit(mailboxesAtOnce)
+	for i := range made {
+		if rows[i].Error != "" {
+			continue
+		}
+		g.Go(func() error {
+			if err := a.createMailboxes(ctx, made[i]); err != nil {
+				undo := a.opts.Directory.RemoveAccount(context.WithoutCancel(ctx), Actor(ctx), made[i].ID)
+				rows[i].Error = errors.Join(fmt.Errorf("make the mailboxes: %w", err), undo).Error()
+			}
+			return nil
+		})
 	}
-	if err != nil || !invite {
+	g.Wait()
+}
+
+// inviteAll makes the links of all accounts in one change.
+func (a *Admin) inviteAll(ctx context.Context, rows []BulkRow, made []directory.Account) error {
+	if a.opts.SignIn == nil {
+		return errNoInvitations
+	}
+	var ids []uint32
+	var of []int
+	for i := range made {
+		if rows[i].Error == "" {
+			ids, of = append(ids, made[i].ID), append(of, i)
+		}
+	}
+	tokens, _, err := a.opts.SignIn.InviteAll(ctx, Actor(ctx), ids)
+	if err != nil {
 		return err
 	}
-	link, err := a.Invite(ctx, acct.Address)
-	if err != nil {
-		return fmt.Errorf("the account is made, but not its invitation: %w", err)
+	for j, i := range of {
+		rows[i].Invite = a.inviteURL(tokens[j])
 	}
-	row.Invite = link.URL
 	return nil
 }
 

@@ -27,9 +27,14 @@ func (a *Admin) Invite(ctx context.Context, address string) (InviteLink, error) 
 	return a.invite(ctx, acct)
 }
 
+var errNoInvitations = &directory.Problem{Kind: ErrUnavailable, Text: "only a running server invites people; start it with `mailstead serve`"}
+
+// inviteURL has the token in the fragment, which browsers do not send.
+func (a *Admin) inviteURL(token string) string { return a.opts.Web + "/account/invite#" + token }
+
 func (a *Admin) invite(ctx context.Context, acct directory.Account) (InviteLink, error) {
 	if a.opts.SignIn == nil {
-		return InviteLink{}, &directory.Problem{Kind: ErrUnavailable, Text: "only a running server invites people; start it with `mailstead serve`"}
+		return InviteLink{}, errNoInvitations
 	}
 	begin := a.opts.SignIn.Invite
 	if a.opts.Directory.HasPassword(acct.ID) {
@@ -39,8 +44,7 @@ func (a *Admin) invite(ctx context.Context, acct directory.Account) (InviteLink,
 	if err != nil {
 		return InviteLink{}, err
 	}
-	// The token is in the fragment, which browsers do not send.
-	return InviteLink{URL: a.opts.Web + "/account/invite#" + token, Purpose: string(link.Purpose), Expires: link.Expires}, nil
+	return InviteLink{URL: a.inviteURL(token), Purpose: string(link.Purpose), Expires: link.Expires}, nil
 }
 
 // RemoveFactors takes passkeys and codes from an account whose owner has lost

@@ -355,6 +355,7 @@ type QueueItem struct {
 	Expires    time.Time        `json:"expires"`
 	Size       int64            `json:"size"`
 	Recipients []QueueRecipient `json:"recipients"`
+	Others     int              `json:"others,omitempty" doc:"Recipients of other domains, whom a domain admin does not see."`
 }
 
 // QueueRecipient is a recipient that is not done.

@@ -37,7 +37,7 @@ func (a *Admin) Queue(ctx context.Context, f QueueFilter) (Page[QueueItem], erro
 		for i, it := range items {
 			q.After = it.ID
 			if p.seesItem(&it) {
-				page.Items = append(page.Items, describeItem(it))
+				page.Items = append(page.Items, p.item(it))
 			}
 			if last := i == len(items)-1; len(page.Items) == f.limit() && (!last || len(items) == q.Limit) {
 				page.Next = cursor(string(it.ID))
@@ -54,6 +54,26 @@ func (a *Admin) Queue(ctx context.Context, f QueueFilter) (Page[QueueItem], erro
 // principal.
 func (p Principal) seesItem(it *queue.Item) bool {
 	return p.sees(it.ReversePath.Domain) || slices.ContainsFunc(it.Recipients, func(r queue.Recipient) bool { return p.sees(r.Path.Domain) })
+}
+
+// item is a message as the principal sees it. Somebody of some domains sees all
+// recipients of what people there have sent, and else those of the domains, and
+// how many more there are: who else gets mail is nothing of theirs (RFC 5321
+// section 7.2).
+func (p Principal) item(it queue.Item) QueueItem {
+	view := describeItem(it)
+	if p.sees(it.ReversePath.Domain) {
+		return view
+	}
+	view.Recipients = view.Recipients[:0]
+	for i, r := range describeItem(it).Recipients {
+		if p.sees(it.Recipients[i].Path.Domain) {
+			view.Recipients = append(view.Recipients, r)
+		} else {
+			view.Others++
+		}
+	}
+	return view
 }
 
 // asKey brings an address or "@domain" that somebody has typed into the form
@@ -81,7 +101,7 @@ func (a *Admin) QueueItem(ctx context.Context, id string) (QueueItem, error) {
 	if err != nil {
 		return QueueItem{}, notInQueue(err)
 	}
-	return describeItem(it), nil
+	return p.item(it), nil
 }
 
 // notInQueue makes the queue's error one for an operator.

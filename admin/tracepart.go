@@ -2,7 +2,9 @@ package admin
 
 import (
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mailstead/mailstead/mail"
@@ -17,6 +19,7 @@ const nobody = "another recipient"
 type part struct {
 	sees   func(mail.Path) bool
 	hidden []string // addresses of recipients to leave out, in lower case
+	seen   int      // how many recipients are left
 }
 
 // partOf returns what of a message a principal sees. Somebody of some domains
@@ -52,6 +55,8 @@ func newPart(s *trace.Summary, sees func(mail.Path) bool) part {
 	for _, to := range s.Recipients {
 		if !sees(to) {
 			p.hidden = append(p.hidden, strings.ToLower(to.String()))
+		} else {
+			p.seen++
 		}
 	}
 	slices.SortFunc(p.hidden, func(a, b string) int { return len(b) - len(a) }) // one can be the end of another
@@ -78,10 +83,10 @@ func (p part) trace(t trace.Trace) trace.Trace {
 		if skipping {
 			continue
 		}
-		e.Text = p.text(e.Text)
+		e.Text = p.count(p.text(e.Text))
 		e.Fields = maps.Clone(e.Fields)
 		for name, v := range e.Fields {
-			e.Fields[name] = p.text(v)
+			e.Fields[name] = p.count(p.text(v))
 		}
 		kept = append(kept, e)
 	}
@@ -110,6 +115,24 @@ func (p part) keeps(e *trace.Event) bool {
 		return p.text(e.Text) == e.Text
 	}
 	return p.sees(path)
+}
+
+// recipients is how an event says how many there are; see trace.Recipients.
+var recipients = regexp.MustCompile(`\b[0-9]+ recipients?\b`)
+
+// count has a text speak of no more recipients than are seen.
+func (p part) count(s string) string {
+	if len(p.hidden) == 0 || !strings.Contains(s, " recipient") {
+		return s
+	}
+	return recipients.ReplaceAllStringFunc(s, func(said string) string {
+		n, _, _ := strings.Cut(said, " ")
+		all, err := strconv.Atoi(n)
+		if err != nil {
+			return trace.Recipients(p.seen)
+		}
+		return trace.Recipients(min(all, p.seen))
+	})
 }
 
 // text takes the addresses of those who are left out from a text.

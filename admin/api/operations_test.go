@@ -422,11 +422,14 @@ func testWeak(t *testing.T, w *world, o operationIn, r row) {
 }
 
 // enqueue puts a message into the queue and returns its ID.
-func (w *world) enqueue(from, to string) string {
+func (w *world) enqueue(from string, to ...string) string {
 	w.t.Helper()
 	body := "Subject: x\r\n\r\ny\r\n"
 	id := trace.NewID(w.now(), random{})
-	env := mail.Envelope{ReversePath: mailPath(w.t, from), Recipients: []mail.Recipient{{Path: mailPath(w.t, to)}}}
+	env := mail.Envelope{ReversePath: mailPath(w.t, from)}
+	for _, to := range to {
+		env.Recipients = append(env.Recipients, mail.Recipient{Path: mailPath(w.t, to)})
+	}
 	if err := w.queue.Enqueue(w.t.Context(), id, env, nil, strings.NewReader(body), int64(len(body))); err != nil {
 		w.t.Fatal(err)
 	}

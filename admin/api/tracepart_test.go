@@ -29,7 +29,7 @@ func TestStoryOfSomeDomains(t *testing.T) {
 			about(trace.Filed, "bob@b.test", "bob@b.test filed to Junk"), about(trace.Attempt, "x@far.example", "x@far.example delivered"),
 			trace.Event{Time: w.now(), Kind: trace.Route, Text: "user@a.test is forwarded to on@far.example", Fields: map[string]string{"rcpt_to": "user@a.test", "to": "on@far.example"}},
 			about(trace.Attempt, "on@far.example", "on@far.example delivered"),
-			trace.Event{Time: w.now(), Kind: trace.Done, Text: "finished for user@a.test and BOB@b.test", Fields: map[string]string{"status": "2.0.0"}})
+			trace.Event{Time: w.now(), Kind: trace.Done, Text: "finished for user@a.test and BOB@b.test, accepted for 3 recipients", Fields: map[string]string{"status": "2.0.0"}})
 		w.traces.Append(trace.Summary{ID: id, Direction: direction, ReversePath: mailPath(t, from), Outcome: "accepted", Reason: "bob@b.test takes no mail from you",
 			Recipients: []mail.Path{mailPath(t, "user@a.test"), mailPath(t, "Bob@b.test"), mailPath(t, "x@far.example")}}, events...)
 		return string(id)
@@ -60,7 +60,7 @@ func TestStoryOfSomeDomains(t *testing.T) {
 					t.Errorf("their own is missing: %s", r.body)
 				}
 			}
-			for text, want := range map[string]bool{"bob is fine": tt.all, "x is fine": tt.all, "user is fine": true, "354 go on": true, "on@far.example delivered": true, "inbox for user@a.test": true, nobodyElse: !tt.all} {
+			for text, want := range map[string]bool{"bob is fine": tt.all, "x is fine": tt.all, "user is fine": true, "354 go on": true, "on@far.example delivered": true, "inbox for user@a.test": true, "accepted for 3 recipients": tt.all, "accepted for 1 recipient": !tt.all, nobodyElse: !tt.all} {
 				if got := strings.Contains(strings.ToLower(story.body), text); got != want {
 					t.Errorf("%q is told: %v, want %v", text, got, want)
 				}

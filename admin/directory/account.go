@@ -116,24 +116,12 @@ func (d *Directory) AddAccount(ctx context.Context, actor string, n NewAccount) 
 			return Account{}, err
 		}
 	}
-	a := &Account{Address: n.Address, Name: n.Name, QuotaBytes: n.QuotaBytes, QuotaMessages: n.QuotaMessages,
-		Role: cmp.Or(n.Role, RoleUser), Domains: slices.Clone(n.Domains)}
+	a := n.account()
 	err := d.update(ctx, actor, func(c *change) error {
-		if err := c.next.checkNewAddress(a.Address); err != nil {
+		if err := c.next.checkNewAccount(a); err != nil {
 			return err
 		}
-		if err := c.next.checkAccount(a); err != nil {
-			return err
-		}
-		seq, err := c.tx.Bucket(bucketAccounts).NextSequence()
-		if err != nil {
-			return err
-		}
-		if seq > math.MaxUint32 {
-			return invalid("all account numbers are used up")
-		}
-		a.ID, a.Created = uint32(seq), c.now.UTC()
-		if err := c.putAccount("account.add", nil, a); err != nil || cred == nil {
+		if err := c.addAccount(a); err != nil || cred == nil {
 			return err
 		}
 		return c.putCredential(a, cred)
@@ -142,6 +130,52 @@ func (d *Directory) AddAccount(ctx context.Context, actor string, n NewAccount) 
 		return Account{}, err
 	}
 	return *a, nil
+}
+
+// AddAccounts adds accounts without passwords in one change, whose cost is that
+// of one. It returns for each what AddAccount would have: those that cannot be
+// are left out. When err is not nil none was added, or it is [ErrRehearsed].
+func (d *Directory) AddAccounts(ctx context.Context, actor string, list []NewAccount) (made []Account, refused []error, err error) {
+	made, refused = make([]Account, len(list)), make([]error, len(list))
+	err = d.update(ctx, actor, func(c *change) error {
+		for i := range list {
+			a := list[i].account()
+			if refused[i] = c.next.checkNewAccount(a); refused[i] != nil {
+				continue
+			}
+			if err := c.addAccount(a); err != nil {
+				return err
+			}
+			made[i] = *a
+		}
+		return nil
+	})
+	return made, refused, err
+}
+
+func (n *NewAccount) account() *Account {
+	return &Account{Address: n.Address, Name: n.Name, QuotaBytes: n.QuotaBytes, QuotaMessages: n.QuotaMessages,
+		Role: cmp.Or(n.Role, RoleUser), Domains: slices.Clone(n.Domains)}
+}
+
+func (s *snapshot) checkNewAccount(a *Account) error {
+	if err := s.checkNewAddress(a.Address); err != nil {
+		return err
+	}
+	return s.checkAccount(a)
+}
+
+// addAccount gives an account its number and keeps it.
+func (c *change) addAccount(a *Account) error {
+	seq, err := c.tx.Bucket(bucketAccounts).NextSequence()
+	if err != nil {
+		return err
+	}
+	if seq > math.MaxUint32 {
+		return invalid("all account numbers are used up")
+	}
+	a.ID, a.Created = uint32(seq), c.now.UTC()
+	return c.putAccount("account.add", nil, a)
 }
 
 // SetAccount changes an account.

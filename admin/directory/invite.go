@@ -50,34 +50,54 @@ type linkRecord struct {
 // AddLink makes a link by which the password of an account can be set once,
 // and returns its token. Older links of the account are dead from then on.
 func (d *Directory) AddLink(ctx context.Context, actor string, account uint32, purpose Purpose) (string, Link, error) {
+	tokens, links, err := d.AddLinks(ctx, actor, []uint32{account}, purpose)
+	if err != nil {
+		return "", Link{}, err
+	}
+	return tokens[0], links[0], nil
+}
+
+// AddLinks is AddLink for many accounts in one change: all get one, or none.
+func (d *Directory) AddLinks(ctx context.Context, actor string, accounts []uint32, purpose Purpose) ([]string, []Link, error) {
 	life, ok := map[Purpose]time.Duration{Invite: InviteFor, Reset: ResetFor}[purpose]
 	if !ok {
-		return "", Link{}, fmt.Errorf("directory: %q is no purpose of a link", purpose)
+		return nil, nil, fmt.Errorf("directory: %q is no purpose of a link", purpose)
 	}
-	token, hash, err := d.newToken(account)
-	if err != nil {
-		return "", Link{}, err
-	}
-	l := Link{Purpose: purpose}
-	err = d.write(ctx, actor, func(c *change) error {
-		a := c.next.accounts[account]
-		if a == nil {
-			return notFound("there is no account number %d", account)
+	tokens, links := make([]string, len(accounts)), make([]Link, len(accounts))
+	err := d.write(ctx, actor, func(c *change) error {
+		for i, id := range accounts {
+			token, hash, err := d.newToken(id)
+			if err != nil {
+				return err
+			}
+			if links[i], err = c.addLink(id, hash, purpose, life); err != nil {
+				return err
+			}
+			tokens[i] = token
 		}
-		if a.Suspended {
-			return invalid("%s is suspended; resume it first", a.Address.Display())
-		}
-		l.Account, l.Expires = *a, c.now.UTC().Add(life)
-		r := &linkRecord{Hash: hash[:], Purpose: string(purpose), Created: c.now.UTC(), Expires: l.Expires}
-		if err := c.put(bucketLinks, accountKey(account), r); err != nil {
-			return err
-		}
-		return c.audit("account."+string(purpose), text(a.Address), nil, map[string]time.Time{"expires": l.Expires})
+		return nil
 	})
 	if err != nil {
-		return "", Link{}, err
+		return nil, nil, err
 	}
-	return token, l, nil
+	return tokens, links, nil
+}
+
+// addLink keeps the hash of a link's token.
+func (c *change) addLink(account uint32, hash tokenHash, purpose Purpose, life time.Duration) (Link, error) {
+	a := c.next.accounts[account]
+	if a == nil {
+		return Link{}, notFound("there is no account number %d", account)
+	}
+	if a.Suspended {
+		return Link{}, invalid("%s is suspended; resume it first", a.Address.Display())
+	}
+	l := Link{Purpose: purpose, Account: *a, Expires: c.now.UTC().Add(life)}
+	r := &linkRecord{Hash: hash[:], Purpose: string(purpose), Created: c.now.UTC(), Expires: l.Expires}
+	if err := c.put(bucketLinks, accountKey(account), r); err != nil {
+		return Link{}, err
+	}
+	return l, c.audit("account."+string(purpose), text(a.Address), nil, map[string]time.Time{"expires": l.Expires})
 }
 
 // Link says what a token leads to.

@@ -13,6 +13,11 @@ func (s *Service) Invite(ctx context.Context, actor string, account uint32) (str
 	return s.dir.AddLink(ctx, actor, account, directory.Invite)
 }
 
+// InviteAll is Invite for many accounts in one change.
+func (s *Service) InviteAll(ctx context.Context, actor string, accounts []uint32) ([]string, []directory.Link, error) {
+	return s.dir.AddLinks(ctx, actor, accounts, directory.Invite)
+}
+
 // Reset makes a link by which somebody sets another password.
 func (s *Service) Reset(ctx context.Context, actor string, account uint32) (string, directory.Link, error) {
 	return s.dir.AddLink(ctx, actor, account, directory.Reset)
