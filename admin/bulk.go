@@ -98,6 +98,32 @@ func (a *Admin) addRows(ctx context.Context, rows []BulkRow) ([]directory.Accoun
 	return all, err
 }
 
+// addRow makes the account of one row, for lists whose rows depend on those
+// before.
+func (a *Admin) addRow(ctx context.Context, row *BulkRow, invite bool) error {
+	n := NewAccount{Address: row.Address, Name: row.Name}
+	if row.Quota != "" {
+		size, err := directory.ParseSize(row.Quota)
+		if err != nil {
+			return err
+		}
+		n.QuotaBytes = &size
+	}
+	acct, err := a.AddAccount(ctx, n)
+	if errors.Is(err, directory.ErrRehearsed) {
+		return nil
+	}
+	if err != nil || !invite {
+		return err
+	}
+	link, err := a.Invite(ctx, acct.Address)
+	if err != nil {
+		return fmt.Errorf("the account is made, but not its invitation: %w", err)
+	}
+	row.Invite = link.URL
+	return nil
+}
+
 func (a *Admin) newRow(ctx context.Context, row *BulkRow) (directory.NewAccount, error) {
 	n := NewAccount{Address: row.Address, Name: row.Name}
 	if row.Quota != "" {
