@@ -4507,6 +4507,11 @@ export interface components {
             expires: string;
             from: string;
             id: string;
+            /**
+             * Format: int64
+             * @description Recipients of other domains, whom a domain admin does not see.
+             */
+            others?: number;
             recipients: components["schemas"]["QueueRecipient"][];
             /** Format: int64 */
             size: number;
