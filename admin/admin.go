@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mailstead/mailstead/admin/alerts"
@@ -20,6 +21,7 @@ import (
 	"github.com/mailstead/mailstead/admin/deliverability"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/admin/dnsprovider"
 	"github.com/mailstead/mailstead/admin/logs"
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/admin/push"
@@ -91,6 +93,7 @@ type Options struct {
 	Resolver     dns.Resolver        // for checks; nil: there are none
 	Authority    dnsadvice.Authority // likewise
 	Certificates Certificates        // nil: no server is running
+	DNS          *dnsprovider.Zones  // that have a provider
 	DataDir      string              // whose disk may fill; "" is not known
 	ExportDir    string              // for copies of mailboxes; "": there are none
 	ImportDir    string              // for imports of mail; "": there are none
@@ -137,7 +140,8 @@ type Admin struct {
 	storage storage
 	started time.Time
 
-	dnsMu sync.Mutex // over what is remembered of the DNS
+	signed atomic.Bool // the zone of the host name, when it was last looked at
+	dnsMu  sync.Mutex  // over what is remembered of the DNS
 }
 
 var _ Operator = (*Admin)(nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ func (a *Admin) plan(d directory.Domain) dnsadvice.Plan {
 	for _, k := range publicKeys(d) {
 		p.Keys = append(p.Keys, dnsadvice.Key{Selector: k.Selector, Algorithm: k.Algorithm, Name: k.Name, Record: k.Record})
 	}
+	p.TLSA = a.tlsa()
 	p.DMARCReports, p.TLSReports = a.reportAddress(d, directory.DMARCReportsAddress), a.reportAddress(d, directory.TLSReportsAddress)
 	if a.opts.Clients != nil {
 		if name, text, err := a.opts.Clients.PACCRecord(d.Name); err == nil {
@@ -38,6 +40,25 @@ func (a *Admin) plan(d directory.Domain) dnsadvice.Plan {
 		}
 	}
 	return p
+}
+
+// tlsa are the keys of this server for TLSA records, that of the certificate
+// that is shown first. They count only in a zone that is signed.
+func (a *Admin) tlsa() []string {
+	if a.opts.Certificates == nil || !a.signed.Load() {
+		return nil
+	}
+	d, ok := a.opts.Certificates.TLSA()
+	if !ok {
+		return nil
+	}
+	var list []string
+	for _, digest := range []string{d.Shown, d.Current, d.Next} {
+		if data := "3 1 1 " + digest; !slices.Contains(list, data) {
+			list = append(list, data)
+		}
+	}
+	return list
 }
 
 // reportAddress is where reports about a domain go: to the address that is for
@@ -116,6 +137,11 @@ func (a *Admin) CheckDNS(ctx context.Context, name string) (dnsadvice.Report, er
 func (a *Admin) checkDNS(ctx context.Context, d directory.Domain) (dnsadvice.Report, error) {
 	if a.opts.Authority == nil || a.opts.Resolver == nil {
 		return dnsadvice.Report{}, &directory.Problem{Kind: ErrUnavailable, Text: "only a running server asks the DNS; start it with `mailstead serve`"}
+	}
+	if a.opts.Hostname != "" {
+		if _, authentic, err := a.opts.Resolver.A(ctx, string(a.opts.Hostname)); err == nil {
+			a.signed.Store(authentic)
+		}
 	}
 	c := dnsadvice.Checker{Authority: a.opts.Authority, Resolver: a.opts.Resolver, Now: a.opts.Now}
 	r := c.Check(ctx, a.plan(d))

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 
 	"github.com/mailstead/mailstead/admin/directory"
@@ -182,7 +183,7 @@ func (a *Admin) RemoveDomain(ctx context.Context, name string, force bool) error
 	if err != nil {
 		return err
 	}
-	if err := a.forgetDNS(ctx, d.Name); err != nil {
+	if err := errors.Join(a.forgetDNS(ctx, d.Name), a.forgetPublished(ctx, d.Name)); err != nil {
 		return err
 	}
 	for _, acct := range removed {

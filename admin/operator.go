@@ -144,6 +144,12 @@ type Operator interface {
 	// RenewCertificate begins to get the certificate of a name, or all that
 	// are due if it is "".
 	RenewCertificate(ctx context.Context, name string, r RenewRequest) (Job, error)
+	// DNSProviders change records where zones are hosted.
+	DNSProviders(ctx context.Context) (Page[ZoneProvider], error)
+	PutDNSProvider(ctx context.Context, name string, n NewZoneProvider) (ZoneProvider, error)
+	RemoveDNSProvider(ctx context.Context, name string) error
+	// ApplyDNS publishes what a domain needs, or says what would be.
+	ApplyDNS(ctx context.Context, name string, r DNSApply) (DNSPlan, error)
 	// Job says how far work is that was begun.
 	Job(ctx context.Context, id string) (Job, error)
 	// Audit returns changes, newest first.

@@ -235,6 +235,23 @@ func (c *Client) RenewCertificate(ctx context.Context, name string, r admin.Rene
 	return c.Job(ctx, j.Job)
 }
 
+func (c *Client) DNSProviders(ctx context.Context) (admin.Page[admin.ZoneProvider], error) {
+	return get[admin.Page[admin.ZoneProvider]](ctx, c, "/dns-providers")
+}
+
+func (c *Client) PutDNSProvider(ctx context.Context, name string, n admin.NewZoneProvider) (admin.ZoneProvider, error) {
+	return call[admin.ZoneProvider](ctx, c, request{method: http.MethodPut, path: "/dns-providers/" + url.PathEscape(name), body: n})
+}
+
+func (c *Client) RemoveDNSProvider(ctx context.Context, name string) error {
+	_, err := c.raw(ctx, request{method: http.MethodDelete, path: "/dns-providers/" + url.PathEscape(name)})
+	return err
+}
+
+func (c *Client) ApplyDNS(ctx context.Context, name string, r admin.DNSApply) (admin.DNSPlan, error) {
+	return call[admin.DNSPlan](ctx, c, request{method: http.MethodPost, path: domain(name) + "/dns:apply", body: r})
+}
+
 func (c *Client) Job(ctx context.Context, id string) (admin.Job, error) {
 	return get[admin.Job](ctx, c, "/jobs/"+url.PathEscape(id))
 }

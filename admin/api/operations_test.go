@@ -199,19 +199,24 @@ func operations(w *world) map[string]row {
 		"replay-webhook-delivery": {path: "/webhooks/" + webhook + "/deliveries/msg_x:replay", code: 404, bad: "/webhooks/" + webhook + "/deliveries/" + strings.Repeat("x", 61) + ":replay", where: "path.delivery", weak: "support"},
 		"remove-webhook":          {path: "/webhooks/" + webhook, code: 204, bad: "/webhooks/" + strings.Repeat("x", 41), where: "path.id", weak: "support"},
 
-		"list-domains":      {bad: "/domains?cursor=!", where: "query.cursor", weak: "user"},
-		"add-domain":        {body: `{"name":"c.test"}`, code: 201, bad: `/domains {"name":"a b"}`, where: "body.name", weak: "domain-admin"},
-		"get-domain":        {path: "/domains/a.test", weak: "user"},
-		"change-domain":     {path: "/domains/a.test", body: `{"separator":"-"}`, bad: `/domains/a.test {"catchAll":"x"}`, where: "body.catchAll", weak: "domain-admin"},
-		"remove-domain":     {path: "/domains/c.test", code: 204, bad: "/domains/b.test?force=true", where: "query.confirm", weak: "domain-admin"},
-		"get-domain-dns":    {path: "/domains/a.test/dns", weak: "user"},
-		"check-domain-dns":  {path: "/domains/a.test/dns:check", weak: "user"},
-		"list-dkim-keys":    {path: "/domains/a.test/dkim", weak: "user"},
-		"add-dkim-key":      {path: "/domains/a.test/dkim", body: `{"selector":"s2","algorithm":"ed25519"}`, code: 201, bad: `/domains/a.test/dkim {"selector":"s3","algorithm":"dsa"}`, where: "body.algorithm", weak: "domain-admin"},
-		"activate-dkim-key": {path: "/domains/a.test/dkim/s2:activate?force=true", bad: "/domains/a.test/dkim/s2:activate?force=perhaps", where: "query.force", weak: "domain-admin"},
-		"retire-dkim-key":   {path: "/domains/a.test/dkim/s1:retire", bad: "/domains/a.test/dkim/" + strings.Repeat("x", 64) + ":retire", where: "path.selector", weak: "domain-admin"},
-		"remove-dkim-key":   {path: "/domains/a.test/dkim/s1", code: 204, bad: "/domains/a.test/dkim/" + strings.Repeat("x", 64) + "", where: "path.selector", weak: "domain-admin"},
-		"get-domain-zone":   {path: "/domains/a.test/zone", weak: "user"},
+		"list-domains":        {bad: "/domains?cursor=!", where: "query.cursor", weak: "user"},
+		"add-domain":          {body: `{"name":"c.test"}`, code: 201, bad: `/domains {"name":"a b"}`, where: "body.name", weak: "domain-admin"},
+		"get-domain":          {path: "/domains/a.test", weak: "user"},
+		"change-domain":       {path: "/domains/a.test", body: `{"separator":"-"}`, bad: `/domains/a.test {"catchAll":"x"}`, where: "body.catchAll", weak: "domain-admin"},
+		"remove-domain":       {path: "/domains/c.test", code: 204, bad: "/domains/b.test?force=true", where: "query.confirm", weak: "domain-admin"},
+		"get-domain-dns":      {path: "/domains/a.test/dns", weak: "user"},
+		"plan-domain-dns":     {path: "/domains/a.test/dns:plan", weak: "domain-admin"},
+		"apply-domain-dns":    {path: "/domains/a.test/dns:apply", body: `{"dryRun":true}`, bad: `/domains/a.test/dns:apply {"dryRun":1}`, where: "body.dryRun", weak: "domain-admin"},
+		"list-dns-providers":  {weak: "domain-admin"},
+		"put-dns-provider":    {path: "/dns-providers/primary", body: `{"kind":"cloudflare","zones":["c.test"],"secret":"x","unchecked":true}`, bad: `/dns-providers/primary {"kind":"bind","zones":["c.test"]}`, where: "body.kind", weak: "domain-admin"},
+		"remove-dns-provider": {path: "/dns-providers/primary", code: 204, bad: "/dns-providers/" + strings.Repeat("x", 101), where: "path.name", weak: "domain-admin"},
+		"check-domain-dns":    {path: "/domains/a.test/dns:check", weak: "user"},
+		"list-dkim-keys":      {path: "/domains/a.test/dkim", weak: "user"},
+		"add-dkim-key":        {path: "/domains/a.test/dkim", body: `{"selector":"s2","algorithm":"ed25519"}`, code: 201, bad: `/domains/a.test/dkim {"selector":"s3","algorithm":"dsa"}`, where: "body.algorithm", weak: "domain-admin"},
+		"activate-dkim-key":   {path: "/domains/a.test/dkim/s2:activate?force=true", bad: "/domains/a.test/dkim/s2:activate?force=perhaps", where: "query.force", weak: "domain-admin"},
+		"retire-dkim-key":     {path: "/domains/a.test/dkim/s1:retire", bad: "/domains/a.test/dkim/" + strings.Repeat("x", 64) + ":retire", where: "path.selector", weak: "domain-admin"},
+		"remove-dkim-key":     {path: "/domains/a.test/dkim/s1", code: 204, bad: "/domains/a.test/dkim/" + strings.Repeat("x", 64) + "", where: "path.selector", weak: "domain-admin"},
+		"get-domain-zone":     {path: "/domains/a.test/zone", weak: "user"},
 
 		"list-accounts":               {bad: "/accounts?role=king", where: "query.role", weak: "user"},
 		"add-account":                 {body: `{"address":"new@a.test"}`, code: 201, bad: `/accounts {"address":"new"}`, where: "body.address", weak: "support"},
@@ -275,7 +280,7 @@ func TestOperations(t *testing.T) {
 	all := w.operations()
 	// What needs something that another makes or keeps comes in an order.
 	order := slices.Sorted(maps.Keys(all))
-	last := []string{"remove-alert-channel", "remove-webhook", "add-dkim-key", "activate-dkim-key", "retire-dkim-key", "remove-dkim-key", "remove-alias", "change-account", "remove-account", "remove-domain", "end-my-session", "end-account-session", "end-my-other-sessions", "set-my-password", "sign-out", "suspend-account", "resume-account"}
+	last := []string{"put-dns-provider", "remove-dns-provider", "remove-alert-channel", "remove-webhook", "add-dkim-key", "activate-dkim-key", "retire-dkim-key", "remove-dkim-key", "remove-alias", "change-account", "remove-account", "remove-domain", "end-my-session", "end-account-session", "end-my-other-sessions", "set-my-password", "sign-out", "suspend-account", "resume-account"}
 	order = append(slices.DeleteFunc(order, func(id string) bool { return slices.Contains(last, id) }), last...)
 	for _, phase := range []func(*testing.T, *world, operationIn, row){testWeak, testBad, testSuccess} {
 		for _, id := range order {

@@ -143,6 +143,7 @@ func (s *Server) routes() {
 	s.importRoutes()
 	s.systemRoutes()
 	s.certificateRoutes()
+	s.dnsProviderRoutes()
 	s.banRoutes()
 	s.checkRoutes()
 	s.alertRoutes()

@@ -49,7 +49,7 @@ func explain(name, directory string, err error) (problem, todo string) {
 	if m := brokenAnswer.FindStringSubmatch(err.Error()); m != nil {
 		return ca + " answers with " + m[0] + " instead of what was asked for", fmt.Sprintf(advice[acme.ProblemTypeServerInternal], name)
 	}
-	if known := new(ProviderError); errors.As(err, &known) {
+	if known := providerError(nil); errors.As(err, &known) {
 		return clip(known.Error()), "The record that proves " + name + " could not be written. See the DNS provider with `mailstead dns-provider list`."
 	}
 	var netErr net.Error
@@ -62,12 +62,12 @@ func explain(name, directory string, err error) (problem, todo string) {
 	return clip(err.Error()), "It is tried again by itself; `mailstead cert renew " + name + "` tries now."
 }
 
-// ProviderError is an error of a DNS provider. Its text is a sentence without
-// secrets.
-type ProviderError struct{ Err error }
-
-func (e *ProviderError) Error() string { return e.Err.Error() }
-func (e *ProviderError) Unwrap() error { return e.Err }
+// providerError is an error of whoever writes records. Its text is a sentence
+// without secrets.
+type providerError interface {
+	error
+	OfDNSProvider()
+}
 
 // detailOf is what the CA says in its own words, the part about one name if
 // there is one.

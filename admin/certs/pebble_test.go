@@ -24,7 +24,9 @@ import (
 	"github.com/letsencrypt/pebble/v2/va"
 	"github.com/letsencrypt/pebble/v2/wfe"
 
+	"github.com/mailstead/mailstead/admin/dnsprovider"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
 )
 
@@ -385,6 +387,44 @@ func TestHostedNames(t *testing.T) {
 	m.pass(t.Context())
 	if c := shownOn(t, w.host.tls, "mail.new.test"); c.VerifyHostname("mail.new.test") == nil {
 		t.Error("the certificate of a domain that is gone is shown")
+	}
+}
+
+// TestDNSChallenge proves a name by a record that is written with a dynamic
+// update. Nobody listens on ports 80 and 443.
+func TestDNSChallenge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 24*time.Hour)
+	zones := dnstest.New("host.test. IN NS ns1.dns.test.\nns1.dns.test. IN A 192.0.2.53\n" + w.name + ". IN A 127.0.0.1\n")
+	zones.AllowUpdates("host.test", "update-key", "c2VjcmV0")
+	server := serveZones(t, zones)
+	w.ca = startPebble(t, w.host, server, 24*time.Hour)
+	var secret atomic.Pointer[dnsprovider.Secret]
+	wrong, right := dnsprovider.Secret("d3Jvbmc="), dnsprovider.Secret("c2VjcmV0")
+	secret.Store(&wrong)
+	provider := &dnsprovider.Zones{
+		Authority: dns.NewAuthority(dns.AuthorityOptions{Finder: zones, Dial: zones.Dial}),
+		Specs: func() map[string]dnsprovider.Spec {
+			return map[string]dnsprovider.Spec{"host.test": {Kind: dnsprovider.RFC2136, Server: server, Login: "update-key", Secret: *secret.Load()}}
+		},
+	}
+	w.opts.ACME.CAs, w.opts.ACME.CARoot, w.opts.ACME.Challenge, w.opts.ACME.DNS = []string{w.ca.directory}, w.ca.roots, ChallengeDNS, provider
+	w.host.http.Close()
+	w.host.tls.Close()
+	m := w.run(t)
+	s := until(t, m, w.name, func(s Status) bool { return s.State == StateFailing })
+	if !strings.Contains(s.Problem, "TSIG key") || !strings.Contains(s.Advice, "dns-provider list") {
+		t.Errorf("with a wrong key: %+v", s)
+	}
+	secret.Store(&right)
+	if s, err := m.Renew(t.Context(), Renewal{Name: w.name}); err != nil || s.State != StateGood {
+		t.Fatalf("with the right key: %+v, %v", s, err)
+	}
+	if texts, _, err := zones.TXT(t.Context(), "_acme-challenge."+w.name); err == nil {
+		t.Errorf("the record is left behind: %q", texts)
+	}
+	if n := zones.Lookups("_acme-challenge."+w.name, "TXT"); n == 0 {
+		t.Error("nobody looked for the record")
 	}
 }
 

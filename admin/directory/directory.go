@@ -124,7 +124,7 @@ func buckets() [][]byte {
 	return [][]byte{
 		bucketMeta, bucketDomains, bucketAccounts, bucketCredentials, bucketAliases, bucketSettings, bucketAudit,
 		bucketSessions, bucketLinks, bucketTOTP, bucketRecovery, bucketPasskeys,
-		bucketRules, bucketAppPasswords, bucketAPIKeys, bucketLastUse, bucketLogins, bucketLoginIndex,
+		bucketRules, bucketDNSProviders, bucketAppPasswords, bucketAPIKeys, bucketLastUse, bucketLogins, bucketLoginIndex,
 	}
 }
 

@@ -504,6 +504,11 @@ func readRecord(kind string, row []byte) (any, error) {
 		for _, r := range s.rules {
 			return r.record(), err
 		}
+	case "dns_provider":
+		read(s.readDNSProvider)
+		for _, p := range s.dnsProviders {
+			return (*dnsProviderRecord)(p), err
+		}
 	case "api_key":
 		read(s.readAPIKey)
 		for _, k := range s.apiKeys {

@@ -238,6 +238,7 @@ func readSnapshot(tx *bolt.Tx) (*snapshot, error) {
 		{bucketAppPasswords, s.readAppPassword},
 		{bucketAPIKeys, s.readAPIKey},
 		{bucketRules, s.readRules},
+		{bucketDNSProviders, s.readDNSProvider},
 	} {
 		err := tx.Bucket(b.name).ForEach(func(k, v []byte) error {
 			if err := b.read(k, v); err != nil {

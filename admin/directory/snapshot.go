@@ -19,8 +19,9 @@ type snapshot struct {
 	settings    map[string]string // those that differ from the default
 
 	appPasswords map[secretHash]*appPassword
-	apiKeys      map[string]*apiKey // by ID
-	rules        map[string]*rules  // by RuleScope.key
+	apiKeys      map[string]*apiKey      // by ID
+	dnsProviders map[string]*DNSProvider // by name
+	rules        map[string]*rules       // by RuleScope.key
 
 	values map[string]any // of all settings; made by index
 	apps   map[uint32][]*appPassword
@@ -42,6 +43,7 @@ func newSnapshot() *snapshot {
 
 		appPasswords: map[secretHash]*appPassword{},
 		apiKeys:      map[string]*apiKey{},
+		dnsProviders: map[string]*DNSProvider{},
 		rules:        map[string]*rules{},
 
 		touched: newTouched(),
@@ -60,6 +62,7 @@ func (s *snapshot) clone() *snapshot {
 
 		appPasswords: maps.Clone(s.appPasswords),
 		apiKeys:      maps.Clone(s.apiKeys),
+		dnsProviders: maps.Clone(s.dnsProviders),
 		rules:        maps.Clone(s.rules),
 
 		values: s.values,

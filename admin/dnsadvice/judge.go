@@ -40,6 +40,8 @@ func (r *run) judge(ctx context.Context, rec *Record, v view) verdict {
 		got = r.judgeReverse(rec, v)
 	case rec.Type == "CAA":
 		got = r.judgeCAA(ctx, v)
+	case rec.Type == "TLSA":
+		got = r.judgeTLSA(rec, v)
 	case rec.Type == "SRV":
 		got = judgeSRV(rec, v)
 	case rec.Type == "CNAME":
@@ -224,6 +226,19 @@ func (r *run) judgeCAA(ctx context.Context, v view) verdict {
 		return good("there is one that leaves the choice of authority open")
 	}
 	return bad("a CAA record of %s keeps %s from issuing certificates; add this record", name, r.plan.CA)
+}
+
+// judgeTLSA is about the keys of this server. Records without one that fits
+// keep out those who check them (RFC 7672 section 2.2).
+func (r *run) judgeTLSA(rec *Record, v view) verdict {
+	fits := slices.Contains(v.values, r.plan.TLSA[0])
+	switch {
+	case slices.Contains(v.values, rec.Want):
+		return good(asItShouldBe)
+	case len(v.values) == 0 || fits:
+		return missing(rec)
+	}
+	return bad("the TLSA records of %s do not fit its key, so that those who check them do not deliver; add this one", r.plan.Host)
 }
 
 func judgeSRV(rec *Record, v view) verdict {

@@ -113,7 +113,11 @@ type Plan struct {
 	HostGuessed bool
 	Addrs       []netip.Addr // public addresses of this server; none if they are not known
 	Keys        []Key        // DKIM
-	CA          string       // of certificates, as CAA records name it; "" if none is used
+	// TLSA are the data of TLSA records of this server, as in "3 1 1 …": that of
+	// the key that is shown first. None: its zone is not signed, or its keys do
+	// not last.
+	TLSA []string
+	CA   string // of certificates, as CAA records name it; "" if none is used
 
 	// Addresses that take the reports of others; "" if nobody reads them here.
 	DMARCReports, TLSReports string
@@ -213,6 +217,13 @@ func (p Plan) protect() []Record {
 	if p.TLSReports != "" {
 		list = append(list, Record{ID: "tlsrpt", Group: Protect, Name: "_smtp._tls." + p.Domain, Type: "TXT", Want: "v=TLSRPTv1; rua=mailto:" + p.TLSReports, Optional: true,
 			Why: "TLSRPT: asks others to report once a day whether they reached this server with TLS (RFC 8460)."})
+	}
+	for i, data := range p.TLSA {
+		why := "DANE: those who send to you make sure that they talk to this server, by its key (RFC 7672). It counts because the zone is signed."
+		if i > 0 {
+			why = "DANE: the key that comes next. Published ahead, it lets the key change without a gap."
+		}
+		list = append(list, Record{ID: "tlsa-" + data[max(0, len(data)-8):], Group: Protect, Name: "_25._tcp." + p.Host, Type: "TLSA", Want: data, Optional: true, Why: why})
 	}
 	if p.CA == "" {
 		return list

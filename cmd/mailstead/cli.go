@@ -25,26 +25,27 @@ import (
 // cliCommands are the commands that ask or change a server. Each group has the
 // flags of target.
 type cliCommands struct {
-	Domain     domainCmd     `cmd:"" help:"Domains, and their records in the DNS."`
-	Account    accountCmd    `cmd:"" help:"People's accounts."`
-	Alias      aliasCmd      `cmd:"" help:"Addresses that lead to others: aliases and groups."`
-	DKIM       dkimCmd       `cmd:"" name:"dkim" help:"Keys that mail is signed with."`
-	Queue      queueCmd      `cmd:"" help:"Mail that waits to be delivered to others."`
-	Quarantine quarantineCmd `cmd:"" help:"Mail that waits for somebody to say whether it is wanted."`
-	List       listCmd       `cmd:"" help:"Whose mail is always taken, or never."`
-	Junk       junkCmd       `cmd:"" help:"What is done with mail that looks like junk."`
-	Trace      traceCmd      `cmd:"" help:"What happened to a message, and why."`
-	Settings   settingsCmd   `cmd:"" help:"Every limit and policy, with its meaning."`
-	Import     importCmd     `cmd:"" help:"Bring mail in from other mail systems."`
-	Cert       certCmd       `cmd:"" help:"Certificates."`
-	Audit      auditCmd      `cmd:"" help:"Who changed what."`
-	Ban        banCmd        `cmd:"" help:"Whose failed logins make them wait."`
-	Report     reportCmd     `cmd:"" help:"What others report about mail in our name, and what we report to them."`
-	Alert      alertCmd      `cmd:"" help:"What is wrong with the server, and whom it tells."`
-	Backup     backupCmd     `cmd:"" help:"Copies of everything, encrypted and proved."`
-	Restore    restoreCmd    `cmd:"" help:"Bring back what is in a backup."`
-	Webhook    webhookCmd    `cmd:"" help:"Web servers that are told what happens to messages, accounts and alerts."`
-	Doctor     doctorCmd     `cmd:"" help:"Check that the server can do its work, and say what to fix."`
+	Domain      domainCmd      `cmd:"" help:"Domains, and their records in the DNS."`
+	Account     accountCmd     `cmd:"" help:"People's accounts."`
+	Alias       aliasCmd       `cmd:"" help:"Addresses that lead to others: aliases and groups."`
+	DKIM        dkimCmd        `cmd:"" name:"dkim" help:"Keys that mail is signed with."`
+	Queue       queueCmd       `cmd:"" help:"Mail that waits to be delivered to others."`
+	Quarantine  quarantineCmd  `cmd:"" help:"Mail that waits for somebody to say whether it is wanted."`
+	List        listCmd        `cmd:"" help:"Whose mail is always taken, or never."`
+	Junk        junkCmd        `cmd:"" help:"What is done with mail that looks like junk."`
+	Trace       traceCmd       `cmd:"" help:"What happened to a message, and why."`
+	Settings    settingsCmd    `cmd:"" help:"Every limit and policy, with its meaning."`
+	Import      importCmd      `cmd:"" help:"Bring mail in from other mail systems."`
+	Cert        certCmd        `cmd:"" help:"Certificates."`
+	Audit       auditCmd       `cmd:"" help:"Who changed what."`
+	Ban         banCmd         `cmd:"" help:"Whose failed logins make them wait."`
+	Report      reportCmd      `cmd:"" help:"What others report about mail in our name, and what we report to them."`
+	Alert       alertCmd       `cmd:"" help:"What is wrong with the server, and whom it tells."`
+	Backup      backupCmd      `cmd:"" help:"Copies of everything, encrypted and proved."`
+	Restore     restoreCmd     `cmd:"" help:"Bring back what is in a backup."`
+	Webhook     webhookCmd     `cmd:"" help:"Web servers that are told what happens to messages, accounts and alerts."`
+	Doctor      doctorCmd      `cmd:"" help:"Check that the server can do its work, and say what to fix."`
+	DNSProvider dnsProviderCmd `cmd:"" name:"dns-provider" help:"What changes records where zones are hosted."`
 }
 
 // target says which server is meant and how to print.

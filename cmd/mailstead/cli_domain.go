@@ -22,6 +22,7 @@ type domainCmd struct {
 	Set    domainSetCmd    `cmd:"" help:"Change a domain."`
 	Remove domainRemoveCmd `cmd:"" help:"Remove a domain."`
 	Check  domainCheckCmd  `cmd:"" help:"Compare the DNS with what it should have."`
+	DNS    domainDNSCmd    `cmd:"" name:"dns" help:"Show what a DNS provider would publish for a domain, or publish it."`
 }
 
 type domainAddCmd struct {

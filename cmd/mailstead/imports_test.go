@@ -50,6 +50,7 @@ var arrows = map[string][]string{
 var doors = map[string][]string{
 	"go.etcd.io/bbolt":                    {"mail/boltfile", "mailbox/store", "mail/trace", "admin/directory", "admin/metrics", "admin/webhooks", "delivery/junk", "smtp/inbound", "smtp/reports"},
 	"github.com/caddyserver/certmagic":    {"admin/certs"},
+	"github.com/libdns/libdns":            {"admin/dnsprovider", "admin"},
 	"github.com/labstack/echo":            {"admin/api"},
 	"github.com/emersion/go-smtp":         {"smtp/smtpserver"},
 	"github.com/smallstep/pkcs7":          {"admin/autoconfig"},

@@ -222,6 +222,8 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		return nil, err
 	}
 	cfg.Certs.Dir, cfg.Certs.Hostname, cfg.Certs.Logger = n.path("certs"), cfg.Hostname, cfg.Log
+	zones := admin.DNSZones(d, cfg.Authority)
+	cfg.Certs.ACME.DNS = zones
 	cfg.Certs.Domains, cfg.Certs.Hosts, cfg.Certs.LeadsHere = n.domainNames, n.directory.IsLocal, n.leadsHere
 	if n.certs, err = certs.New(cfg.Certs); err != nil {
 		return nil, err
@@ -229,7 +231,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	n.clients = n.newClients()
 	n.admin = admin.New(admin.Options{
 		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, ExportDir: n.path("export"), ImportDir: n.path("imports"), Version: version(), Series: n.series, Arrivals: n.arrivals, Reports: n.reports,
-		Quarantine: n.quarantine, Learner: n.junk, Logs: lastLines,
+		Quarantine: n.quarantine, Learner: n.junk, DNS: zones, Logs: lastLines,
 		Backup:    n.newBackups(),
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Logger: cfg.Log,

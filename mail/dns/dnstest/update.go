@@ -53,6 +53,8 @@ func (z *Zones) change(w dns.ResponseWriter, msg *dns.Msg) bool {
 	switch {
 	case len(msg.Question) != 1:
 		reply.Rcode = dns.RcodeFormatError
+	case msg.IsTsig() != nil && w.TsigStatus() != nil:
+		reply.Rcode = dns.RcodeNotAuth // RFC 8945 section 5.3
 	case !z.signed(w, msg, msg.Question[0].Name):
 		reply.Rcode = dns.RcodeRefused
 	case transfer:

@@ -1,0 +1,447 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/libdns/libdns"
+
+	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/admin/dnsprovider"
+)
+
+// recordTTL is that of records that are published for mail.
+const recordTTL = time.Hour
+
+// What happens to a record.
+const (
+	DNSKeep    = "keep"    // as it should be
+	DNSAdd     = "add"     // nothing that is there is touched
+	DNSMerge   = "merge"   // into the SPF record that is there, which keeps all it says
+	DNSReplace = "replace" // what this server has published itself
+	DNSForeign = "foreign" // others have published what would have to go: only if it is named
+	DNSManual  = "manual"  // by hand: there is no provider, or nobody knows the value
+)
+
+// ZoneChange is what happens to the records of one type at one name.
+type ZoneChange struct {
+	Records []string `json:"records" doc:"IDs of the records that are wanted, as in the DNS report."`
+	Action  string   `json:"action" enum:"keep,add,merge,replace,foreign,manual"`
+	Name    string   `json:"name"`
+	Type    string   `json:"type"`
+	Have    []string `json:"have"`
+	Want    []string `json:"want" doc:"All values there are afterwards."`
+	Remove  []string `json:"remove" doc:"Values that go; with their type where it is another one."`
+	Text    string   `json:"text"`
+	Done    bool     `json:"done,omitempty"`
+
+	zone  string
+	added []string
+}
+
+// DNSPlan is what would be changed, or was.
+type DNSPlan struct {
+	Domain   string      `json:"domain"`
+	Zone     string      `json:"zone,omitempty" doc:"That has a provider, and that the domain is in."`
+	Provider string      `json:"provider,omitempty" doc:"Its kind."`
+	Changes  []ZoneChange `json:"changes"`
+	Text     string      `json:"text"`
+	Applied  bool        `json:"applied"`
+}
+
+// DNSApply says what is to be published.
+type DNSApply struct {
+	DryRun  bool     `json:"dryRun,omitempty" doc:"Only say what would happen."`
+	Records []string `json:"records,omitempty" maxItems:"100" doc:"IDs of records; all if there are none."`
+	Replace []string `json:"replace,omitempty" maxItems:"100" doc:"IDs of records for which what others have published may go."`
+}
+
+// published is what this server has written into the DNS for a domain.
+type published struct {
+	Values map[string][]string `json:"values"` // by "name TYPE"
+}
+
+func publishedState(domain string) string { return "dns-published/" + domain }
+
+// PlanDNS looks at the DNS of a domain and says what would be published.
+func (a *Admin) PlanDNS(ctx context.Context, name string) (DNSPlan, error) {
+	return a.ApplyDNS(ctx, name, DNSApply{DryRun: true})
+}
+
+// ApplyDNS publishes what a domain needs through the provider of its zone. What
+// others have published is not touched unless it is named.
+func (a *Admin) ApplyDNS(ctx context.Context, name string, r DNSApply) (DNSPlan, error) {
+	d, err := a.authorizeName(ctx, ChangeDomains, name)
+	if err != nil {
+		return DNSPlan{}, err
+	}
+	report, err := a.checkDNS(ctx, d)
+	if err != nil {
+		return DNSPlan{}, err
+	}
+	m := merger{zones: a.opts.DNS, consent: r.Replace, lists: map[string]listed{}}
+	if m.zones == nil {
+		m.zones = DNSZones(a.opts.Directory, nil)
+	}
+	if _, err := a.opts.Directory.State(ctx, publishedState(report.Domain), &m.ours); err != nil {
+		return DNSPlan{}, err
+	}
+	plan := DNSPlan{Domain: report.Domain, Changes: []ZoneChange{}}
+	if zone, spec, ok := m.zones.Find(report.Domain); ok {
+		plan.Zone, plan.Provider = zone, string(spec.Kind)
+	}
+	for _, group := range groupRecords(report.Records(), r.Records) {
+		c, err := m.change(ctx, group)
+		if err != nil {
+			return DNSPlan{}, &directory.Problem{Kind: ErrUnavailable, Text: err.Error()}
+		}
+		plan.Changes = append(plan.Changes, c)
+	}
+	if !r.DryRun {
+		err = a.publish(ctx, &plan, m)
+	}
+	plan.Text = plan.sentence()
+	return plan, err
+}
+
+// groupRecords puts wanted records of the same type and name together.
+func groupRecords(list []dnsadvice.Record, only []string) [][]dnsadvice.Record {
+	var groups [][]dnsadvice.Record
+	for _, rec := range list {
+		i := slices.IndexFunc(groups, func(g []dnsadvice.Record) bool {
+			return g[0].Name == rec.Name && g[0].Type == rec.Type && textKind(g[0]) == textKind(rec)
+		})
+		if i < 0 {
+			groups = append(groups, nil)
+			i = len(groups) - 1
+		}
+		groups[i] = append(groups[i], rec)
+	}
+	if len(only) == 0 {
+		return groups
+	}
+	return slices.DeleteFunc(groups, func(g []dnsadvice.Record) bool {
+		return !slices.ContainsFunc(g, func(rec dnsadvice.Record) bool { return slices.Contains(only, rec.ID) })
+	})
+}
+
+// textKind is what a text has to begin with to be of the same kind as a wanted
+// one; "" where every value of the type is.
+func textKind(rec dnsadvice.Record) string {
+	if rec.Type != "TXT" {
+		return ""
+	}
+	for _, version := range []string{"v=spf1", "v=DMARC1", "v=TLSRPTv1"} {
+		if strings.HasPrefix(strings.ToLower(rec.Want), strings.ToLower(version)) {
+			return strings.ToLower(version)
+		}
+	}
+	return ""
+}
+
+// additive types are only added to: one good record is enough, whatever stands
+// beside it.
+func additive(kind string) bool { return kind == "CAA" || kind == "TLSA" }
+
+// listed is a zone as its provider has it.
+type listed struct {
+	records []libdns.Record
+	known   bool // false: the provider tells nothing, and the DNS has to do
+}
+
+// merger compares what is wanted with what there is.
+type merger struct {
+	zones   *dnsprovider.Zones
+	consent []string
+	ours    published
+	lists   map[string]listed // by zone
+}
+
+// list returns the records of a zone, which it asks for once.
+func (m *merger) list(ctx context.Context, zone string) (listed, error) {
+	if l, ok := m.lists[zone]; ok {
+		return l, nil
+	}
+	_, p, err := m.zones.Provider(zone)
+	if err != nil {
+		return listed{}, err
+	}
+	recs, err := p.GetRecords(ctx, zone)
+	if err != nil && !errors.Is(err, dnsprovider.ErrCannotList) {
+		return listed{}, err
+	}
+	m.lists[zone] = listed{recs, err == nil}
+	return m.lists[zone], nil
+}
+
+// change says what has to happen for records of one type at one name.
+func (m *merger) change(ctx context.Context, group []dnsadvice.Record) (ZoneChange, error) {
+	first := group[0]
+	c := ZoneChange{Action: DNSManual, Name: first.Name, Type: first.Type, Have: slices.Clone(first.Have), Want: []string{}, Remove: []string{}}
+	for _, rec := range group {
+		c.Records = append(c.Records, rec.ID)
+		if rec.Want != "" {
+			c.Want = append(c.Want, rec.Want)
+		}
+	}
+	zone, _, ok := m.zones.Find(first.Name)
+	switch {
+	case !slices.ContainsFunc(group, func(r dnsadvice.Record) bool { return r.State != dnsadvice.OK }):
+		c.Action, c.Text = DNSKeep, first.Text
+		return c, nil
+	case first.Type == "PTR" || len(c.Want) == 0 || !ok:
+		c.Text = manualText(first, ok)
+		return c, nil
+	case slices.ContainsFunc(group, func(r dnsadvice.Record) bool { return r.State == dnsadvice.Unknown }):
+		c.Text = "left alone: " + first.Text
+		return c, nil
+	}
+	c.zone = zone
+	l, err := m.list(ctx, zone)
+	if err != nil {
+		return c, err
+	}
+	have, conflicts := m.standing(l, first, zone)
+	m.decide(&c, group, have, conflicts)
+	return c, nil
+}
+
+func manualText(rec dnsadvice.Record, hasProvider bool) string {
+	switch {
+	case rec.Type == "PTR":
+		return "by hand: it is set where you rent the server"
+	case !hasProvider:
+		return "by hand: no DNS provider is set for the zone of " + rec.Name
+	}
+	return "by hand: only you know the value"
+}
+
+// standing returns the values there are, and what excludes a record of this
+// type: an alias has no other records beside it (RFC 1034 section 3.6.2).
+func (m *merger) standing(l listed, rec dnsadvice.Record, zone string) (have, conflicts []string) {
+	if !l.known {
+		for _, v := range rec.Have {
+			if strings.HasPrefix(v, "CNAME ") && rec.Type != "CNAME" {
+				conflicts = append(conflicts, v)
+				continue
+			}
+			have = append(have, v)
+		}
+		return have, conflicts
+	}
+	for _, r := range l.records {
+		rr := r.RR()
+		if libdns.AbsoluteName(rr.Name, zone) != rec.Name {
+			continue
+		}
+		switch {
+		case rr.Type == rec.Type:
+			have = append(have, plainValue(rr.Data))
+		case rr.Type == "CNAME" || rec.Type == "CNAME":
+			conflicts = append(conflicts, rr.Type+" "+plainValue(rr.Data))
+		}
+	}
+	return have, conflicts
+}
+
+// plainValue is a value as in dnsadvice.Record.Have: without the final dot.
+func plainValue(v string) string {
+	if v == "." || strings.HasSuffix(v, " .") {
+		return v
+	}
+	return strings.TrimSuffix(v, ".")
+}
+
+// decide fills in what goes, what stays, and what that is called.
+func (m *merger) decide(c *ZoneChange, group []dnsadvice.Record, have, conflicts []string) {
+	wants, kind := c.Want, textKind(group[0])
+	c.Have, c.Want = slices.Clone(have), []string{}
+	if c.Have == nil {
+		c.Have = []string{}
+	}
+	foreign := false
+	named := slices.ContainsFunc(c.Records, func(id string) bool { return slices.Contains(m.consent, id) })
+	for _, v := range have {
+		switch {
+		case slices.Contains(wants, v):
+		case kind != "" && !strings.HasPrefix(strings.ToLower(v), kind), additive(c.Type) && !named:
+			c.Want = append(c.Want, v) // of others, beside ours
+		default:
+			c.Remove = append(c.Remove, v)
+			foreign = foreign || !m.isOurs(c, v)
+		}
+	}
+	c.Remove = append(c.Remove, conflicts...)
+	foreign = foreign || len(conflicts) > 0
+	for _, v := range wants {
+		if !slices.Contains(have, v) {
+			c.added = append(c.added, v)
+		}
+	}
+	c.Want = append(c.Want, wants...)
+	merged := kind == "v=spf1" && len(conflicts) == 0
+	switch {
+	case merged && slices.ContainsFunc(c.Remove, func(v string) bool { return !slices.Contains(group[0].Have, v) }):
+		c.Action, c.Text, c.added = DNSManual, "left alone: the provider has another SPF record than the name servers show; try again when they agree", nil
+	case len(c.added) == 0 && len(c.Remove) == 0:
+		c.Action, c.Text = DNSKeep, "published; the name servers do not show it yet"
+	case len(c.Remove) == 0:
+		c.Action, c.Text = DNSAdd, "is added; nothing that is there changes"
+	case merged:
+		c.Action, c.Text = DNSMerge, "this server is added to the SPF record that is there, which keeps all senders that it names"
+	case foreign && !named:
+		c.Action, c.Text = DNSForeign, "left alone: "+strings.Join(quoteAll(c.Remove), " and ")+" would have to go, which this server has not published. Name this record to replace it"
+	case foreign:
+		c.Action, c.Text = DNSReplace, strings.Join(quoteAll(c.Remove), " and ")+" goes, as you have said"
+	default:
+		c.Action, c.Text = DNSReplace, "takes the place of what this server has published before"
+	}
+}
+
+func (m *merger) isOurs(c *ZoneChange, value string) bool {
+	return slices.Contains(m.ours.Values[c.Name+" "+c.Type], value)
+}
+
+func quoteAll(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		if len(s) > 80 {
+			s = strings.ToValidUTF8(s[:80], "") + "…"
+		}
+		out[i] = fmt.Sprintf("%q", s)
+	}
+	return out
+}
+
+func (p *DNSPlan) sentence() string {
+	n := map[string]int{}
+	for _, c := range p.Changes {
+		n[c.Action]++
+	}
+	change := n[DNSAdd] + n[DNSMerge] + n[DNSReplace]
+	verb := "would be changed"
+	if p.Applied {
+		verb = "were changed"
+	}
+	text := fmt.Sprintf("%d records %s", change, verb)
+	if change == 1 {
+		text = "1 record " + strings.Replace(verb, "were", "was", 1)
+	}
+	if change == 0 {
+		text = "nothing to change"
+	}
+	if n[DNSForeign] > 0 {
+		text += fmt.Sprintf("; %d left alone, because others have published what is there", n[DNSForeign])
+	}
+	if n[DNSManual] > 0 {
+		text += fmt.Sprintf("; %d by hand", n[DNSManual])
+	}
+	return text
+}
+
+// publish makes the changes of a plan, zone by zone. TXT records of one name
+// are one set, so that all groups of it are written together.
+func (a *Admin) publish(ctx context.Context, plan *DNSPlan, m merger) error {
+	zones := []string{}
+	for _, c := range plan.Changes {
+		if c.changes() && !slices.Contains(zones, c.zone) {
+			zones = append(zones, c.zone)
+		}
+	}
+	for _, zone := range zones {
+		_, p, err := m.zones.Provider(zone)
+		if err == nil {
+			err = writeZone(ctx, p, zone, plan.Changes)
+		}
+		if err != nil {
+			return &directory.Problem{Kind: ErrUnavailable, Text: "the records of " + zone + " were not changed, or not all of them: " + err.Error()}
+		}
+		for i := range plan.Changes {
+			if c := &plan.Changes[i]; c.zone == zone && c.changes() {
+				c.Done = true
+				m.remember(c)
+			}
+		}
+		plan.Applied = true
+		if err := a.opts.Directory.PutState(ctx, publishedState(plan.Domain), m.ours); err != nil {
+			return err
+		}
+		if err := a.opts.Directory.Record(ctx, Actor(ctx), "dns.apply", plan.Domain, done(plan.Changes, zone)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *ZoneChange) changes() bool {
+	return c.Action == DNSAdd || c.Action == DNSMerge || c.Action == DNSReplace
+}
+
+// done is what the audit log says about a zone.
+func done(changes []ZoneChange, zone string) any {
+	type line struct {
+		Action, Name, Type string
+		Added, Removed     []string
+	}
+	var list []line
+	for _, c := range changes {
+		if c.zone == zone && c.Done {
+			list = append(list, line{c.Action, c.Name, c.Type, c.added, c.Remove})
+		}
+	}
+	return list
+}
+
+// remember notes what is ours now.
+func (m *merger) remember(c *ZoneChange) {
+	if m.ours.Values == nil {
+		m.ours.Values = map[string][]string{}
+	}
+	key := c.Name + " " + c.Type
+	left := slices.DeleteFunc(slices.Clone(m.ours.Values[key]), func(v string) bool { return slices.Contains(c.Remove, v) || slices.Contains(c.added, v) })
+	m.ours.Values[key] = append(left, c.added...)
+}
+
+// writeZone takes away what excludes new records, and sets the new sets.
+func writeZone(ctx context.Context, p dnsprovider.Provider, zone string, changes []ZoneChange) error {
+	var gone, set []libdns.Record
+	values := map[string][]string{} // by name and type
+	for _, c := range changes {
+		if c.zone != zone || !c.changes() {
+			continue
+		}
+		for _, v := range c.Remove {
+			if kind, _, ok := strings.Cut(v, " "); ok && kind != c.Type && (kind == "CNAME" || c.Type == "CNAME") && !slices.Contains(c.Have, v) {
+				gone = append(gone, libdns.RR{Name: c.Name + ".", Type: kind})
+			}
+		}
+		key := c.Name + " " + c.Type
+		if values[key] == nil {
+			values[key] = slices.Clone(c.Have)
+		}
+		values[key] = slices.DeleteFunc(values[key], func(v string) bool { return slices.Contains(c.Remove, v) })
+		for _, v := range c.added {
+			if !slices.Contains(values[key], v) {
+				values[key] = append(values[key], v)
+			}
+		}
+	}
+	for key, list := range values {
+		name, kind, _ := strings.Cut(key, " ")
+		for _, v := range list {
+			set = append(set, libdns.RR{Name: name + ".", Type: kind, TTL: recordTTL, Data: v})
+		}
+	}
+	if len(gone) > 0 {
+		if _, err := p.DeleteRecords(ctx, zone, gone); err != nil {
+			return err
+		}
+	}
+	_, err := p.SetRecords(ctx, zone, set)
+	return err
+}

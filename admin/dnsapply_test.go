@@ -1,0 +1,208 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/mail/dns/dnstest"
+)
+
+// liveZone is a zone that takes updates, and an admin whose domain is in it.
+func liveZone(t *testing.T, text string, change func(*Options)) (ctx context.Context, a *Admin, z *dnstest.Zones) {
+	t.Helper()
+	z = dnstest.New(emptyZone + text)
+	z.AllowUpdates("example.org", "update-key", "c2VjcmV0")
+	pc, l, err := dnstest.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- z.Serve(serving, pc, l) }()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	o := dnsOptions(z)
+	if change != nil {
+		change(&o)
+	}
+	a = open(t, t.TempDir(), o)
+	ctx = AsOwner(t.Context(), "tester")
+	must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "example.org"}))
+	must[ZoneProvider](t)(a.PutDNSProvider(ctx, "primary", NewZoneProvider{Kind: "rfc2136", Zones: []string{"example.org"}, Server: l.Addr().String(), Login: "update-key", Secret: "c2VjcmV0"}))
+	return ctx, a, z
+}
+
+func changeOf(t *testing.T, p DNSPlan, record string) ZoneChange {
+	t.Helper()
+	for _, c := range p.Changes {
+		if slices.Contains(c.Records, record) {
+			return c
+		}
+	}
+	t.Fatalf("nothing about %s in %+v", record, p)
+	return ZoneChange{}
+}
+
+// An empty zone gets all that can be published, and then all of it is right.
+func TestApplyDNS(t *testing.T) {
+	ctx, a, z := liveZone(t, "example.org. TXT \"google-site-verification=x\"\nwww.example.org. A 192.0.2.80\n", nil)
+	plan := must[DNSPlan](t)(a.PlanDNS(ctx, "example.org"))
+	if plan.Applied || plan.Zone != "example.org" || plan.Provider != "rfc2136" || changeOf(t, plan, "mx").Action != DNSAdd || changeOf(t, plan, "ptr").Action != DNSManual {
+		t.Errorf("plan = %+v", plan)
+	}
+	if r := must[dnsadvice.Report](t)(a.CheckDNS(ctx, "example.org")); r.Summary.Right != 0 {
+		t.Errorf("a plan changed the zone: %+v", r.Summary)
+	}
+	done := must[DNSPlan](t)(a.ApplyDNS(ctx, "example.org", DNSApply{}))
+	if !done.Applied || !changeOf(t, done, "mx").Done || !strings.Contains(done.Text, "were changed; 1 by hand") {
+		t.Errorf("applied = %+v", done)
+	}
+	r := must[dnsadvice.Report](t)(a.CheckDNS(ctx, "example.org"))
+	if r.Summary.Right != r.Summary.Of-1 { // PTR
+		t.Errorf("after it: %+v", r)
+	}
+	texts, _, err := z.TXT(ctx, "example.org")
+	if err != nil || !slices.Contains(texts, "google-site-verification=x") || len(texts) != 2 {
+		t.Errorf("TXT records of others: %q, %v", texts, err)
+	}
+	again := must[DNSPlan](t)(a.ApplyDNS(ctx, "example.org", DNSApply{}))
+	if again.Applied || !strings.HasPrefix(again.Text, "nothing to change") {
+		t.Errorf("again: %+v", again)
+	}
+	entry := must[Page[directory.AuditEntry]](t)(a.Audit(ctx, AuditFilter{})).Items[0]
+	if entry.Action != "dns.apply" || entry.Object != "example.org" || !strings.Contains(string(entry.After), "10 mail.example.org") {
+		t.Errorf("audit: %+v", entry)
+	}
+}
+
+// What others have published goes only when it is named.
+func TestApplyDNSOverOthers(t *testing.T) {
+	const others = "example.org. MX 1 mx.other.example.\nexample.org. TXT \"v=spf1 include:news.example -all\"\nexample.org. TXT \"other=1\"\n" +
+		"_imaps._tcp.example.org. SRV 0 1 993 old.example.org.\nautoconfig.example.org. A 192.0.2.99\nmail.example.org. A 192.0.2.1\nmail.example.org. A 192.0.2.2\n" +
+		""
+	ctx, a, z := liveZone(t, others, nil)
+	plan := must[DNSPlan](t)(a.ApplyDNS(ctx, "example.org", DNSApply{}))
+	for record, want := range map[string]string{"mx": DNSForeign, "spf": DNSMerge, "srv-imaps": DNSForeign, "autoconfig": DNSForeign, "a": DNSForeign, "dmarc": DNSAdd} {
+		if c := changeOf(t, plan, record); c.Action != want || c.Done != (want == DNSMerge || want == DNSAdd) {
+			t.Errorf("%s: %+v, want %s", record, c, want)
+		}
+	}
+	if mxs, _, err := z.MX(ctx, "example.org"); err != nil || len(mxs) != 1 || mxs[0].Host != "mx.other.example" {
+		t.Errorf("MX = %+v, %v", mxs, err)
+	}
+	texts, _, err := z.TXT(ctx, "example.org")
+	if want := []string{"other=1", "v=spf1 a:mail.example.org include:news.example -all"}; err != nil || !sameSet(texts, want) {
+		t.Errorf("TXT = %q, %v; want %q", texts, err, want)
+	}
+	plan = must[DNSPlan](t)(a.ApplyDNS(ctx, "example.org", DNSApply{Records: []string{"mx", "autoconfig"}, Replace: []string{"mx", "autoconfig"}}))
+	if len(plan.Changes) != 2 || changeOf(t, plan, "mx").Action != DNSReplace || !changeOf(t, plan, "autoconfig").Done {
+		t.Errorf("named: %+v", plan)
+	}
+	if mxs, _, err := z.MX(ctx, "example.org"); err != nil || len(mxs) != 1 || mxs[0].Host != "mail.example.org" {
+		t.Errorf("MX = %+v, %v", mxs, err)
+	}
+	if alias, _, err := z.CNAME(ctx, "autoconfig.example.org"); err != nil || alias != "mail.example.org" {
+		t.Errorf("autoconfig is %q, %v", alias, err)
+	}
+	if addrs, _, err := z.A(ctx, "mail.example.org"); err != nil || len(addrs) != 2 {
+		t.Errorf("addresses = %v, %v", addrs, err)
+	}
+	// What this server has published itself it may also change: the MX is its
+	// own now.
+	z.Remove("example.org")
+	if err := z.Add("example.org. NS ns1.dns.example.\nexample.org. MX 10 mail.example.org.\nexample.org. MX 20 backup.example.\n"); err != nil {
+		t.Fatal(err)
+	}
+	if c := changeOf(t, must[DNSPlan](t)(a.PlanDNS(ctx, "example.org")), "mx"); c.Action != DNSForeign || !slices.Equal(c.Remove, []string{"20 backup.example"}) {
+		t.Errorf("MX beside ours: %+v", c)
+	}
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
+
+// TLSA records are wanted in a signed zone, of the key that is shown and of
+// the next one.
+func TestApplyTLSA(t *testing.T) {
+	c := &someCerts{list: []certs.Status{{Name: "mail.example.org", Source: string(certs.ACME), State: certs.StateGood}}}
+	ctx, a, z := liveZone(t, "mail.example.org. A 192.0.2.1\n_25._tcp.mail.example.org. TLSA 3 1 1 ff\n", func(o *Options) { o.Certificates = c })
+	if r := must[dnsadvice.Report](t)(a.CheckDNS(ctx, "example.org")); strings.Contains(r.Text, "TLSA") || hasRecord(r, "TLSA") {
+		t.Error("TLSA records are wanted in a zone without signatures")
+	}
+	z.SetAuthentic("example.org", true)
+	r := must[dnsadvice.Report](t)(a.CheckDNS(ctx, "example.org"))
+	if i := slices.IndexFunc(r.Records(), func(rec dnsadvice.Record) bool { return rec.Type == "TLSA" }); i < 0 || r.Records()[i].State != dnsadvice.Wrong {
+		t.Errorf("a stranger's TLSA record: %+v", r.Records())
+	}
+	must[DNSPlan](t)(a.ApplyDNS(ctx, "example.org", DNSApply{Records: []string{"tlsa-00000000"}}))
+	records, _, err := z.TLSA(ctx, "_25._tcp.mail.example.org")
+	if err != nil || len(records) != 3 {
+		t.Errorf("TLSA = %+v, %v; want the shown and the next key beside what was there", records, err)
+	}
+	if r := must[dnsadvice.Report](t)(a.CheckDNS(ctx, "example.org")); hasWrong(r, "TLSA") {
+		t.Errorf("after it: %+v", r.Records())
+	}
+}
+
+func hasRecord(r dnsadvice.Report, kind string) bool {
+	return slices.ContainsFunc(r.Records(), func(rec dnsadvice.Record) bool { return rec.Type == kind })
+}
+
+func hasWrong(r dnsadvice.Report, kind string) bool {
+	return slices.ContainsFunc(r.Records(), func(rec dnsadvice.Record) bool { return rec.Type == kind && rec.State != dnsadvice.OK })
+}
+
+func TestDNSProviders(t *testing.T) {
+	ctx, a, _ := liveZone(t, "", nil)
+	list := must[Page[ZoneProvider]](t)(a.DNSProviders(ctx)).Items
+	if len(list) != 1 || !list[0].HasSecret || list[0].Login != "update-key" {
+		t.Errorf("list = %+v", list)
+	}
+	kept := must[ZoneProvider](t)(a.PutDNSProvider(ctx, "primary", NewZoneProvider{Kind: "rfc2136", Zones: []string{"Example.ORG"}, Server: list[0].Server, Login: "update-key"}))
+	if !kept.HasSecret || kept.Zones[0] != "example.org" {
+		t.Errorf("without a secret: %+v", kept)
+	}
+	for _, e := range must[Page[directory.AuditEntry]](t)(a.Audit(ctx, AuditFilter{})).Items {
+		if strings.Contains(string(e.Before)+string(e.After), "c2VjcmV0") {
+			t.Errorf("the secret is in the audit log: %+v", e)
+		}
+	}
+	admin := WithPrincipal(t.Context(), Principal{Kind: KindUser, Address: "x@example.org", Role: directory.RoleAdmin, Sudo: true})
+	for _, tt := range []struct {
+		name string
+		ctx  context.Context
+		n    NewZoneProvider
+		says string
+		is   error
+	}{
+		{"zone of another provider", ctx, NewZoneProvider{Kind: "cloudflare", Zones: []string{"example.org"}, Secret: "x", Unchecked: true}, "changed by the DNS provider \"primary\"", nil},
+		{"wrong key", ctx, NewZoneProvider{Kind: "rfc2136", Zones: []string{"example.net"}, Server: "127.0.0.1:1", Login: "k", Secret: "bm8="}, "could not be reached", nil},
+		{"bad zone", ctx, NewZoneProvider{Kind: "cloudflare", Zones: []string{"x y"}, Secret: "x"}, "not a domain name", nil},
+		{"bad kind", ctx, NewZoneProvider{Kind: "bind", Zones: []string{"example.net"}}, "choose one of", nil},
+		{"program, from afar", admin, NewZoneProvider{Kind: "exec", Zones: []string{"example.net"}, Server: "/bin/true"}, "on the server itself", ErrForbidden},
+		{"without a proof", WithPrincipal(t.Context(), Principal{Kind: KindUser, Role: directory.RoleAdmin}), NewZoneProvider{Kind: "gandi", Zones: []string{"example.net"}, Secret: "x"}, "", ErrReauth},
+	} {
+		_, err := a.PutDNSProvider(tt.ctx, "other", tt.n)
+		if err == nil || !strings.Contains(err.Error(), tt.says) || tt.is != nil && !errors.Is(err, tt.is) {
+			t.Errorf("%s: %v does not say %q", tt.name, err, tt.says)
+		}
+	}
+	if err := a.RemoveDNSProvider(ctx, "primary"); err != nil {
+		t.Fatal(err)
+	}
+	if c := changeOf(t, must[DNSPlan](t)(a.PlanDNS(ctx, "example.org")), "mx"); c.Action != DNSManual || !strings.Contains(c.Text, "no DNS provider") {
+		t.Errorf("without a provider: %+v", c)
+	}
+}
