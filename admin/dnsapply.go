@@ -46,12 +46,12 @@ type ZoneChange struct {
 
 // DNSPlan is what would be changed, or was.
 type DNSPlan struct {
-	Domain   string      `json:"domain"`
-	Zone     string      `json:"zone,omitempty" doc:"That has a provider, and that the domain is in."`
-	Provider string      `json:"provider,omitempty" doc:"Its kind."`
+	Domain   string       `json:"domain"`
+	Zone     string       `json:"zone,omitempty" doc:"That has a provider, and that the domain is in."`
+	Provider string       `json:"provider,omitempty" doc:"Its kind."`
 	Changes  []ZoneChange `json:"changes"`
-	Text     string      `json:"text"`
-	Applied  bool        `json:"applied"`
+	Text     string       `json:"text"`
+	Applied  bool         `json:"applied"`
 }
 
 // DNSApply says what is to be published.
@@ -70,7 +70,11 @@ func publishedState(domain string) string { return "dns-published/" + domain }
 
 // PlanDNS looks at the DNS of a domain and says what would be published.
 func (a *Admin) PlanDNS(ctx context.Context, name string) (DNSPlan, error) {
-	return a.ApplyDNS(ctx, name, DNSApply{DryRun: true})
+	d, err := a.authorizeName(ctx, SeeDomains, name)
+	if err != nil {
+		return DNSPlan{}, err
+	}
+	return a.applyDNS(ctx, d, DNSApply{DryRun: true})
 }
 
 // ApplyDNS publishes what a domain needs through the provider of its zone. What
@@ -80,6 +84,10 @@ func (a *Admin) ApplyDNS(ctx context.Context, name string, r DNSApply) (DNSPlan,
 	if err != nil {
 		return DNSPlan{}, err
 	}
+	return a.applyDNS(ctx, d, r)
+}
+
+func (a *Admin) applyDNS(ctx context.Context, d directory.Domain, r DNSApply) (DNSPlan, error) {
 	report, err := a.checkDNS(ctx, d)
 	if err != nil {
 		return DNSPlan{}, err

@@ -205,7 +205,7 @@ func operations(w *world) map[string]row {
 		"change-domain":       {path: "/domains/a.test", body: `{"separator":"-"}`, bad: `/domains/a.test {"catchAll":"x"}`, where: "body.catchAll", weak: "domain-admin"},
 		"remove-domain":       {path: "/domains/c.test", code: 204, bad: "/domains/b.test?force=true", where: "query.confirm", weak: "domain-admin"},
 		"get-domain-dns":      {path: "/domains/a.test/dns", weak: "user"},
-		"plan-domain-dns":     {path: "/domains/a.test/dns:plan", weak: "domain-admin"},
+		"plan-domain-dns":     {path: "/domains/a.test/dns:plan", weak: "user"},
 		"apply-domain-dns":    {path: "/domains/a.test/dns:apply", body: `{"dryRun":true}`, bad: `/domains/a.test/dns:apply {"dryRun":1}`, where: "body.dryRun", weak: "domain-admin"},
 		"list-dns-providers":  {weak: "domain-admin"},
 		"put-dns-provider":    {path: "/dns-providers/primary", body: `{"kind":"cloudflare","zones":["c.test"],"secret":"x","unchecked":true}`, bad: `/dns-providers/primary {"kind":"bind","zones":["c.test"]}`, where: "body.kind", weak: "domain-admin"},
