@@ -297,7 +297,7 @@ func TestOtherDomains(t *testing.T) {
 // name and not for how they look.
 var operations1 = map[string]string{
 	"change-domain": `{"separator":"-"}`, "change-account": `{"name":"x"}`, "set-account-password": `{"password":"taken over now"}`,
-	"add-dkim-key": `{"algorithm":"ed25519"}`, "set-alias": `{"targets":["user@a.test"]}`, "change-webhook": `{"label":"x"}`,
+	"apply-domain-dns": `{"dryRun":true}`, "add-dkim-key": `{"algorithm":"ed25519"}`, "set-alias": `{"targets":["user@a.test"]}`, "change-webhook": `{"label":"x"}`,
 }
 
 // TestRanks: nobody changes those who may do more.
