@@ -745,6 +745,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dns-providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what changes records where zones are hosted. */
+        get: operations["list-dns-providers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dns-providers/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Add or change a DNS provider, after it was tried. */
+        put: operations["put-dns-provider"];
+        post?: never;
+        /** Forget a DNS provider and its secret. Records stay as they are. */
+        delete: operations["remove-dns-provider"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/domains": {
         parameters: {
             query?: never;
@@ -868,6 +903,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/domains/{domain}/dns:apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Publish what a domain needs. What others have published is not touched unless it is named. */
+        post: operations["apply-domain-dns"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/domains/{domain}/dns:check": {
         parameters: {
             query?: never;
@@ -879,6 +931,23 @@ export interface paths {
         put?: never;
         /** Ask the name servers of the domain now. */
         post: operations["check-domain-dns"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/domains/{domain}/dns:plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look at the DNS, and say what would be published for a domain. */
+        get: operations["plan-domain-dns"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3192,6 +3261,14 @@ export interface components {
             /** @description Passed, and aligned. */
             spf: boolean;
         };
+        DNSApply: {
+            /** @description Only say what would happen. */
+            dryRun?: boolean;
+            /** @description IDs of records; all if there are none. */
+            records?: string[];
+            /** @description IDs of records for which what others have published may go. */
+            replace?: string[];
+        };
         DNSChange: {
             /** Format: date-time */
             at: string;
@@ -3210,6 +3287,16 @@ export interface components {
             records: components["schemas"]["DNSRecord"][];
             /** Format: int64 */
             right: number;
+        };
+        DNSPlan: {
+            applied: boolean;
+            changes: components["schemas"]["ZoneChange"][];
+            domain: string;
+            /** @description Its kind. */
+            provider?: string;
+            text: string;
+            /** @description That has a provider, and that the domain is in. */
+            zone?: string;
         };
         DNSProvider: {
             fields: components["schemas"]["DNSFields"];
@@ -3972,6 +4059,18 @@ export interface components {
             label?: string;
             url: string;
         };
+        NewZoneProvider: {
+            /** @enum {string} */
+            kind: "rfc2136" | "exec" | "cloudflare" | "hetzner" | "desec" | "digitalocean" | "gandi" | "route53";
+            login?: string;
+            /** @description Token, key or password. It is not shown again. */
+            secret?: string;
+            server?: string;
+            /** @description Save it without trying it. */
+            unchecked?: boolean;
+            /** @description That are hosted there, such as example.org. */
+            zones: string[];
+        };
         Overview: {
             certificate?: components["schemas"]["CertificateEnd"];
             checks: components["schemas"]["ChecksCounts"];
@@ -4256,6 +4355,16 @@ export interface components {
         };
         PageWebhookDelivery: {
             items: components["schemas"]["WebhookDelivery"][];
+            /** @description Cursor of the next page; absent on the last. */
+            next?: string;
+            /**
+             * Format: int64
+             * @description Number of items on all pages, where it is known.
+             */
+            total?: number;
+        };
+        PageZoneProvider: {
+            items: components["schemas"]["ZoneProvider"][];
             /** @description Cursor of the next page; absent on the last. */
             next?: string;
             /**
@@ -5382,6 +5491,34 @@ export interface components {
             time: string;
             to: string;
             trace: string;
+        };
+        ZoneChange: {
+            /** @enum {string} */
+            action: "keep" | "add" | "merge" | "replace" | "foreign" | "manual";
+            done?: boolean;
+            have: string[];
+            name: string;
+            /** @description IDs of the records that are wanted, as in the DNS report. */
+            records: string[];
+            /** @description Values that go; with their type where it is another one. */
+            remove: string[];
+            text: string;
+            type: string;
+            /** @description All values there are afterwards. */
+            want: string[];
+        };
+        ZoneProvider: {
+            /** Format: date-time */
+            created: string;
+            hasSecret: boolean;
+            /** @enum {string} */
+            kind: "rfc2136" | "exec" | "cloudflare" | "hetzner" | "desec" | "digitalocean" | "gandi" | "route53";
+            /** @description Name of the TSIG key (rfc2136), or the access key ID (route53). */
+            login?: string;
+            name: string;
+            /** @description The name server that takes updates (rfc2136), or the program (exec). */
+            server?: string;
+            zones: string[];
         };
     };
     responses: never;
@@ -7134,6 +7271,99 @@ export interface operations {
             };
         };
     };
+    "list-dns-providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageZoneProvider"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-dns-provider": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewZoneProvider"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ZoneProvider"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-dns-provider": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-domains": {
         parameters: {
             query?: {
@@ -7516,6 +7746,42 @@ export interface operations {
             };
         };
     };
+    "apply-domain-dns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The domain, as in example.org. */
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DNSApply"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DNSPlan"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "check-domain-dns": {
         parameters: {
             query?: never;
@@ -7535,6 +7801,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DNSReport"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plan-domain-dns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The domain, as in example.org. */
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DNSPlan"];
                 };
             };
             /** @description What went wrong. */
