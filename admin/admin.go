@@ -108,6 +108,8 @@ type Options struct {
 	Quarantine   *quarantine.Book     // nil: no server is running
 	Learner      Learner              // nil: nobody learns from what is released
 	Backup       *backup.Service      // nil: there are no backups
+	// Reload reads the configuration file again; nil: no server is running.
+	Reload func(ctx context.Context) (Reloaded, error)
 	// Server is what checks look at that nobody else here knows: ports, the
 	// network, the disk. nil: there are no checks.
 	Server *checks.Server

@@ -17,6 +17,9 @@ import (
 
 // Operator is everything that the command line can ask for.
 type Operator interface {
+	// Reload reads the configuration file again; only a running server does.
+	Reload(ctx context.Context) (Reloaded, error)
+
 	Domains(ctx context.Context, f DomainFilter) (Page[Domain], error)
 	Domain(ctx context.Context, name string) (Domain, error)
 	// AddDomain adds a domain and makes its DKIM keys.

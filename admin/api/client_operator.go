@@ -28,6 +28,10 @@ func account(address string) string { return "/accounts/" + url.PathEscape(addre
 func alias(address string) string   { return "/aliases/" + url.PathEscape(address) }
 func setting(name string) string    { return "/settings/" + url.PathEscape(name) }
 
+func (c *Client) Reload(ctx context.Context) (admin.Reloaded, error) {
+	return call[admin.Reloaded](ctx, c, request{method: http.MethodPost, path: "/system:reload"})
+}
+
 func (c *Client) Domains(ctx context.Context, f admin.DomainFilter) (admin.Page[admin.Domain], error) {
 	return list[admin.Domain](ctx, c, "/domains", f.Paging, "q", f.Query)
 }

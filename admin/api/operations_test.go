@@ -262,6 +262,7 @@ func operations(w *world) map[string]row {
 		"renew-certificate":  {path: "/certificates/mail.example.org:renew?force=true", code: 202, bad: `/certificates/mail.example.org:renew?newKey=perhaps`, where: "query.newKey", weak: "domain-admin"},
 		"get-storage":        {weak: "domain-admin"},
 		"get-system":         {weak: "domain-admin"},
+		"reload-system":      {weak: "domain-admin"},
 		"list-logs":          {path: "/logs?level=info&q=world", bad: "/logs?level=loud", where: "query.level", weak: "domain-admin"},
 	}
 	return rows

@@ -186,7 +186,7 @@ func TestForwardedFor(t *testing.T) {
 	if r := w.do(attempt{method: "GET", path: "/queue", header: spoofed}); r.code != 401 {
 		t.Errorf("spoofed: %+v", r)
 	}
-	proxied := handler(t, Options{Admin: w.admin, Proxies: prefixes("192.0.2.0/24"), Now: w.now})
+	proxied := handler(t, Options{Admin: w.admin, Proxies: func() []netip.Prefix { return prefixes("192.0.2.0/24") }, Now: w.now})
 	w.web = proxied.Web()
 	if r := w.do(attempt{method: "GET", path: "/queue", header: spoofed}); r.code != 200 {
 		t.Errorf("by a proxy that is named: %+v", r)

@@ -37,14 +37,14 @@ const Prefix = "/api/v1"
 // Options are what a Server works with. Admin is needed.
 type Options struct {
 	Admin   *admin.Admin
-	Version string         // of the program, for X-App-Version
-	Proxies []netip.Prefix // whose X-Forwarded-For is believed
-	Pages   fs.FS          // the built pages; nil: none
-	Ready   http.Handler   // answers /readyz; nil: nobody does
-	Metrics http.Handler   // answers /metrics; nil: nobody does
-	Clients http.Handler   // tells clients how to connect; nil: nobody
-	HSTS    bool           // the certificate is one that browsers trust
-	Banner  string         // to show on every page
+	Version string                // of the program, for X-App-Version
+	Proxies func() []netip.Prefix // whose X-Forwarded-For is believed
+	Pages   fs.FS                 // the built pages; nil: none
+	Ready   http.Handler          // answers /readyz; nil: nobody does
+	Metrics http.Handler          // answers /metrics; nil: nobody does
+	Clients http.Handler          // tells clients how to connect; nil: nobody
+	HSTS    bool                  // the certificate is one that browsers trust
+	Banner  string                // to show on every page
 	// NoLimits lets everybody ask as often as they like, for load tests.
 	NoLimits bool
 	Now      func() time.Time
@@ -78,7 +78,12 @@ func New(o Options) (*Server, error) {
 		limiters: newLimiters(o.Now), answers: newAnswers(o.Now)}
 	e := s.echo
 	e.HideBanner, e.HidePort = true, true
-	e.IPExtractor = extractor(o.Proxies)
+	e.IPExtractor = func(r *http.Request) string {
+		if o.Proxies == nil {
+			return extractor(nil)(r)
+		}
+		return extractor(o.Proxies())(r)
+	}
 	e.HTTPErrorHandler = s.fail
 	e.Pre(splitVerb)
 	e.Use(s.version, s.secure,

@@ -15,6 +15,10 @@ func (s *Server) systemRoutes() {
 		func(ctx context.Context, _ *none) (*body[admin.About], error) {
 			return answer(s.admin.About(ctx))
 		})
+	handle(s, operation{id: "reload-system", method: "POST", path: "/system:reload", summary: "Read the configuration file again, without ending a session."},
+		func(ctx context.Context, _ *none) (*body[admin.Reloaded], error) {
+			return answer(s.admin.Reload(ctx))
+		})
 	type lines struct {
 		Paging
 		Level string `query:"level" enum:"debug,info,warn,error" doc:"At least."`

@@ -153,7 +153,7 @@ func emptyWorld(t *testing.T) *world {
 		Addresses: func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.1")} },
 		Server:    &checks.Server{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network in tests") }},
 		Directory: w.dir, Mailboxes: w.boxes, Quarantine: w.book, Learner: w.junk, Queue: w.queue, Traces: w.traces, Reports: book, Hostname: host,
-		Resolver: w.zones, Certificates: fakeCerts{}, Now: w.now, ExportDir: filepath.Join(data, "export"), ImportDir: w.imports,
+		Resolver: w.zones, Certificates: fakeCerts{}, Now: w.now, Reload: reloaded, ExportDir: filepath.Join(data, "export"), ImportDir: w.imports,
 		Backup:   admin.NewBackups(backup.Options{Now: w.now, Source: backup.Source{DataDir: data, Directory: w.dir, Boxes: w.boxes, Store: eng}}),
 		Clients:  autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),
 		Push:     sender,
@@ -336,4 +336,9 @@ func (r result) into(t *testing.T, v any) {
 	if err := json.Unmarshal([]byte(r.body), v); err != nil {
 		t.Fatalf("%v: %d %s", err, r.code, r.body)
 	}
+}
+
+// reloaded is what a server says that has read its configuration again.
+func reloaded(context.Context) (admin.Reloaded, error) {
+	return admin.Reloaded{Changed: []string{"tls.mode"}, Restart: []string{}}, nil
 }

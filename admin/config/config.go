@@ -17,7 +17,7 @@ type Config struct {
 	Hostname string `toml:"hostname" example:"mail.example.org" doc:"The name of this server in the DNS, which must lead to its address and back (PTR). It is the name in the greeting, in Received fields and in the certificate."`
 	Data     string `toml:"data" doc:"The folder that everything is kept in: mail, accounts, settings, certificates. It belongs to the user of the service alone."`
 
-	Listen Listen `toml:"listen" doc:"Where services listen: lists of \"host:port\"; without a host, on all addresses. An empty list switches a service off. Changes need a restart."`
+	Listen Listen `toml:"listen" doc:"Where services listen: lists of \"host:port\"; without a host, on all addresses. An empty list switches a service off. Changes count after a reload (mailstead reload); ports that only root may open need a restart."`
 	DNS    DNS    `toml:"dns" doc:"Name resolution."`
 	TLS    TLS    `toml:"tls" doc:"Certificates."`
 	Log    Log    `toml:"log" doc:"The log on standard error."`

@@ -44,6 +44,7 @@ type cliCommands struct {
 	Backup      backupCmd      `cmd:"" help:"Copies of everything, encrypted and proved."`
 	Restore     restoreCmd     `cmd:"" help:"Bring back what is in a backup."`
 	Webhook     webhookCmd     `cmd:"" help:"Web servers that are told what happens to messages, accounts and alerts."`
+	Reload      reloadCmd      `cmd:"" help:"Let the server read its configuration file again, without ending a session."`
 	Doctor      doctorCmd      `cmd:"" help:"Check that the server can do its work, and say what to fix."`
 	DNSProvider dnsProviderCmd `cmd:"" name:"dns-provider" help:"What changes records where zones are hosted."`
 }

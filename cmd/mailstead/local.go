@@ -52,6 +52,6 @@ func (l *localDelivery) deliver(ctx context.Context, d *queue.Delivery) error {
 }
 
 // tlsListener is for port 443: it answers TLS-ALPN-01 challenges beside HTTP.
-func tlsListener(l net.Listener, m *certs.Manager) net.Listener {
+func tlsListener(l net.Listener, m *liveCerts) net.Listener {
 	return tls.NewListener(l, m.WebConfig("h2", "http/1.1", certs.ALPN))
 }

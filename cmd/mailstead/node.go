@@ -77,6 +77,11 @@ type nodeConfig struct {
 	Clients        clientPorts
 	Relay          *outbound.Relay // nil: as the settings say
 	Retry          *queue.Options  // nil: as the settings say
+	// Reload reads the configuration again while the node n serves; nil: there is
+	// none to read.
+	Reload func(ctx context.Context, n *node) (admin.Reloaded, error)
+	// Level is that of the log, where it can be changed.
+	Level *liveLevel
 	// NoLimits and PlainAuth are for load tests on loopback.
 	NoLimits, PlainAuth bool
 	// Choose sets fields of the configuration that the next run begins with.
@@ -122,7 +127,7 @@ type node struct {
 	mda        *delivery.MDA
 	quarantine *quarantine.Book
 	reports    *reports.Book
-	certs      *certs.Manager
+	certs      *liveCerts
 	clients    *autoconfig.Service
 	admin      *admin.Admin
 	api        *api.Server
@@ -146,7 +151,10 @@ type node struct {
 	webhooks  *webhooks.Book
 	tell      *admin.Teller // events for webhooks
 	listening atomic.Bool   // services are running
-	again     chan struct{} // see reconfigure
+	live      liveConfig
+	serve     map[string]func(context.Context, net.Listener) error // by service
+	opened    chan service                                         // ports that were opened since
+	again     chan struct{}                                        // see reconfigure
 }
 
 // openNode opens the data and puts the parts together, the lowest first. Only
@@ -158,7 +166,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	lastLines := logs.NewRing(cfg.Log.Handler())
 	errorLog := checks.NewErrorLog(lastLines, nil)
 	cfg.Log = slog.New(errorLog)
-	n := &node{cfg: cfg, errors: errorLog, again: make(chan struct{}, 1)}
+	n := &node{cfg: cfg, opened: make(chan service), errors: errorLog, again: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
@@ -174,6 +182,9 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	}
 	if n.directory, err = directory.Open(n.path("system.db"), directory.Options{NoThrottle: cfg.NoLimits, Changed: n.accountChanged, Logger: cfg.Log}); err != nil {
 		return nil, err
+	}
+	if cfg.Level != nil {
+		cfg.Level.directory.Store(n.directory)
 	}
 	if err = n.openMetrics(); err != nil {
 		return nil, err
@@ -225,13 +236,13 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	zones := admin.DNSZones(d, cfg.Authority)
 	cfg.Certs.ACME.DNS = zones
 	cfg.Certs.Domains, cfg.Certs.Hosts, cfg.Certs.LeadsHere = n.domainNames, n.directory.IsLocal, n.leadsHere
-	if n.certs, err = certs.New(cfg.Certs); err != nil {
+	if n.certs, err = newLiveCerts(cfg.Certs); err != nil {
 		return nil, err
 	}
 	n.clients = n.newClients()
 	n.admin = admin.New(admin.Options{
 		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, ExportDir: n.path("export"), ImportDir: n.path("imports"), Version: version(), Series: n.series, Arrivals: n.arrivals, Reports: n.reports,
-		Quarantine: n.quarantine, Learner: n.junk, DNS: zones, Logs: lastLines,
+		Quarantine: n.quarantine, Learner: n.junk, DNS: zones, Logs: lastLines, Reload: n.reload,
 		Backup:    n.newBackups(),
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Logger: cfg.Log,
@@ -363,7 +374,7 @@ func (n *node) smtpServer(h smtpserver.Handler) smtpserver.Server {
 		Handler: h, Hostname: n.cfg.Hostname, Sizes: func() (int64, int) {
 			return d.Int(directory.MessageMaxSize), int(d.Int(directory.MessageMaxRecipients))
 		},
-		PlainAuth: n.cfg.PlainAuth, Limits: n.limits(), Limiter: n.limiter, Proxies: n.cfg.Proxies, Logger: n.cfg.Log,
+		PlainAuth: n.cfg.PlainAuth, Limits: n.limits(), Limiter: n.limiter, Proxies: n.proxies, Logger: n.cfg.Log,
 	}
 }
 
@@ -374,7 +385,7 @@ type service func(ctx context.Context) error
 func (n *node) services(ls listeners) []service {
 	return append([]service{
 		keepMemoryLow, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.admin.RunWebhooks, n.admin.WatchBackups, n.wizard.Watch,
-		n.series.Run, n.arrivals.Run, n.reports.Run, n.awaitReconfigure, n.tidyUpgrades,
+		n.series.Run, n.arrivals.Run, n.reports.Run, n.awaitReconfigure, n.tidyUpgrades, n.servePorts, n.watchHangup,
 	}, n.ports(ls)...)
 }
 
@@ -389,17 +400,17 @@ func (n *node) ports(ls listeners) (all []service) {
 	msas.Implicit = true
 	imap := imapserver.Server{
 		Boxes: n.boxes, Auth: logins, TLS: n.certs.TLSConfig(), PlainAuth: n.cfg.PlainAuth, Limits: n.limits(), Limiter: n.limiter,
-		Proxies: n.cfg.Proxies, MaxAppend: func() int64 { return n.directory.Int(directory.MessageMaxSize) }, Intake: n.intake, Hostname: n.cfg.Hostname, Logger: n.cfg.Log,
+		Proxies: n.proxies, MaxAppend: func() int64 { return n.directory.Int(directory.MessageMaxSize) }, Intake: n.intake, Hostname: n.cfg.Hostname, Logger: n.cfg.Log,
 	}
 	imaps := imap
 	imaps.Implicit = true
-	for name, serve := range map[string]func(context.Context, net.Listener) error{
+	n.serve = map[string]func(context.Context, net.Listener) error{
 		portSMTP: mx.Serve, portSubmission: msa.Serve, portSubmissions: msas.Serve, portIMAP: imap.Serve, portIMAPS: imaps.Serve,
 		portHTTP: n.serveHTTP(ls.port(portHTTPS)), portHTTPS: n.serveHTTPS,
-	} {
+	}
+	for name := range n.serve {
 		for _, l := range ls[name] {
-			l = n.countConnections(name, l)
-			all = append(all, func(ctx context.Context) error { return serve(ctx, l) })
+			all = append(all, n.portService(name, l))
 		}
 	}
 	return all

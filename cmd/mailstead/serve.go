@@ -51,7 +51,7 @@ func serveConfig(ctx context.Context, s streams, from configPlace, ready func(*n
 	stop := context.AfterFunc(ctx, func() { daemon.SdNotify(false, daemon.SdNotifyStopping) })
 	defer stop()
 	for first := true; ; first, ready = false, nil {
-		err := serveOnce(ctx, newLogger(cfg.Log, s.err), cfg, from, ls, first, ready)
+		err := serveOnce(ctx, s.err, cfg, from, ls, first, ready)
 		if !errors.Is(err, errReconfigure) {
 			return err
 		}
@@ -63,7 +63,9 @@ func serveConfig(ctx context.Context, s streams, from configPlace, ready func(*n
 
 // serveOnce serves until ctx is done, or the configuration has changed. The
 // first time it locks the process in, which holds for all times.
-func serveOnce(ctx context.Context, log *slog.Logger, cfg config.Config, from configPlace, ports listeners, first bool, ready func(*node) error) error {
+func serveOnce(ctx context.Context, stderr io.Writer, cfg config.Config, from configPlace, ports listeners, first bool, ready func(*node) error) error {
+	level := newLiveLevel(cfg.Log.Level)
+	log := newLogger(cfg.Log.Format, level, stderr)
 	ls, err := ports.lasting()
 	if err != nil {
 		return err
@@ -75,6 +77,8 @@ func serveOnce(ctx context.Context, log *slog.Logger, cfg config.Config, from co
 	nc.Choose = func(choices ...config.Choice) (config.Written, error) {
 		return config.Choose(from.file, cfg.Data, choices...)
 	}
+	nc.Level = level
+	nc.Reload = (&reloader{from: from, cfg: cfg, ports: ports, log: log}).reload
 	n, err := openNode(nc)
 	if err != nil {
 		return err
@@ -102,9 +106,9 @@ func serveOnce(ctx context.Context, log *slog.Logger, cfg config.Config, from co
 }
 
 // newLogger writes what the configuration asks for.
-func newLogger(c config.Log, w io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}[c.Level]}
-	if c.Format == "json" {
+func newLogger(format string, level slog.Leveler, w io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level}
+	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
@@ -162,9 +166,7 @@ func openListeners(c config.Listen) (listeners, error) {
 	if ls == nil {
 		ls = listeners{}
 	}
-	for name, addrs := range map[string][]string{
-		portSMTP: c.SMTP, portSubmission: c.Submission, portSubmissions: c.Submissions, portIMAP: c.IMAP, portIMAPS: c.IMAPS, portHTTP: c.HTTP, portHTTPS: c.HTTPS,
-	} {
+	for name, addrs := range addressesOf(c) {
 		if len(ls[name]) > 0 {
 			continue
 		}
@@ -178,6 +180,13 @@ func openListeners(c config.Listen) (listeners, error) {
 		}
 	}
 	return ls, nil
+}
+
+// addressesOf are the addresses to listen on by service.
+func addressesOf(c config.Listen) map[string][]string {
+	return map[string][]string{
+		portSMTP: c.SMTP, portSubmission: c.Submission, portSubmissions: c.Submissions, portIMAP: c.IMAP, portIMAPS: c.IMAPS, portHTTP: c.HTTP, portHTTPS: c.HTTPS,
+	}
 }
 
 // privileged says what to do when a low port was refused.

@@ -20,7 +20,7 @@ func (n *node) newAPI() (*api.Server, error) {
 		return nil, err
 	}
 	return api.New(api.Options{
-		Admin: n.admin, Version: version(), Proxies: n.cfg.TrustedProxies, Pages: pages, Clients: n.clients.Handler(),
+		Admin: n.admin, Version: version(), Proxies: n.trustedProxies, Pages: pages, Clients: n.clients.Handler(),
 		HSTS: n.cfg.Certs.Mode != certs.SelfSigned, Banner: n.cfg.Banner, Setup: n.wizard, Ready: n.readyz(), Metrics: n.metrics.Handler(), NoLimits: n.cfg.NoLimits, Logger: n.cfg.Log,
 	})
 }

@@ -29,8 +29,8 @@ type Server struct {
 	PlainAuth bool
 
 	Limits  wire.Limits
-	Limiter *wire.Limiter  // shared with other services; nil: one of its own
-	Proxies []netip.Prefix // whose connections begin with a PROXY header
+	Limiter *wire.Limiter         // shared with other services; nil: one of its own
+	Proxies func() []netip.Prefix // whose connections begin with a PROXY header
 
 	// AppendLimit bounds one message of APPEND: 50 MiB if 0 (RFC 7889).
 	AppendLimit int64

@@ -17,8 +17,9 @@ type Options struct {
 	Limiter *Limiter // shared with other services; nil: one of its own
 	// TLS makes every connection begin with a handshake.
 	TLS *tls.Config
-	// Proxies are the nets whose connections begin with a PROXY header.
-	Proxies []netip.Prefix
+	// Proxies are the nets whose connections begin with a PROXY header; asked
+	// for each connection, nil is none.
+	Proxies func() []netip.Prefix
 	// Busy is written, without TLS, to a peer over its limit; empty: nothing.
 	Busy   string
 	Logger *slog.Logger
@@ -26,7 +27,8 @@ type Options struct {
 
 // Serve accepts connections and runs handle for each, until ctx is done or l
 // fails. handle gets a context that is done when the service stops, and should
-// end soon then; after Limits.Grace its connection expires. Serve closes l and
+// end soon then; after Limits.Grace it can read nothing more, and soon after
+// that its connection expires. Serve closes l and
 // connections, and returns after the last handle has.
 func Serve(ctx context.Context, l net.Listener, o Options, handle func(context.Context, *Conn)) error {
 	o.Limits = o.Limits.withDefaults()
@@ -114,7 +116,10 @@ func (s *server) serve(ctx context.Context, raw net.Conn) {
 }
 
 func (s *server) trusted(a netip.Addr) bool {
-	for _, p := range s.opts.Proxies {
+	if s.opts.Proxies == nil {
+		return false
+	}
+	for _, p := range s.opts.Proxies() {
 		if p.Contains(a.Unmap()) {
 			return true
 		}
@@ -141,12 +146,19 @@ func (s *server) track(c *Conn, on bool) {
 	}
 }
 
-// drain lets handlers end, for Grace by themselves, then by cutting them off.
+// drain lets handlers end, for Grace by themselves. Then they can read nothing
+// more, but still say why they end; soon after they are cut off.
 func (s *server) drain() {
-	s.mu.Lock()
-	for c := range s.conns {
-		c.Expire(time.Now().Add(s.opts.Limits.Grace))
-	}
-	s.mu.Unlock()
+	s.each(func(c *Conn) { c.Expire(time.Now().Add(s.opts.Limits.Grace + closeGrace)) })
+	over := time.AfterFunc(s.opts.Limits.Grace, func() { s.each((*Conn).Interrupt) })
+	defer over.Stop()
 	s.wg.Wait()
+}
+
+func (s *server) each(fn func(*Conn)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		fn(c)
+	}
 }

@@ -317,7 +317,7 @@ func TestServe(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- Serve(ctx, l, Options{
-			Limits: Limits{PerAddr: 1, Grace: time.Millisecond}, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Busy: "421 busy\r\n",
+			Limits: Limits{PerAddr: 1, Grace: time.Millisecond}, Proxies: func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }, Busy: "421 busy\r\n",
 		}, func(ctx context.Context, c *Conn) {
 			seen <- c.Remote()
 			c.Read(make([]byte, 1)) // until it is cut off

@@ -86,7 +86,7 @@ func openHouse(t *testing.T, resolver dns.Resolver) *house {
 		Scorer: byWords{}, Intake: message.NewIntake(t.TempDir())})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	server := &smtpserver.Server{Handler: h.service, Hostname: "mx.example.org", MaxSize: 1 << 20, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	server := &smtpserver.Server{Handler: h.service, Hostname: "mx.example.org", MaxSize: 1 << 20, Proxies: func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }}
 	go func() { ended <- server.Serve(ctx, h) }()
 	t.Cleanup(func() {
 		cancel()

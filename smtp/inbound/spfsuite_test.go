@@ -223,7 +223,7 @@ func newPort25(t *testing.T, z *dnstest.Zones, change ...func(*inbound.Options))
 		f(&opts)
 	}
 	p.addr = serveFor(t, &smtpserver.Server{Handler: inbound.New(opts), Hostname: opts.Hostname, MaxSize: 32 << 20,
-		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
+		Proxies: func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")} }})
 	return p
 }
 

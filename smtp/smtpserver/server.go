@@ -81,7 +81,7 @@ type Server struct {
 	Sizes   func() (octets int64, recipients int)
 	Limits  wire.Limits
 	Limiter *wire.Limiter // shared by services; nil: its own
-	Proxies []netip.Prefix
+	Proxies func() []netip.Prefix
 	Logger  *slog.Logger
 }
 
