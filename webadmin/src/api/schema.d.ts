@@ -2503,6 +2503,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/system:reload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Read the configuration file again, without ending a session. */
+        post: operations["reload-system"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/traces": {
         parameters: {
             query?: never;
@@ -4659,6 +4676,12 @@ export interface components {
         RecoveryCodes: {
             /** @description Each works once. They are shown only now. */
             recoveryCodes: string[];
+        };
+        Reloaded: {
+            /** @description Fields that have changed and count now, as in tls.cert_file. */
+            changed: string[];
+            /** @description Fields that have changed and count after a restart. */
+            restart: string[];
         };
         ReportsAddress: {
             ip: string;
@@ -11368,6 +11391,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["About"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "reload-system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reloaded"];
                 };
             };
             /** @description What went wrong. */
