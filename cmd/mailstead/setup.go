@@ -69,7 +69,7 @@ func (c *setupCmd) Run(ctx context.Context, s streams) error {
 	}
 	switch {
 	case (c.Text || c.Answers != "") && running:
-		return c.ask(ctx, s, client, given)
+		return c.ask(ctx, s, runningWizard{client}, given)
 	case c.Text || c.Answers != "":
 		return c.askHere(ctx, s, cfg, given)
 	case running:
@@ -169,12 +169,11 @@ func (c *setupCmd) makeConfig(_ context.Context, s streams) error {
 		return err
 	}
 	if !c.Yes && c.Answers == "" {
-		q := newQuestions(s)
-		answer, err := q.line(fmt.Sprintf("There is no configuration. Write %s for the host %s? [y/n] ", c.Config, host))
+		yes, err := newQuestions(s).yes(fmt.Sprintf("There is no configuration. Write %s for the host %s?", c.Config, host))
 		if err != nil {
 			return err
 		}
-		if !strings.HasPrefix(strings.ToLower(answer), "y") {
+		if !yes {
 			return errors.New("nothing was changed")
 		}
 	}
