@@ -11,7 +11,7 @@ import (
 
 // BackupPath names a backup.
 type BackupPath struct {
-	ID string `path:"id" maxLength:"60" doc:"The backup, as in 20261129T021500Z-k3x7q2ab."`
+	ID string `path:"id" maxLength:"60" doc:"The backup, as in 20261129T021500.120Z-k3x7q2ab."`
 }
 
 // keyToTry is a copy of the key of backups.

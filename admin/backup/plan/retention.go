@@ -10,8 +10,9 @@ import (
 // weeks and months with any the last one.
 type Retention struct{ Last, Daily, Weekly, Monthly int }
 
-// idTime begins the ID of a backup, so that IDs sort by time.
-const idTime = "20060102T150405Z"
+// idTime begins the ID of a backup, so that IDs sort by time: no backup takes
+// less than a millisecond, and there is one at a time.
+const idTime = "20060102T150405.000Z"
 
 // ID makes the ID of a backup of its time and something random.
 func ID(t time.Time, random string) string { return t.UTC().Format(idTime) + "-" + random }
