@@ -6791,7 +6791,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The backup, as in 20261129T021500Z-k3x7q2ab. */
+                /** @description The backup, as in 20261129T021500.120Z-k3x7q2ab. */
                 id: string;
             };
             cookie?: never;
@@ -6821,7 +6821,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The backup, as in 20261129T021500Z-k3x7q2ab. */
+                /** @description The backup, as in 20261129T021500.120Z-k3x7q2ab. */
                 id: string;
             };
             cookie?: never;
@@ -6853,7 +6853,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The backup, as in 20261129T021500Z-k3x7q2ab. */
+                /** @description The backup, as in 20261129T021500.120Z-k3x7q2ab. */
                 id: string;
             };
             cookie?: never;
@@ -6889,7 +6889,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The backup, as in 20261129T021500Z-k3x7q2ab. */
+                /** @description The backup, as in 20261129T021500.120Z-k3x7q2ab. */
                 id: string;
             };
             cookie?: never;
