@@ -20,6 +20,9 @@ export class AxeBuilder {
     // The debugger's evaluate is not bound by the policy of the page.
     await this.page.evaluate(source);
     const violations = await this.page.evaluate(async () => {
+      // A colour that fades into another, as after a change of the theme, is judged when it is there.
+      const ending = document.getAnimations().filter((a) => a.effect?.getComputedTiming().endTime !== Infinity);
+      await Promise.allSettled(ending.map((a) => a.finished));
       const { axe } = globalThis as unknown as { axe: { run(o: object): Promise<{ violations: unknown[] }> } };
       return (await axe.run({ resultTypes: ['violations'] })).violations;
     });
