@@ -4,7 +4,7 @@
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME ?= 3s
+FUZZTIME ?= 2s
 CRASH_ROUNDS ?= 100
 
 .PHONY: references release reproducible package-test image-test build test tools lint unit fuzz try-check reliability crash bad-peers scale bench web web-check browser screenshots compare
