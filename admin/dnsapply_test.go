@@ -18,17 +18,11 @@ func liveZone(t *testing.T, text string, change func(*Options)) (ctx context.Con
 	t.Helper()
 	z = dnstest.New(emptyZone + text)
 	z.AllowUpdates("example.org", "update-key", "c2VjcmV0")
-	pc, l, err := dnstest.Listen()
+	addr, stop, err := z.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
-	serving, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- z.Serve(serving, pc, l) }()
-	t.Cleanup(func() {
-		stop()
-		<-ended
-	})
+	t.Cleanup(stop)
 	o := dnsOptions(z)
 	if change != nil {
 		change(&o)
@@ -36,7 +30,7 @@ func liveZone(t *testing.T, text string, change func(*Options)) (ctx context.Con
 	a = open(t, t.TempDir(), o)
 	ctx = AsOwner(t.Context(), "tester")
 	must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "example.org"}))
-	must[ZoneProvider](t)(a.PutDNSProvider(ctx, "primary", NewZoneProvider{Kind: "rfc2136", Zones: []string{"example.org"}, Server: l.Addr().String(), Login: "update-key", Secret: "c2VjcmV0"}))
+	must[ZoneProvider](t)(a.PutDNSProvider(ctx, "primary", NewZoneProvider{Kind: "rfc2136", Zones: []string{"example.org"}, Server: addr, Login: "update-key", Secret: "c2VjcmV0"}))
 	return ctx, a, z
 }
 

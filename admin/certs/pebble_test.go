@@ -135,18 +135,12 @@ func startPebble(t *testing.T, h *host, resolver string, life time.Duration) *pe
 // serveZones answers for zones until the test ends.
 func serveZones(t *testing.T, zones *dnstest.Zones) string {
 	t.Helper()
-	pc, l, err := dnstest.Listen()
+	addr, stop, err := zones.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- zones.Serve(ctx, pc, l) }()
-	t.Cleanup(func() {
-		cancel()
-		<-ended
-	})
-	return l.Addr().String()
+	t.Cleanup(stop)
+	return addr
 }
 
 // world is a server, a CA and a DNS. Its host name is that of the test:

@@ -251,18 +251,12 @@ func TestSpecs(t *testing.T) {
 // startPrimary runs a name server that takes updates of example.org.
 func startPrimary(t *testing.T, zones *dnstest.Zones) string {
 	t.Helper()
-	pc, l, err := dnstest.Listen()
+	addr, stop, err := zones.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- zones.Serve(ctx, pc, l) }()
-	t.Cleanup(func() {
-		cancel()
-		<-ended
-	})
-	return l.Addr().String()
+	t.Cleanup(stop)
+	return addr
 }
 
 const primaryZone = "$ORIGIN example.org.\n@ TXT \"google-site-verification=x\"\nwww A 192.0.2.80\nwww A 192.0.2.81\n"

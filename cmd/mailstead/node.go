@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,7 +41,6 @@ import (
 	"github.com/mailstead/mailstead/mail/wire"
 	"github.com/mailstead/mailstead/mailbox"
 	"github.com/mailstead/mailstead/mailbox/store"
-	"github.com/mailstead/mailstead/smtp/dkim"
 	"github.com/mailstead/mailstead/smtp/dnsbl"
 	"github.com/mailstead/mailstead/smtp/inbound"
 	"github.com/mailstead/mailstead/smtp/outbound"
@@ -429,42 +426,3 @@ func (n *node) run(ctx context.Context, ls listeners) error {
 
 // adminSocket is where the command line finds a running server.
 func adminSocket(data string) string { return filepath.Join(data, "run", "admin.sock") }
-
-// keyCache keeps DKIM keys ready: taking an RSA key apart costs more than a
-// signature.
-type keyCache struct {
-	mu   sync.Mutex
-	keys map[string]dkim.Key
-}
-
-// dkimKeys returns the keys that mail of a domain is signed with.
-func (n *node) dkimKeys(name mail.Domain) []dkim.Key {
-	d, err := n.directory.Domain(name)
-	if err != nil {
-		return nil
-	}
-	n.keys.mu.Lock()
-	defer n.keys.mu.Unlock()
-	if n.keys.keys == nil {
-		n.keys.keys = map[string]dkim.Key{}
-	}
-	var keys []dkim.Key
-	for _, k := range d.Keys {
-		if k.State != directory.KeySigning {
-			continue
-		}
-		id := fmt.Sprint(name, " ", k.Selector, " ", k.Created.UnixNano())
-		key, ok := n.keys.keys[id]
-		if !ok {
-			signer, err := k.Signer()
-			if err != nil {
-				n.cfg.Log.Error("DKIM key", "domain", name, "selector", k.Selector, "err", err)
-				continue
-			}
-			key = dkim.Key{Domain: name, Selector: k.Selector, Signer: signer}
-			n.keys.keys[id] = key
-		}
-		keys = append(keys, key)
-	}
-	return keys
-}

@@ -2,32 +2,20 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
-	"github.com/mailstead/mailstead/admin/certs/acmetest"
-	"github.com/mailstead/mailstead/admin/directory"
-	"github.com/mailstead/mailstead/mail"
-	"github.com/mailstead/mailstead/mail/dns"
-	"github.com/mailstead/mailstead/mail/dns/dnstest"
-	"github.com/mailstead/mailstead/mail/durable"
-	"github.com/mailstead/mailstead/smtp/dkim"
 	"github.com/mailstead/mailstead/smtp/outbound"
 	"github.com/mailstead/mailstead/smtp/queue"
 )
@@ -313,195 +301,4 @@ func (c *tryCmd) announce(out io.Writer, i tryInfo) {
   Data is in %[8]s
   Ctrl-C ends it.
 `, i.Admin.URL, i.Admin.User, imaps, imap, smtps, smtp, i.CA, i.Data, tryDomain)
-}
-
-// tryPeople are those who have accounts.
-type tryPeople struct {
-	owner tryAccount
-	users []tryAccount
-}
-
-// ensureTryPeople makes the domain and its accounts, or finds them and their
-// passwords again in a folder that was used before.
-func ensureTryPeople(ctx context.Context, n *node, dir string) (tryPeople, error) {
-	file := filepath.Join(dir, "try.json")
-	var accounts []tryAccount
-	b, err := os.ReadFile(file)
-	switch {
-	case err == nil:
-		if err := json.Unmarshal(b, &accounts); err != nil {
-			return tryPeople{}, fmt.Errorf("%s is not readable: %w; remove the folder to begin anew", file, err)
-		}
-	case !errors.Is(err, os.ErrNotExist):
-		return tryPeople{}, err
-	}
-	for _, name := range tryLogins[min(len(accounts), len(tryLogins)):] {
-		accounts = append(accounts, tryAccount{Address: name + "@" + tryDomain, Password: rand.Text()[:16]})
-	}
-	if b, err = json.Marshal(accounts); err != nil {
-		return tryPeople{}, err
-	}
-	// Passwords are on stable storage before they count.
-	if err := durable.WriteFile(file, b, 0o600); err != nil {
-		return tryPeople{}, err
-	}
-	for i, a := range accounts {
-		if err := makeTryAccount(ctx, n, a, tryLogins[i] == tryOwner); err != nil {
-			return tryPeople{}, err
-		}
-	}
-	owner := len(tryLogins) - 1
-	return tryPeople{owner: accounts[owner], users: accounts[:owner]}, nil
-}
-
-// tryLogins are the accounts, in the order of try.json.
-var tryLogins = []string{"alice", "bob", tryOwner}
-
-const tryOwner = "admin"
-
-// makeTryAccount makes an account if it is not there, and before the first the
-// domain with its keys. It looks before it makes: keys and hashes take time and
-// memory at each start.
-func makeTryAccount(ctx context.Context, n *node, a tryAccount, owner bool) error {
-	local, _, _ := strings.Cut(a.Address, "@")
-	if _, err := n.directory.AccountByAddress(mail.Path{Local: local, Domain: tryDomain}); !errors.Is(err, directory.ErrNotFound) {
-		return err
-	}
-	if _, err := n.directory.Domain(tryDomain); errors.Is(err, directory.ErrNotFound) {
-		if _, err := n.admin.AddDomain(ctx, admin.NewDomain{Name: tryDomain}); err != nil {
-			return err
-		}
-	} else if err != nil {
-		return err
-	}
-	role := directory.RoleUser
-	if owner {
-		role = directory.RoleOwner
-	}
-	_, err := n.admin.AddAccount(ctx, admin.NewAccount{Address: a.Address, Password: a.Password, Role: string(role)})
-	return err
-}
-
-// asTry is who makes what a try begins with.
-func asTry(ctx context.Context) context.Context { return admin.AsOwner(ctx, "try") }
-
-// tryWorld is the simulated Internet around the server.
-type tryWorld struct {
-	zones     *dnstest.Zones
-	remotes   *remotes
-	authority *acmetest.Server // of certificates
-	log       *slog.Logger
-}
-
-func newTryWorld(c *tryCmd, log *slog.Logger) (*tryWorld, error) {
-	signer, err := dkim.GenerateKey(dkim.Ed25519)
-	if err != nil {
-		return nil, err
-	}
-	key := dkim.Key{Domain: remoteBig, Selector: "big", Signer: signer}
-	w := &tryWorld{zones: dnstest.New(remoteZones(key)), log: log}
-	w.remotes = &remotes{key: key, now: time.Now, log: log}
-	w.authority, err = acmetest.New(acmetest.Options{Fetch: w.fetch(c.addr(80))})
-	return w, err
-}
-
-// around sets the node's DNS and network to the simulated world, or to what
-// the flags say.
-func (w *tryWorld) around(c *tryCmd, cfg *nodeConfig) {
-	cfg.Resolver, cfg.Public = w.zones, []netip.Addr{netip.MustParseAddr("127.0.0.1")}
-	cfg.Authority = dns.NewAuthority(dns.AuthorityOptions{Finder: w.zones, Dial: w.zones.Dial, Logger: cfg.Log})
-	if c.Resolver != "" {
-		server := netip.MustParseAddrPort(c.Resolver)
-		cfg.Resolver = dns.NewClient(dns.Options{Servers: []netip.AddrPort{server}, Logger: cfg.Log})
-		cfg.Authority = newAuthority([]netip.AddrPort{server}, dialLoopback, cfg.Log)
-	}
-	cfg.Dial, cfg.DialWeb = w.remotes.dial, dialLoopback
-	if c.Resolver != "" || c.RelayTo != "" {
-		cfg.Dial = dialLoopback
-	}
-	w.remotes.resolver = cfg.Resolver
-}
-
-// dialLoopback connects on this computer and nowhere else.
-func dialLoopback(ctx context.Context, network, addr string) (net.Conn, error) {
-	ap, err := netip.ParseAddrPort(addr)
-	if err == nil && !ap.Addr().IsLoopback() {
-		err = fmt.Errorf("%s is not on this computer; `mailstead try` sends nothing elsewhere", addr)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return (&net.Dialer{}).DialContext(ctx, network, addr)
-}
-
-// start publishes our own records and starts the remotes.
-func (w *tryWorld) start(ctx context.Context, g *errgroup.Group, n *node, ls listeners, first bool) error {
-	w.remotes.home = ls[portSMTP][0].Addr().String()
-	w.remotes.tls = n.certs.TLSConfig()
-	publish := w.publish
-	if !first {
-		publish = w.rename
-	}
-	if err := publish(ctx, n); err != nil {
-		return err
-	}
-	return w.remotes.start(ctx, g)
-}
-
-// publish has the DNS say of us what it should, and of others what checks ask
-// for: their mail servers are bigmail.test, the blocklists work and have
-// nobody on them.
-func (w *tryWorld) publish(ctx context.Context, n *node) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "1.0.0.127.in-addr.arpa. 300 IN PTR %s.\nns1.test. 300 IN A 127.0.0.53\n", n.cfg.Hostname)
-	for _, d := range n.directory.Domains() {
-		zone, err := n.admin.Zone(asTry(ctx), string(d.Name))
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(&b, "%s. 300 IN NS ns1.test.\n%s", d.Name, zone)
-	}
-	if len(n.directory.Domains()) == 0 { // registered, and no more
-		fmt.Fprintf(&b, "%s. 300 IN NS ns1.test.\n", tryDomain)
-	}
-	return errors.Join(w.zones.Add(b.String()), w.publishOthers(n.directory))
-}
-
-// rename has the address of the server lead to its new name, as its provider
-// does when it is asked to, and registers the domains that it has got.
-func (w *tryWorld) rename(_ context.Context, n *node) error {
-	const ptr = "1.0.0.127.in-addr.arpa."
-	w.zones.Remove(ptr)
-	text := fmt.Sprintf("%s 300 IN PTR %s.\n", ptr, n.cfg.Hostname)
-	for _, d := range n.directory.Domains() {
-		if d.Name != tryDomain {
-			text += fmt.Sprintf("%s. 300 IN NS ns1.test.\n", d.Name)
-		}
-	}
-	return w.zones.Add(text)
-}
-
-func (w *tryWorld) publishOthers(d *directory.Directory) error {
-	var b strings.Builder
-	for _, name := range strings.Fields(d.Text(directory.ChecksMXHosts)) {
-		fmt.Fprintf(&b, "%s. 300 IN A %s\n", name, remoteAddrs[remoteBig])
-	}
-	for _, list := range strings.Fields(d.Text(directory.ChecksBlocklists)) {
-		fmt.Fprintf(&b, "2.0.0.127.%s. 300 IN A 127.0.0.2\n", list)
-	}
-	b.WriteString(listTestPoints(d))
-	signed := d.Text(directory.ChecksSignedName)
-	fmt.Fprintf(&b, "%s. 300 IN TXT \"signed\"\n", signed)
-	w.zones.SetAuthentic(signed, true)
-	return w.zones.Add(b.String())
-}
-
-// quoteTXT writes a text as character-strings of at most 255 octets
-// (RFC 1035 section 3.3.14).
-func quoteTXT(s string) string {
-	var parts []string
-	for len(s) > 200 {
-		parts, s = append(parts, strconv.Quote(s[:200])), s[200:]
-	}
-	return strings.Join(append(parts, strconv.Quote(s)), " ")
 }

@@ -1,6 +1,7 @@
 package dnstest
 
 import (
+	"context"
 	"net"
 	"slices"
 	"strings"
@@ -112,8 +113,24 @@ func (z *Zones) update(changes []dns.RR) {
 	}
 }
 
-// Listen opens the same free port of loopback for UDP and TCP.
-func Listen() (net.PacketConn, net.Listener, error) {
+// Start answers on a free port of loopback until stop is called, which waits
+// for the end.
+func (z *Zones) Start() (addr string, stop func(), err error) {
+	pc, l, err := listen()
+	if err != nil {
+		return "", nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- z.Serve(ctx, pc, l) }()
+	return l.Addr().String(), func() {
+		cancel()
+		<-ended
+	}, nil
+}
+
+// listen opens the same free port of loopback for UDP and TCP.
+func listen() (net.PacketConn, net.Listener, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, err
