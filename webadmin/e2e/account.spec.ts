@@ -96,6 +96,7 @@ test('from the invitation to a device that reads mail, and back', async ({ page,
     await expect(page.getByText('On: after your password a code is asked for.')).toBeVisible();
 
     await page.getByRole('button', { name: 'Sign out' }).click();
+    await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
     await signIn(page, address, password, '/account/');
     await expect(page.getByRole('heading', { name: 'Enter the code' })).toBeVisible();
     await page.getByRole('button', { name: 'Use a recovery code' }).click();
