@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // What an idle SMTP connection may take of the server's memory: plain, and
 // with the buffers and keys of TLS.
@@ -50,9 +53,14 @@ func TestResting(t *testing.T) {
 	dir := t.TempDir()
 	startTry(t, "--dir", dir).stop(t)
 	p := startProbed(t, "--dir", dir)
-	c := p.cost(t)
-	t.Logf("RSS %d MB, %d goroutines, %d descriptors, %v of CPU", c.RSS>>20, c.Goroutines, c.Descriptors, c.CPU)
-	if c.RSS > restingRSS {
-		t.Errorf("the server takes %d MB after its start, more than %d", c.RSS>>20, restingRSS>>20)
-	}
+	least := p.cost(t)
+	defer func() {
+		t.Logf("RSS %d MB, %d goroutines, %d descriptors, %v of CPU", least.RSS>>20, least.Goroutines, least.Descriptors, least.CPU)
+	}()
+	eventually(t, fmt.Sprintf("the server takes at most %d MB once its start is over", restingRSS>>20), func() bool {
+		if c := p.cost(t); c.RSS < least.RSS {
+			least = c
+		}
+		return least.RSS <= restingRSS
+	})
 }

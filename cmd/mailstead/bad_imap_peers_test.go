@@ -348,7 +348,7 @@ func badReader(t *testing.T, p *probed) {
 		}
 	}
 	before := databases(t, p.Data)
-	for k := range times(600, 3000) {
+	for k := range times(1500, 5000) {
 		op := "+"
 		if k%2 == 1 {
 			op = "-"
@@ -360,7 +360,9 @@ func badReader(t *testing.T, p *probed) {
 	if err := c.ok("UID FETCH 1:* (FLAGS BODY.PEEK[]<0.100>)"); err != nil {
 		t.Error(err)
 	}
-	if grown := databases(t, p.Data) - before; grown > 2<<20 {
+	// Files grow by doubling, and some do so for the traffic beside. If what is
+	// old were kept, each STORE would add three pages at least: 18 MB.
+	if grown := databases(t, p.Data) - before; grown > 12<<20 {
 		t.Errorf("the databases have grown by %d MB", grown>>20)
 	}
 	for _, d := range deaf { // what came before the end is whole

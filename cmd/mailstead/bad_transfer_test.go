@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
-	"os"
 	"strings"
 	"testing"
 )
@@ -128,27 +126,13 @@ func (p *probed) holdMessages(t *testing.T, n int, parameters, begin string) []*
 // them.
 func (p *probed) unread(t *testing.T) int {
 	t.Helper()
-	table, err := os.ReadFile("/proc/net/tcp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours := map[string]bool{}
+	var addrs []string
 	for _, a := range p.ports() {
-		_, number, _ := net.SplitHostPort(a.addr)
-		var n int
-		fmt.Sscan(number, &n)
-		ours[fmt.Sprintf("%04X", n)] = true
+		addrs = append(addrs, a.addr)
 	}
 	sum := 0
-	for line := range strings.Lines(string(table)) {
-		f := strings.Fields(line) // number, local, remote, state, tx:rx, …
-		_, local, _ := strings.Cut(f[1], ":")
-		if !ours[local] {
-			continue
-		}
-		var sent, received int
-		fmt.Sscanf(f[4], "%x:%x", &sent, &received)
-		sum += received
+	for _, s := range sockets(t, addrs...) {
+		sum += s.unread
 	}
 	return sum
 }

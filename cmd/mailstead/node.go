@@ -381,7 +381,7 @@ type service func(ctx context.Context) error
 // services are all that a node runs on its ports, and behind them.
 func (n *node) services(ls listeners) []service {
 	return append([]service{
-		keepMemoryLow, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.admin.RunWebhooks, n.admin.WatchBackups, n.wizard.Watch,
+		keepMemoryLow, forgetServicesStart, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.admin.RunWebhooks, n.admin.WatchBackups, n.wizard.Watch,
 		n.series.Run, n.arrivals.Run, n.reports.Run, n.awaitReconfigure, n.tidyUpgrades, n.servePorts, n.watchHangup,
 	}, n.ports(ls)...)
 }

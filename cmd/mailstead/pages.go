@@ -2,9 +2,12 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,6 +21,22 @@ func forgetStart() {
 		// It is an advice: where the kernel does not take it, nothing is lost.
 		_, _, _ = unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, unix.MADV_DONTNEED)
 	}
+}
+
+// startSettles is how long after the ports are open the start counts as over:
+// the services have had their first turn.
+const startSettles = 3 * time.Second
+
+// forgetServicesStart is forgetStart once more, for what the first turn of the
+// services has gone through, and gives back what they needed for it.
+func forgetServicesStart(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+	case <-time.After(startSettles):
+		debug.FreeOSMemory()
+		forgetStart()
+	}
+	return nil
 }
 
 // mapping is a stretch of the memory of this process.

@@ -212,6 +212,8 @@ func TestMbsync(t *testing.T) {
 			killed++
 		}
 		timer.Stop()
+		// What it had sent before counts; the next one must not look before all of it is done.
+		eventually(t, "the server has done what the killed mbsync asked for", func() bool { return held(t, i.IMAPS) == 0 })
 	}
 	t.Logf("mbsync was killed %d times", killed)
 	output(t, "", mbsync, "-c", config, "-a")
