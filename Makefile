@@ -25,7 +25,7 @@ lint:
 	$(GO) run $(STATICCHECK) ./...
 
 unit:
-	MAILSTEAD_PEERS=required $(GO) test -race -timeout 20m ./...
+	GO="$(GO)" .ci/unit
 
 # A short run of every fuzz target.
 fuzz:
