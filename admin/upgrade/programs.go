@@ -110,18 +110,6 @@ type Control interface {
 	Start(ctx context.Context) error
 }
 
-// Systemd is a unit of systemd.
-type Systemd string
-
-// Stop implements Control.
-func (s Systemd) Stop(ctx context.Context) error { return command(ctx, "systemctl", "stop", string(s)) }
-
-// Start implements Control. A unit that has failed too often starts again.
-func (s Systemd) Start(ctx context.Context) error {
-	command(ctx, "systemctl", "reset-failed", string(s)) // fails if there is nothing to reset
-	return command(ctx, "systemctl", "start", string(s))
-}
-
 // Script is a program that is called with "stop" and "start".
 type Script string
 

@@ -28,10 +28,10 @@ type Plan struct {
 	Data   string
 	Config string // file, for the programs; empty: none
 	// New is the program to be upgraded to, Installed where the service starts
-	// it from, and Before where the one from before is kept. InPlace says that
-	// New is installed already, and Before is the one from before.
-	New, Installed, Before string
-	InPlace                bool
+	// it from, and Before where the one from before is kept. Aside is set where a
+	// package has put New in its place already: it is where the package has left
+	// the one from before.
+	New, Installed, Before, Aside string
 
 	Control Control
 	Watch   time.Duration // how long the new program is looked at; at most 50 minutes
@@ -49,6 +49,7 @@ type run struct {
 	Plan
 	s    *State
 	self Program // from before
+	to   Program
 }
 
 // Run upgrades: it stops the server, lets the new program bring over a copy of
@@ -58,44 +59,103 @@ type run struct {
 func (p Plan) Run(ctx context.Context) (*State, error) {
 	p.Watch = min(p.Watch, maxWatch)
 	r := &run{Plan: p}
-	if err := r.look(ctx); err != nil {
-		return nil, err
-	}
 	lock, err := lockData(p.Data)
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Close()
-	if last, err := Load(p.Data); err != nil {
-		return nil, err
-	} else if last != nil && (last.Phase == Watching || last.Move != nil) {
-		return nil, fmt.Errorf("the last upgrade did not come to its end (%s): `mailstead upgrade back` goes back to what was before, `mailstead upgrade accept` keeps what is", last.Phase)
+	if err := settled(p.Data); err != nil {
+		return nil, r.reinstall(err)
+	}
+	if err := r.look(ctx); err != nil {
+		return r.s, r.unfit(err)
 	}
 	return r.s, r.upgrade(ctx)
 }
 
+// settled returns an error while the last upgrade has not come to its end.
+func settled(data string) error {
+	last, err := Load(data)
+	if err != nil {
+		return err
+	}
+	if last != nil && (last.Phase == Watching || last.Move != nil) {
+		return fmt.Errorf("the last upgrade did not come to its end (%s): `mailstead upgrade back` goes back to what was before, `mailstead upgrade accept` keeps what is", last.Phase)
+	}
+	return nil
+}
+
+// SetAside copies the installed program to another place, for a package that is
+// about to put a new one over it. It refuses while the last upgrade has not come
+// to its end: its way back needs what is there.
+func SetAside(data, installed, to string) error {
+	if _, err := os.Stat(data); err == nil {
+		lock, err := lockData(data)
+		if err != nil {
+			return err
+		}
+		defer lock.Close()
+		if err := settled(data); err != nil {
+			return err
+		}
+	}
+	return install(installed, to)
+}
+
+// reinstall puts the program from before in its place again, where a package
+// has replaced it, and returns err with what came of that.
+func (r *run) reinstall(err error) error {
+	if r.Aside == "" {
+		return err
+	}
+	return errors.Join(err, install(r.Aside, r.Installed))
+}
+
+// unfit ends an upgrade to a program that cannot even be asked, or does not suit
+// the data. If a package has installed it, the one from before is put back. The
+// server and its data were not touched, nor was the way back from an upgrade
+// before this one.
+func (r *run) unfit(cause error) error {
+	if r.Aside == "" {
+		return cause
+	}
+	last, err := Load(r.Data)
+	if err == nil && last != nil && last.CanGoBack(r.Data) {
+		last.Since = &Attempt{Version: r.to.Version, At: time.Now().UTC(), Cause: cause.Error()}
+		err = errors.Join(fmt.Errorf("nothing was changed: %w", cause), last.save(r.Data))
+	} else {
+		r.s = &State{From: r.self, To: r.to, Began: time.Now().UTC(), Log: []string{}, Installed: r.Installed, Before: r.Before}
+		err = r.s.refuse(r.Data, errors.Join(cause, err))
+	}
+	return r.reinstall(err)
+}
+
 // look finds out what the programs and the data are.
 func (r *run) look(ctx context.Context) (err error) {
-	var to Program
-	if to, err = About(ctx, r.New); err != nil {
+	if r.self, err = About(ctx, r.before()); err != nil {
 		return err
 	}
-	before := r.Installed
-	if r.InPlace {
-		before = r.Before
-	}
-	if r.self, err = About(ctx, before); err != nil {
+	if r.to, err = About(ctx, r.New); err != nil {
 		return err
 	}
+	to := r.to
 	f, err := schema.Read(r.Data)
 	if err != nil {
 		return err
 	}
 	if to.Schema < f.Schema {
-		return fmt.Errorf("%s knows schemas up to %d, and the data has schema %d: it is older than the data", r.New, to.Schema, f.Schema)
+		return fmt.Errorf("version %s knows schemas up to %d, and the data has schema %d: it is older than the data; `mailstead upgrade back` goes back to an older version with its data, if that is still kept", to.Version, to.Schema, f.Schema)
 	}
 	r.s = &State{From: Program{r.self.Version, f.Schema}, To: to, Began: time.Now().UTC(), Data: to.Schema != f.Schema, Log: []string{}, Installed: r.Installed, Before: r.Before}
 	return nil
+}
+
+// before is where the program from before is at first.
+func (r *run) before() string {
+	if r.Aside != "" {
+		return r.Aside
+	}
+	return r.Installed
 }
 
 func (r *run) say(format string, args ...any) {
@@ -108,7 +168,7 @@ func (r *run) upgrade(ctx context.Context) error {
 	if running {
 		r.say("stopping the server")
 		if err := r.stop(ctx); err != nil {
-			return err
+			return errors.Join(r.unfit(err), r.Control.Start(context.WithoutCancel(ctx)))
 		}
 	}
 	start := func() error {
@@ -119,12 +179,12 @@ func (r *run) upgrade(ctx context.Context) error {
 	}
 	r.s.Phase = Testing
 	r.say("testing %s on a copy of the data", r.s.To.Version)
-	if err := r.s.prepare(ctx, r.Data, r.test); err != nil {
-		err = r.s.refuse(r.Data, err)
-		if r.InPlace {
-			err = errors.Join(err, install(r.Before, r.Installed))
-		}
-		return errors.Join(err, start())
+	err := r.s.prepare(ctx, r.Data, r.test)
+	if err == nil { // what back() will install is there before anything is changed
+		err = install(r.before(), r.Before)
+	}
+	if err != nil {
+		return errors.Join(r.reinstall(r.s.refuse(r.Data, err)), start())
 	}
 	if err := r.change(); err != nil {
 		return errors.Join(err, r.back(ctx, err.Error(), running))
@@ -182,7 +242,8 @@ func (r *run) test(ctx context.Context, dir string) error {
 		return fmt.Errorf("%s does not say what it has tested: %.80q", r.New, out)
 	}
 	r.say("tested: %s", marks.Tested)
-	return durable.WriteFile(inDir(r.Data, marksName), out, 0o600)
+	name := inDir(r.Data, marksName)
+	return errors.Join(durable.WriteFile(name, out, 0o600), ownAs(name, r.Data)) // the user of the service reads it
 }
 
 // change switches data and program.
@@ -199,11 +260,8 @@ func (r *run) change() error {
 	if err := r.s.save(r.Data); err != nil {
 		return err
 	}
-	if r.InPlace {
+	if r.Aside != "" {
 		return nil
-	}
-	if err := install(r.Installed, r.Before); err != nil {
-		return err
 	}
 	return install(r.New, r.Installed)
 }
@@ -269,7 +327,9 @@ func (p Plan) GoBack(ctx context.Context, cause string) (*State, error) {
 		return nil, err
 	case s == nil || s.Phase != Watching && s.Phase != Done && s.Phase != Returning:
 		return nil, errors.New("there is no upgrade to go back from")
-	case s.Data && s.Phase != Returning && !Keeps(p.Data):
+	case s.Installed == "":
+		return nil, errors.New("the program from before that upgrade was not kept: install it, and copy the data from before from " + inDir(p.Data, beforeName) + " while no server runs")
+	case !s.CanGoBack(p.Data):
 		return nil, errors.New("the data from before that upgrade is not kept any more: the setting upgrade.keep says for how long it is")
 	}
 	p.Installed, p.Before, p.New = s.Installed, s.Before, s.Installed

@@ -49,9 +49,29 @@ type State struct {
 	Carried *Carried  `json:"carried,omitempty"`
 	Log     []string  `json:"log"`
 	Move    *movement `json:"move,omitempty" hidden:"true"`
+	// Since is an upgrade after this one that was refused at once, so that the way
+	// back from this one stays.
+	Since *Attempt `json:"since,omitempty"`
 	// Installed is where the program is, Before where the one from before is kept.
 	Installed string `json:"installed,omitempty"`
 	Before    string `json:"before,omitempty"`
+}
+
+// Attempt is an upgrade that was refused before anything was done.
+type Attempt struct {
+	Version string    `json:"version" doc:"Empty if the program could not even be asked."`
+	At      time.Time `json:"at"`
+	Cause   string    `json:"cause"`
+}
+
+// CanGoBack reports whether GoBack has what it needs: the upgrade is over or
+// was interrupted, the program from before is known, and its data, if that was
+// changed, is kept.
+func (s *State) CanGoBack(data string) bool {
+	if s.Installed == "" || s.Phase != Watching && s.Phase != Done && s.Phase != Returning {
+		return false
+	}
+	return !s.Data || s.Phase == Returning || Keeps(data)
 }
 
 // Carried is what was carried back.
@@ -144,9 +164,13 @@ func lockData(data string) (*os.File, error) {
 	if err := durable.MkdirAll(Dir(data), 0o700); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(inDir(data, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	name := inDir(data, "lock")
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
+	}
+	if err := errors.Join(ownAs(Dir(data), data), ownAs(name, data)); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()

@@ -39,6 +39,9 @@ func (s *State) swap(data, aside, in string, during, then Phase) error {
 	if err := os.Mkdir(inDir(data, aside), 0o700); err != nil {
 		return err
 	}
+	if err := ownAs(inDir(data, aside), data); err != nil { // the server removes it one day
+		return err
+	}
 	s.Phase, s.Move = during, &movement{Aside: aside, In: in, Had: had, Gets: gets, Then: then}
 	if err := s.save(data); err != nil {
 		return err

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/mailstead/mailstead/admin/api"
@@ -28,6 +31,7 @@ type upgradeCmd struct {
 	Back     upgradeBackCmd     `cmd:"" help:"Go back to the version, and the data, from before the last upgrade."`
 	Accept   upgradeAcceptCmd   `cmd:"" help:"Keep an upgrade that was interrupted while it was watched."`
 	Status   upgradeStatusCmd   `cmd:"" help:"Show what the last upgrade did."`
+	SetAside upgradeSetAsideCmd `cmd:"" name:"set-aside" hidden:"" help:"Keep this program beside the one that a package is about to install."`
 	SelfTest upgradeSelfTestCmd `cmd:"" name:"self-test" hidden:"" help:"Bring a copy of the data over, and try it out."`
 	Leave    upgradeLeaveCmd    `cmd:"" hidden:"" help:"Write down what came in since a switch."`
 	TakeBack upgradeTakeBackCmd `cmd:"" name:"take-back" hidden:"" help:"Take in what another version has left."`
@@ -46,7 +50,7 @@ func (c *upgradeCmd) plan(s streams) (upgrade.Plan, error) {
 		}
 	}
 	p.Before = p.Installed + ".before"
-	p.Control = upgrade.Systemd(c.Service)
+	p.Control = &upgrade.Systemd{Unit: c.Service}
 	if c.Control != "" {
 		p.Control = upgrade.Script(c.Control)
 	}
@@ -88,7 +92,7 @@ func (c *upgradeToCmd) Run(ctx context.Context, s streams, g *upgradeCmd) error 
 	case c.Binary != "":
 		p.New = c.Binary
 	case c.Previous != "":
-		p.New, p.Before, p.InPlace = p.Installed, c.Previous, true
+		p.New, p.Aside = p.Installed, c.Previous
 	default:
 		return usageError("say which version to upgrade to: mailstead upgrade --binary FILE")
 	}
@@ -96,6 +100,7 @@ func (c *upgradeToCmd) Run(ctx context.Context, s streams, g *upgradeCmd) error 
 		p.Watch = g.watchSetting(ctx)
 	}
 	p.Patience = c.Patience
+	outliveTerminal()
 	st, err := p.Run(ctx)
 	return errors.Join(err, g.showState(s, st))
 }
@@ -129,6 +134,9 @@ func (c *upgradeCmd) showState(s streams, st *upgrade.State) error {
 		if st.Cause != "" {
 			rows = append(rows, []string{"because", st.Cause})
 		}
+		if n := st.Since; n != nil {
+			rows = append(rows, []string{"since then", fmt.Sprintf("an upgrade to %s was refused at %s: %s", cmp.Or(n.Version, "a program that does not say its version"), when(n.At), n.Cause)})
+		}
 		if c := st.Carried; c != nil {
 			rows = append(rows, []string{"carried back", fmt.Sprintf("%d messages in mailboxes, %d that wait to be sent", c.Messages, c.Queued)})
 			for _, n := range c.Notes {
@@ -149,6 +157,7 @@ func (c *upgradeBackCmd) Run(ctx context.Context, s streams, g *upgradeCmd) erro
 	if err != nil {
 		return err
 	}
+	outliveTerminal()
 	st, err := p.GoBack(ctx, "asked for by "+actorName())
 	return errors.Join(err, g.showState(s, st))
 }
@@ -178,6 +187,31 @@ func (c *upgradeStatusCmd) Run(s streams, g *upgradeCmd) error {
 		_, err = fmt.Fprintln(s.out, "There was no upgrade yet.")
 	}
 	return errors.Join(err, g.showState(s, st))
+}
+
+type upgradeSetAsideCmd struct {
+	To string `type:"path" required:"" help:"Where to keep it."`
+}
+
+// Run copies this program. A package calls it before it unpacks another. A
+// configuration that cannot be read keeps nobody from a program that can.
+func (c *upgradeSetAsideCmd) Run(g *upgradeCmd, s streams) error {
+	data, _, err := g.dataDir()
+	if err != nil {
+		fmt.Fprintln(s.err, "mailstead:", err)
+		data = ""
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return upgrade.SetAside(data, program, c.To)
+}
+
+// outliveTerminal lets an upgrade come to its end when the terminal goes away,
+// or whoever reads what it prints.
+func outliveTerminal() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGPIPE)
 }
 
 type upgradeSelfTestCmd struct {

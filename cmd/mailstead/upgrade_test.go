@@ -399,3 +399,73 @@ func TestBringOver(t *testing.T) {
 		t.Errorf("the program from before: %v\n%s", err, out)
 	}
 }
+
+// TestUpgradeByPackage: a package has put the new program in its place already;
+// the one that it has set aside makes the upgrade, and comes back when the new
+// one is of no use. What was refused leaves the way back from before it.
+func TestUpgradeByPackage(t *testing.T) {
+	t.Parallel()
+	next, err := nextBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t)
+	aside := s.installed + ".aside"
+	unpacks := func(program string) (string, error) {
+		t.Helper()
+		s.must("upgrade", "set-aside", "--to", aside)
+		if err := os.Rename(program, s.installed); err != nil { // as dpkg does
+			t.Fatal(err)
+		}
+		out, err := exec.Command(aside, "upgrade", "--previous", aside, "--installed", s.installed, "--config", s.config, "--control", s.control, "--watch", "1s", "--patience", "2s").CombinedOutput()
+		return string(out), err
+	}
+	unpacked := func(from string) string {
+		t.Helper()
+		name := filepath.Join(s.dir, "unpacked")
+		b, err := os.ReadFile(from)
+		if err == nil {
+			err = os.WriteFile(name, b, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	useless := filepath.Join(s.dir, "useless")
+	s.write(useless, 0o755, "#!/bin/sh\nexit 127\n")
+
+	if out, err := unpacks(unpacked(useless)); err == nil || !strings.Contains(out, "nothing was changed") {
+		t.Fatalf("a useless program: %v\n%s", err, out)
+	}
+	if st := s.state(); st.Phase != upgrade.Refused || st.From.Version != version() {
+		t.Errorf("after a useless program: %+v", st)
+	}
+	s.expect("INBOX", "first", "second", "large one")
+
+	if out, err := unpacks(unpacked(next)); err != nil {
+		t.Fatalf("the next program: %v\n%s", err, out)
+	}
+	if st := s.state(); st.Phase != upgrade.Done || s.schema() != 2 || st.Before != s.installed+".before" {
+		t.Fatalf("after the next program: schema %d, %+v", s.schema(), st)
+	}
+	today, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := unpacks(unpacked(today)); err == nil || !strings.Contains(out, "is older than the data") {
+		t.Fatalf("an older program: %v\n%s", err, out)
+	}
+	if st := s.state(); st.Phase != upgrade.Done || st.Since == nil || !st.CanGoBack(s.Data) {
+		t.Errorf("after an older program: %+v", st)
+	}
+	if out := s.must("upgrade", "status"); !strings.Contains(out, "was refused at") {
+		t.Errorf("status: %s", out)
+	}
+	s.submit(fixtureAna, "since the switch")
+	s.must("upgrade", "back", "--control", s.control)
+	if st := s.state(); st.Phase != upgrade.Back || s.schema() != 1 {
+		t.Errorf("after going back: schema %d, %+v", s.schema(), st)
+	}
+	s.expect("INBOX", "first", "second", "large one", "since the switch")
+}
