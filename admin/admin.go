@@ -121,6 +121,8 @@ type Options struct {
 	AlertMail func(ctx context.Context, to mail.Path, subject, text string) (trace string, err error)
 	Webhooks  *webhooks.Book // nil: there are none
 	Tell      *Teller        // events for them
+	// Metrics writes all numbers as Prometheus reads them. nil: nobody counts.
+	Metrics func(w io.Writer) error
 	// ErrorsSince counts errors in the log. nil: nobody counts.
 	ErrorsSince func(span time.Duration) (count int, last string)
 	Now         func() time.Time

@@ -32,6 +32,11 @@ func (c *Client) Reload(ctx context.Context) (admin.Reloaded, error) {
 	return call[admin.Reloaded](ctx, c, request{method: http.MethodPost, path: "/system:reload"})
 }
 
+// SupportBundle makes the bundle in the server.
+func (c *Client) SupportBundle(ctx context.Context) ([]byte, error) {
+	return c.raw(ctx, request{method: http.MethodPost, path: "/system:support-bundle"})
+}
+
 func (c *Client) Domains(ctx context.Context, f admin.DomainFilter) (admin.Page[admin.Domain], error) {
 	return list[admin.Domain](ctx, c, "/domains", f.Paging, "q", f.Query)
 }

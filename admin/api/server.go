@@ -147,6 +147,7 @@ func (s *Server) routes() {
 	s.jobRoutes()
 	s.importRoutes()
 	s.systemRoutes()
+	s.updateRoutes()
 	s.certificateRoutes()
 	s.dnsProviderRoutes()
 	s.banRoutes()

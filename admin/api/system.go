@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/support"
 )
 
 func (s *Server) systemRoutes() {
@@ -18,6 +19,16 @@ func (s *Server) systemRoutes() {
 	handle(s, operation{id: "reload-system", method: "POST", path: "/system:reload", summary: "Read the configuration file again, without ending a session."},
 		func(ctx context.Context, _ *none) (*body[admin.Reloaded], error) {
 			return answer(s.admin.Reload(ctx))
+		})
+	type bundle struct {
+		ContentType string `header:"Content-Type"`
+		Disposition string `header:"Content-Disposition"`
+		Body        []byte
+	}
+	handle(s, operation{id: "make-support-bundle", method: "POST", path: "/system:support-bundle", answers: support.Type, summary: "Make a file for whoever helps with this server: how it stands, without secrets and names."},
+		func(ctx context.Context, _ *none) (*bundle, error) {
+			b, err := s.admin.SupportBundle(ctx)
+			return &bundle{support.Type, `attachment; filename="` + support.FileName(s.opts.Now()) + `"`, b}, err
 		})
 	type lines struct {
 		Paging

@@ -390,3 +390,22 @@ func (d *Directory) Schedule() []time.Duration {
 	}
 	return times
 }
+
+// Secrets are all secrets that the directory keeps readable: of settings and of
+// DNS providers. They are for whoever makes sure that none gets out.
+func (d *Directory) Secrets() []string {
+	s := d.current.Load()
+	var list []string
+	for _, def := range definitions() {
+		if v := s.settings[def.name]; def.secret && v != "" {
+			list = append(list, v)
+			if words := strings.FieldsFunc(v, func(c rune) bool { return c == ' ' || c == '=' }); len(words) > 1 {
+				list = append(list, words...) // blocklists.keys has several
+			}
+		}
+	}
+	for _, p := range s.dnsProviders {
+		list = append(list, p.Secret)
+	}
+	return list
+}

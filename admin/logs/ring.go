@@ -139,7 +139,7 @@ func (l *Ring) Find(q Query) (found []Line, more bool) {
 // plain is the line without secrets. They are looked for when somebody reads,
 // since that costs more than all the rest.
 func (l Line) plain() Line {
-	l.Message, l.Fields = withoutSecrets(l.Message), withoutSecrets(l.Fields)
+	l.Message, l.Fields = WithoutSecrets(l.Message), WithoutSecrets(l.Fields)
 	return l
 }
 

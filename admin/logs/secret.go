@@ -16,6 +16,7 @@ var secretTexts = regexp.MustCompile(`(?i)` +
 	`|(/setup/?#)[0-9a-z-]+` +
 	`|\b(AUTH(?:ENTICATE)? [0-9A-Z-]+ )[0-9a-z+/=]+`)
 
-func withoutSecrets(s string) string {
+// WithoutSecrets is a text with what looks like a secret taken out.
+func WithoutSecrets(s string) string {
 	return secretTexts.ReplaceAllString(s, "${1}${2}${3}${4}${5}${6}"+redacted)
 }

@@ -245,6 +245,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Logger: cfg.Log,
 		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Observe: n.countSignIn, Logger: cfg.Log}),
 		Push:   n.push, Webhooks: n.webhooks, Tell: n.tell, AlertMail: n.mailAlert, ErrorsSince: errorLog.Since,
+		Metrics: n.metrics.WriteText,
 	})
 	n.wizard = n.newWizard()
 	if n.api, err = n.newAPI(); err != nil {
