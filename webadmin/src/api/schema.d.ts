@@ -2520,6 +2520,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/system:support-bundle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a file for whoever helps with this server: how it stands, without secrets and names. */
+        post: operations["make-support-bundle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/traces": {
         parameters: {
             query?: never;
@@ -2546,6 +2563,23 @@ export interface paths {
         };
         /** Tell the whole story of a message. */
         get: operations["get-trace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/updates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say which version runs, what the last upgrade did, and how to install the next one. */
+        get: operations["get-updates"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5373,6 +5407,126 @@ export interface components {
             start: string;
             status?: string;
             to: string[];
+        };
+        UpdateBack: {
+            possible: boolean;
+            step?: components["schemas"]["UpgradeStep"];
+            /**
+             * Format: date-time
+             * @description Until when the data from before is kept.
+             */
+            until?: string;
+            /** @description Why not, or what it does. */
+            why: string;
+        };
+        Updates: {
+            back: components["schemas"]["UpdateBack"];
+            /** @description There were changes beside that commit. */
+            changed?: boolean;
+            /**
+             * Format: int64
+             * @description Of the data; another number than schema is brought over before the server starts.
+             */
+            dataSchema: number;
+            /** @description Version of Go that it was built with. */
+            go: string;
+            /** @description How the next version is installed here, first step first. */
+            howTo: components["schemas"]["UpgradeStep"][];
+            /**
+             * Format: date-time
+             * @description When the file was put there.
+             */
+            installed?: string;
+            /** @description The last upgrade; absent if there was none. */
+            last?: components["schemas"]["UpgradeState"];
+            /**
+             * Format: date-time
+             * @description Time of that commit.
+             */
+            made?: string;
+            /** @description File of the program. */
+            program: string;
+            /** @description Commit that it was built from; absent if it does not know. */
+            revision?: string;
+            /**
+             * Format: int64
+             * @description That the program works with.
+             */
+            schema: number;
+            /** Format: date-time */
+            started: string;
+            version: string;
+            /**
+             * @description How the program was installed.
+             * @enum {string}
+             */
+            way: "deb" | "rpm" | "image" | "binary";
+        };
+        UpgradeAttempt: {
+            /** Format: date-time */
+            at: string;
+            cause: string;
+            /** @description Empty if the program could not even be asked. */
+            version: string;
+        };
+        UpgradeCarried: {
+            /**
+             * Format: int64
+             * @description Messages in mailboxes.
+             */
+            messages: number;
+            notes?: string[];
+            /**
+             * Format: int64
+             * @description Messages that wait to be delivered to others.
+             */
+            queued: number;
+            /**
+             * Format: int64
+             * @description Recipients that the newer program had delivered to already.
+             */
+            struck: number;
+            /**
+             * Format: int64
+             * @description Messages of accounts that were made since, kept as files.
+             */
+            unclaimed: number;
+        };
+        UpgradeMovement: {
+            aside: string;
+            gets: string[];
+            had: string[];
+            in: string;
+            then: string;
+        };
+        UpgradeProgram: {
+            /** Format: int64 */
+            schema: number;
+            version: string;
+        };
+        UpgradeState: {
+            before?: string;
+            /** Format: date-time */
+            began: string;
+            carried?: components["schemas"]["UpgradeCarried"];
+            /** @description Why it went back, or was refused. */
+            cause?: string;
+            dataChanged: boolean;
+            /** Format: date-time */
+            ended?: string;
+            from: components["schemas"]["UpgradeProgram"];
+            installed?: string;
+            log: string[];
+            /** @enum {string} */
+            phase: "testing" | "switching" | "watching" | "returning" | "done" | "back" | "refused";
+            since?: components["schemas"]["UpgradeAttempt"];
+            /** Format: date-time */
+            switched?: string;
+            to: components["schemas"]["UpgradeProgram"];
+        };
+        UpgradeStep: {
+            command?: string;
+            text: string;
         };
         Usage: {
             /** Format: int64 */
@@ -11433,6 +11587,37 @@ export interface operations {
             };
         };
     };
+    "make-support-bundle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/gzip": string;
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-traces": {
         parameters: {
             query?: {
@@ -11501,6 +11686,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Trace"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-updates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Updates"];
                 };
             };
             /** @description What went wrong. */
