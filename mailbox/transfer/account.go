@@ -70,9 +70,11 @@ type walk struct {
 
 // found is a message to open.
 type found struct {
-	uid  mailbox.UID
-	date time.Time
-	body mailbox.BodyRef
+	uid      mailbox.UID
+	date     time.Time
+	flags    mailbox.Flags
+	keywords []string
+	body     mailbox.BodyRef
 }
 
 // mailbox yields the messages of a mailbox; none if it is gone.
@@ -102,7 +104,7 @@ func (w *walk) find(id mailbox.ID, from mailbox.UID) (list []found, err error) {
 			if err != nil {
 				return err
 			}
-			f := found{uid: m.UID}
+			f := found{uid: m.UID, flags: m.Flags, keywords: v.KeywordNames(m.Keywords)}
 			if f.date, err = m.InternalDate(); err != nil {
 				return err
 			}
@@ -128,7 +130,8 @@ func (w *walk) open(f found) bool {
 		return w.yield(Message{}, err)
 	}
 	defer body.Close()
-	return w.yield(Message{ReversePath: returnPath(f.body.Header), InternalDate: f.date, Body: io.NewSectionReader(body, 0, body.Size())}, nil)
+	return w.yield(Message{UID: f.uid, Flags: f.flags, Keywords: f.keywords, ReversePath: returnPath(f.body.Header), InternalDate: f.date,
+		Size: body.Size(), Body: io.NewSectionReader(body, 0, body.Size())}, nil)
 }
 
 // returnPath reads the reverse-path that delivery has put before a message

@@ -15,16 +15,7 @@ import (
 // TestAll exports more messages than a transaction finds at once, from two
 // mailboxes.
 func TestAll(t *testing.T) {
-	eng, err := store.Open(t.TempDir(), store.Options{Apply: mailbox.Apply})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer eng.Close()
-	boxes := mailbox.Open(eng, mailbox.Options{})
-	acct := boxes.Account(3)
-	if err := boxes.CreateAccount(t.Context(), 3); err != nil {
-		t.Fatal(err)
-	}
+	boxes, acct := newAccount(t)
 	archive, err := acct.CreateMailbox(t.Context(), "Old", mailbox.NoRole)
 	if err != nil {
 		t.Fatal(err)
@@ -77,4 +68,19 @@ func deliver(t *testing.T, boxes *mailbox.Boxes, text string, to mailbox.Target)
 	if err := boxes.Deliver(t.Context(), m, []mailbox.Target{to}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// newAccount opens a store with one account.
+func newAccount(t *testing.T) (*mailbox.Boxes, *mailbox.Account) {
+	t.Helper()
+	eng, err := store.Open(t.TempDir(), store.Options{Apply: mailbox.Apply})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { eng.Close() })
+	boxes := mailbox.Open(eng, mailbox.Options{})
+	if err := boxes.CreateAccount(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	return boxes, boxes.Account(3)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mailbox"
 )
 
 const bufferSize = 64 << 10
@@ -21,16 +22,21 @@ const nobody = "MAILER-DAEMON"
 // Message is one message on its way out. Body is read before the next message
 // is asked for.
 type Message struct {
+	UID          mailbox.UID
+	Flags        mailbox.Flags
+	Keywords     []string
 	ReversePath  mail.Path // null if it is not known
 	InternalDate time.Time
+	Size         int64 // of Body, in octets
 	Body         io.Reader
 }
 
 // WriteMbox writes messages as an mbox (RFC 4155 appendix A, mboxrd), until
 // the first error, that of ctx included. A CRLF becomes LF, and a message that
-// does not end in one gets one; all other octets stay.
+// does not end in one gets one; all other octets stay. Flags and keywords are
+// left out.
 func WriteMbox(ctx context.Context, w io.Writer, messages iter.Seq2[Message, error]) error {
-	m := mbox{w: bufio.NewWriterSize(w, bufferSize), r: bufio.NewReaderSize(nil, bufferSize)}
+	m := newMbox(w)
 	for msg, err := range messages {
 		if err == nil {
 			err = ctx.Err()
@@ -51,14 +57,24 @@ func WriteMbox(ctx context.Context, w io.Writer, messages iter.Seq2[Message, err
 // mbox is an mbox that is being written. Errors of w stay in it, and show at
 // the end of a line at the latest.
 type mbox struct {
-	w *bufio.Writer
-	r *bufio.Reader
+	w      *bufio.Writer
+	r      *bufio.Reader
+	status bool // write flags and keywords
+}
+
+func newMbox(w io.Writer) mbox {
+	return mbox{w: bufio.NewWriterSize(w, bufferSize), r: bufio.NewReaderSize(nil, bufferSize)}
 }
 
 // message writes a message between its From line and an empty line.
 func (m *mbox) message(ctx context.Context, msg Message) error {
 	fmt.Fprintf(m.w, "From %s %s\n", sender(msg.ReversePath), msg.InternalDate.UTC().Format(time.ANSIC))
 	m.r.Reset(msg.Body)
+	if m.status {
+		if err := m.head(ctx, &msg); err != nil {
+			return err
+		}
+	}
 	for {
 		err := m.line(ctx)
 		if errors.Is(err, io.EOF) {
