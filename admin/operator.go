@@ -12,6 +12,7 @@ import (
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/mail/verdict"
+	"github.com/mailstead/mailstead/mailbox/transfer"
 	"github.com/mailstead/mailstead/smtp/reports"
 )
 
@@ -49,6 +50,8 @@ type Operator interface {
 	AddAccount(ctx context.Context, n NewAccount) (Account, error)
 	SetAccount(ctx context.Context, address string, ch AccountChange) (Account, error)
 	SetPassword(ctx context.Context, address, password string) error
+	// ExportMail gives all mail of an account to w.
+	ExportMail(ctx context.Context, address string, w transfer.Writer) error
 	// RemoveAccount removes an account with all its mail.
 	RemoveAccount(ctx context.Context, address string) error
 

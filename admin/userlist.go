@@ -13,8 +13,8 @@ import (
 
 // PeopleList is a list of accounts and aliases of another mail system.
 type PeopleList struct {
-	Format  movein.ListFormat `json:"format,omitempty" enum:"auto,csv,mox,mailinabox" doc:"auto if absent: by its looks."`
-	Text    string            `json:"text" maxLength:"1000000" doc:"csv: address, name, quota, aliases, with a first line that names the columns or without. mox: its domains.conf. mailinabox: what mail/users and mail/aliases of its API give, as JSON or text."`
+	Format  movein.ListFormat `json:"format,omitempty" enum:"auto,csv,mox,mailinabox,mailstead" doc:"auto if absent: by its looks."`
+	Text    string            `json:"text" maxLength:"1000000" doc:"csv: address, name, quota, aliases, with a first line that names the columns or without. mox: its domains.conf. mailinabox: what mail/users and mail/aliases of its API give, as JSON or text. mailstead: the file of mailstead export --settings."`
 	Domains bool              `json:"domains,omitempty" doc:"Also add domains that are missing."`
 	Invite  bool              `json:"invite,omitempty" doc:"Make a link for each person to set a password."`
 	DryRun  bool              `json:"dryRun,omitempty" doc:"Make nothing, and say what would be made."`
@@ -79,6 +79,10 @@ type peopleImport struct {
 func (p *peopleImport) entry(ctx context.Context, e *movein.ListEntry) {
 	row := PeopleRow{Line: e.Line, Address: e.Address, Kind: "account", Targets: e.Targets}
 	domain, catchAll := strings.CutPrefix(e.Address, "@")
+	if e.Domain != nil {
+		p.ownDomain(ctx, e.Domain)
+		return
+	}
 	switch {
 	case e.LeftOut != "":
 		row.Verdict, row.Text = "left-out", e.LeftOut
@@ -116,7 +120,46 @@ func (p *peopleImport) account(ctx context.Context, e *movein.ListEntry, row *Pe
 	}
 	err = p.admin.addRow(ctx, &n, p.list.Invite)
 	row.Invite = n.Invite
-	return err
+	if err != nil || e.Account == nil || p.list.DryRun {
+		return err
+	}
+	if _, err := p.admin.SetAccount(ctx, e.Address, accountChange(e.Account)); err != nil {
+		return fmt.Errorf("the account is made, but not all of it: %w", err)
+	}
+	return nil
+}
+
+// accountChange is what another server of ours had of an account.
+func accountChange(a *movein.PeopleAccount) AccountChange {
+	ch := AccountChange{QuotaBytes: &a.QuotaBytes, QuotaMessages: &a.QuotaMessages}
+	if a.Role != "" && a.Role != string(directory.RoleUser) {
+		ch.Role = &a.Role
+	}
+	if len(a.Domains) > 0 {
+		ch.Domains = &a.Domains
+	}
+	if len(a.Forward) > 0 {
+		ch.Forward, ch.KeepCopy = &a.Forward, &a.KeepCopy
+	}
+	if a.Suspended {
+		ch.Suspended = &a.Suspended
+	}
+	if a.AppPasswordsOnly {
+		ch.AppPasswordsOnly = &a.AppPasswordsOnly
+	}
+	return ch
+}
+
+// ownDomain makes a domain of another server of ours, if that is wanted.
+func (p *peopleImport) ownDomain(ctx context.Context, d *movein.PeopleDomain) {
+	if !p.list.Domains {
+		return // its accounts and aliases say so if it is missing
+	}
+	_, err := p.admin.AddDomain(ctx, NewDomain{Name: d.Name, AliasOf: d.AliasOf, Separator: d.Separator})
+	if err == nil && (d.Disabled || d.AppPasswordsOnly) {
+		_, err = p.admin.SetDomain(ctx, d.Name, DomainChange{Disabled: &d.Disabled, AppPasswordsOnly: &d.AppPasswordsOnly})
+	}
+	p.verdict(PeopleRow{Address: d.Name, Kind: "domain"}, err)
 }
 
 // domain makes the domain of an address, if it is missing and that is wanted.

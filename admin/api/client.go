@@ -64,6 +64,20 @@ type request struct {
 
 // raw makes a call and returns the body of the answer.
 func (c *Client) raw(ctx context.Context, r request) ([]byte, error) {
+	body, err := c.open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	b, err := io.ReadAll(io.LimitReader(body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("admin socket: %w", err)
+	}
+	return b, nil
+}
+
+// open makes a call and returns the body of the answer, to be read.
+func (c *Client) open(ctx context.Context, r request) (io.ReadCloser, error) {
 	u := "http://mailstead/api/v1" + r.path
 	if len(r.query) > 0 {
 		u += "?" + r.query.Encode()
@@ -84,15 +98,15 @@ func (c *Client) raw(ctx context.Context, r request) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin socket: %w", err)
 	}
+	if resp.StatusCode < 300 {
+		return resp.Body, nil
+	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return nil, fmt.Errorf("admin socket: %w", err)
 	}
-	if resp.StatusCode >= 300 {
-		return nil, failure(resp, b)
-	}
-	return b, nil
+	return nil, failure(resp, b)
 }
 
 func encode(body any) (b []byte, mediaType string, err error) {

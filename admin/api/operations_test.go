@@ -221,6 +221,7 @@ func operations(w *world) map[string]row {
 		"list-accounts":               {bad: "/accounts?role=king", where: "query.role", weak: "user"},
 		"add-account":                 {body: `{"address":"new@a.test"}`, code: 201, bad: `/accounts {"address":"new"}`, where: "body.address", weak: "support"},
 		"add-accounts":                {body: `{"text":"one@a.test,One\ntwo@a.test,Two,5 GiB\nnonsense"}`, bad: `/accounts:bulk {"text":"\n"}`, where: "body.text", weak: "support"},
+		"export-account":              {path: "/accounts/user@a.test/mail", weak: "domain-admin"},
 		"get-account":                 {path: "/accounts/user@a.test", weak: "user"},
 		"change-account":              {path: "/accounts/new@a.test", body: `{"quotaBytes":1000}`, bad: `/accounts/user@a.test {"quotaBytes":-1}`, where: "body.quotaBytes", weak: "support"},
 		"remove-account":              {path: "/accounts/new@a.test", code: 204, bad: "/accounts/new@a.test?dryRun=maybe", where: "query.dryRun", weak: "support"},

@@ -130,6 +130,7 @@ func (s *Server) routes() {
 	s.domainRoutes()
 	s.dkimRoutes()
 	s.accountRoutes()
+	s.exportMailRoutes()
 	s.aliasRoutes()
 	s.queueRoutes()
 	s.traceRoutes()

@@ -90,7 +90,9 @@ func comment(s string) string {
 }
 
 // ImportSettings takes the settings of a TOML file, all or none, and returns
-// what changed. Settings that the file does not name stay as they are.
+// what changed. Settings that the file does not name stay as they are; domains,
+// accounts and aliases, which `mailstead export` writes beside them, are passed
+// over.
 func (d *Directory) ImportSettings(ctx context.Context, actor string, file []byte) ([]SettingChange, error) {
 	if len(file) > maxSettingFile {
 		return nil, invalid("the file is larger than %s", FormatSize(maxSettingFile))
@@ -102,6 +104,11 @@ func (d *Directory) ImportSettings(ctx context.Context, actor string, file []byt
 			return nil, invalid("the file is not valid TOML: line %d, column %d: %v", line, column, at)
 		}
 		return nil, invalid("the file is not valid TOML: %v", err)
+	}
+	for _, people := range []string{"domains", "accounts", "aliases"} {
+		if _, ok := tree[people].([]any); ok {
+			delete(tree, people)
+		}
 	}
 	values := map[string]string{}
 	if err := flatten("", tree, values); err != nil {

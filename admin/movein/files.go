@@ -66,7 +66,7 @@ func (s *maildir) Folders(ctx context.Context) (list []Folder, problems []Proble
 }
 
 // levelNames makes a name of levels as files are named: modified UTF-7 (RFC
-// 3501 section 5.1.3) or UTF-8.
+// 3501 section 5.1.3) or UTF-8, with the escapes of Dovecot's listescape.
 func levelNames(levels []string) string {
 	if len(levels) == 0 {
 		return "INBOX"
@@ -77,7 +77,7 @@ func levelNames(levels []string) string {
 		if err != nil {
 			name = l
 		}
-		names[i] = strings.ReplaceAll(name, "/", "_")
+		names[i] = strings.ReplaceAll(transfer.UnescapeLevel(name), "/", "_")
 	}
 	return strings.Join(names, "/")
 }
@@ -195,12 +195,15 @@ func (s *mbox) files(ctx context.Context, dir string, levels []string, found fun
 	return nil
 }
 
-// isMbox reports whether a file begins as an mbox does; others beside them are
-// indexes and lists of programs.
+// isMbox reports whether a file begins as an mbox does, or is one without
+// messages; others beside them are indexes and lists of programs.
 func (s *mbox) isMbox(name string) bool {
 	info, err := s.root.Stat(name)
 	if err != nil || !info.Mode().IsRegular() {
 		return false
+	}
+	if info.Size() == 0 {
+		return strings.HasSuffix(name, ".mbox")
 	}
 	f, err := s.root.Open(name)
 	if err != nil {

@@ -19,6 +19,7 @@ const (
 	ListCSV        ListFormat = "csv"        // address, name, quota, aliases
 	ListMox        ListFormat = "mox"        // domains.conf of mox
 	ListMailInABox ListFormat = "mailinabox" // mail/users and mail/aliases of its API, as JSON or text
+	ListMailstead  ListFormat = "mailstead"  // what export --settings writes
 	ListByItsLooks ListFormat = "auto"       // one of these
 )
 
@@ -30,6 +31,9 @@ type ListEntry struct {
 	Quota   string
 	Targets []string // of an alias; none: an account
 	LeftOut string   // why it is not to be made
+	// Of ListMailstead: all that is known of it. An entry with Domain is one.
+	Domain  *PeopleDomain
+	Account *PeopleAccount
 }
 
 // ParseList reads a list.
@@ -45,8 +49,10 @@ func ParseList(format ListFormat, text string) (list []ListEntry, err error) {
 		list, err = parseMox(text)
 	case ListMailInABox:
 		list, err = parseMailInABox(text)
+	case ListMailstead:
+		list, err = parsePeople(text)
 	default:
-		err = fmt.Errorf("there is no format %q; there are csv, mox and mailinabox", format)
+		err = fmt.Errorf("there is no format %q; there are csv, mox, mailinabox and mailstead", format)
 	}
 	switch {
 	case err != nil:
@@ -62,6 +68,8 @@ func ParseList(format ListFormat, text string) (list []ListEntry, err error) {
 func looksLike(text string) ListFormat {
 	trimmed := strings.TrimSpace(text)
 	switch {
+	case strings.Contains("\n"+text, "\n[[domains]]"), strings.Contains("\n"+text, "\n[[accounts]]"), strings.Contains("\n"+text, "\n[[aliases]]"):
+		return ListMailstead
 	case strings.HasPrefix(trimmed, "["), strings.HasPrefix(trimmed, "{"):
 		return ListMailInABox
 	case strings.Contains("\n"+text, "\nAccounts:"), strings.Contains("\n"+text, "\nDomains:"):

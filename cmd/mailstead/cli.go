@@ -36,6 +36,7 @@ type cliCommands struct {
 	Trace       traceCmd       `cmd:"" help:"What happened to a message, and why."`
 	Settings    settingsCmd    `cmd:"" help:"Every limit and policy, with its meaning."`
 	Import      importCmd      `cmd:"" help:"Bring mail in from other mail systems."`
+	Export      exportCmd      `cmd:"" help:"Take mail out, as Maildir or mbox, and what the server is set up with."`
 	Cert        certCmd        `cmd:"" help:"Certificates."`
 	Audit       auditCmd       `cmd:"" help:"Who changed what."`
 	Ban         banCmd         `cmd:"" help:"Whose failed logins make them wait."`

@@ -175,12 +175,15 @@ type progressLine struct {
 	on  bool
 }
 
-func (l *progressLine) show(m *admin.Import) {
+func (l *progressLine) show(m *admin.Import) { l.text(progressText(&m.Progress, m.State)) }
+
+// text writes a line over the one before, if people look at it.
+func (l *progressLine) text(s string) {
 	f, ok := l.out.notes.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return
 	}
-	fmt.Fprintf(l.out.notes, "\r\x1b[K%s", clean(progressText(&m.Progress, m.State)))
+	fmt.Fprintf(l.out.notes, "\r\x1b[K%s", clean(s))
 	l.on = true
 }
 

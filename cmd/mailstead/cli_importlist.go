@@ -35,7 +35,7 @@ func readList(file string) (string, error) {
 
 type importPeopleCmd struct {
 	File    string `arg:"" help:"The list; - is standard input."`
-	Format  string `help:"csv, mox, mailinabox, or auto: by its looks." enum:"auto,csv,mox,mailinabox" default:"auto"`
+	Format  string `help:"csv, mox, mailinabox, mailstead (what export --settings writes), or auto: by its looks." enum:"auto,csv,mox,mailinabox,mailstead" default:"auto"`
 	Domains bool   `help:"Also add domains that are missing."`
 	Invite  bool   `help:"Make a link for each person to set a password, and print it."`
 	DryRun  bool   `help:"Make nothing, and say for each line what would be made."`

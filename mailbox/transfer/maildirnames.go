@@ -50,7 +50,9 @@ func flagsOf(letters string, keywords []string) (flags mailbox.Flags, names []st
 		case c == 'P':
 			names = append(names, forwarded)
 		case c >= 'a' && int(c-'a') < len(keywords) && keywords[c-'a'] != "":
-			names = append(names, keywords[c-'a'])
+			if k := keywords[c-'a']; !slices.Contains(names, k) { // $Forwarded has P as well
+				names = append(names, k)
+			}
 		default:
 			flags |= maildirFlags[c]
 		}

@@ -57,7 +57,9 @@ func makeMaildir(dir string) error {
 
 // Begin implements Writer.
 func (w *MaildirWriter) Begin(Totals) (err error) {
-	w.subs, err = newListFile(filepath.Join(w.dir, "subscriptions"))
+	if w.subs, err = newListFile(filepath.Join(w.dir, "subscriptions")); err == nil {
+		w.subs.line("V\t2\n")
+	}
 	return err
 }
 
@@ -77,7 +79,7 @@ func (w *MaildirWriter) Mailbox(m Mailbox) (err error) {
 			return err
 		}
 		if m.Subscribed {
-			w.subs.line(name[1:])
+			w.subs.line(strings.ReplaceAll(name[1:], ".", "\t"))
 		}
 	} else if m.Subscribed {
 		w.subs.line("INBOX")
@@ -128,7 +130,7 @@ func (w *MaildirWriter) letters(m *Message) string {
 			b = append(b, 'P')
 		}
 	}
-	for i := range w.indexes(m.Keywords) {
+	for i := range w.indexes(m.Keywords) { // $Forwarded as well: Dovecot does not know P
 		b = append(b, 'a'+byte(i))
 	}
 	slices.Sort(b)
@@ -139,9 +141,6 @@ func (w *MaildirWriter) letters(m *Message) string {
 func (w *MaildirWriter) indexes(keywords []string) map[int]bool {
 	list := map[int]bool{}
 	for _, k := range keywords {
-		if strings.EqualFold(k, forwarded) {
-			continue
-		}
 		i := slices.IndexFunc(w.kept, func(have string) bool { return strings.EqualFold(have, k) })
 		if i < 0 && len(w.kept) < maxKeyword {
 			i = len(w.kept)

@@ -117,6 +117,11 @@ func ReadTar(ctx context.Context, r io.Reader, w Writer) error {
 // readTarEntry gives one entry to w.
 func readTarEntry(ctx context.Context, h *tar.Header, body io.Reader, w Writer) error {
 	rec := h.PAXRecords
+	for name := range rec {
+		if strings.HasPrefix(name, "GNU.sparse.") { // a few octets would become any number of zeros
+			return errors.New("this is not what a Mailstead server sends")
+		}
+	}
 	switch h.Typeflag {
 	case tar.TypeXGlobalHeader:
 		return w.Begin(Totals{Mailboxes: int(recordNumber(rec, paxMailboxes)), Messages: recordNumber(rec, paxMessages), Octets: recordNumber(rec, paxOctets)})
