@@ -109,6 +109,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/accounts/{address}/mail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Take out all mail of an account, as a tar with a folder for each mailbox. It is complete if its last entry says so; docs/migration.md has the format. */
+        get: operations["export-account"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/accounts/{address}/sessions": {
         parameters: {
             query?: never;
@@ -4462,10 +4479,10 @@ export interface components {
              * @description auto if absent: by its looks.
              * @enum {string}
              */
-            format?: "auto" | "csv" | "mox" | "mailinabox";
+            format?: "auto" | "csv" | "mox" | "mailinabox" | "mailstead";
             /** @description Make a link for each person to set a password. */
             invite?: boolean;
-            /** @description csv: address, name, quota, aliases, with a first line that names the columns or without. mox: its domains.conf. mailinabox: what mail/users and mail/aliases of its API give, as JSON or text. */
+            /** @description csv: address, name, quota, aliases, with a first line that names the columns or without. mox: its domains.conf. mailinabox: what mail/users and mail/aliases of its API give, as JSON or text. mailstead: the file of mailstead export --settings. */
             text: string;
         };
         PeopleResult: {
@@ -6006,6 +6023,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageLogin"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "export-account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The address, as in ana@example.org. */
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-tar": string;
                 };
             };
             /** @description What went wrong. */
