@@ -55,7 +55,7 @@ func (a *Admin) redactor(ctx context.Context) *support.Redactor {
 		known = append(known, string(dom.Name), dom.Name.Unicode())
 	}
 	for _, s := range d.Settings() {
-		words = append(words, s.Name)
+		words = append(append(words, s.Name), strings.Fields(s.Default)...) // everybody has those
 	}
 	secrets := d.Secrets()
 	if a.opts.Webhooks != nil {

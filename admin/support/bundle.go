@@ -16,7 +16,7 @@ import (
 
 // Bounds of a bundle.
 const (
-	maxFile = 16 << 20 // octets of one file; more is cut off, and said so
+	maxFile = 8 << 20 // octets of one file; more is cut off, and said so
 	// Type is the media type of a bundle.
 	Type = "application/gzip"
 )

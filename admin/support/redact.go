@@ -38,12 +38,12 @@ type Redactor struct {
 	names   map[string]map[string]string
 	counts  map[string]int
 	known   []string // domains, A-labels or as they are written, in lower case
-	words   []string // with dots in them, that are no names of hosts
+	words   []string // with dots in them, that stay
 }
 
 // NewRedactor makes one that knows the domains of a server and the secrets that
 // are kept readable: passwords of relays, keys of DNS providers and the like.
-// words look like names of hosts and are none: those of settings.
+// words are names that need not be taken out: of settings, and what everybody has.
 func NewRedactor(known, literals, words []string) *Redactor {
 	r := &Redactor{names: map[string]map[string]string{}, counts: map[string]int{}, words: words}
 	for _, s := range literals {
@@ -77,8 +77,10 @@ var (
 	sixForm     = regexp.MustCompile(`[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f.:]*`)
 	subjectForm = regexp.MustCompile(`(?i)(subject[\w.-]*=)("(?:[^"\\]|\\.)*"|\S+)`)
 	// Keys, tokens and hashes: long and of many kinds of characters.
-	longForm = regexp.MustCompile(`[0-9A-Za-z+/=_$.-]{24,}`)
+	longForm = regexp.MustCompile(`\$argon2\S+|[0-9A-Za-z+/=_$.-]{24,}`)
 	hexForm  = regexp.MustCompile(`^(?:[0-9a-f]{32,}|[0-9A-F]{32,})$`)
+	// oursForm is what pseudonyms look like, also after %40.
+	oursForm = regexp.MustCompile(`^(?:40)?(?:host[0-9]+\.)?(?:domain[0-9]+|literal)\.invalid$`)
 	codeForm = regexp.MustCompile(`^[A-Z2-7=]{24,}$`)
 )
 
@@ -184,8 +186,8 @@ func (r *Redactor) domain(d string) string {
 
 // host is the pseudonym of a dotted word if that is the name of a host.
 func (r *Redactor) host(s string) string {
-	if strings.HasSuffix(s, ".invalid") && strings.Contains(s, "domain") {
-		return s // of ours
+	if oursForm.MatchString(s) {
+		return s
 	}
 	if slices.Contains(r.words, s) {
 		return s
