@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,18 +32,15 @@ type supportCmd struct {
 
 // Run asks the running server for a bundle, or makes one of what is there.
 func (c *supportCmd) Run(ctx context.Context, s streams) error {
-	data, err := c.bundle(ctx)
-	if err != nil {
+	if c.Output == "-" {
+		data, err := c.bundle(ctx)
+		if err == nil {
+			_, err = s.out.Write(data)
+		}
 		return err
 	}
-	name := c.Output
-	switch name {
-	case "-":
-		_, err := s.out.Write(data)
-		return err
-	case "":
-		name = support.FileName(time.Now())
-	}
+	name := cmp.Or(c.Output, support.FileName(time.Now()))
+	// It is made before we become the user of the data, who may not write here.
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("%s is there already; name another with --output", name)
@@ -50,9 +48,12 @@ func (c *supportCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
+	data, err := c.bundle(ctx)
+	if err == nil {
+		_, err = f.Write(data)
+	}
 	if err := errors.Join(err, f.Close()); err != nil {
-		return err
+		return errors.Join(err, os.Remove(name))
 	}
 	_, err = fmt.Fprintf(s.out, "%s (%s)\nLook through it before you send it: manifest.json says what is in it, and what was taken out.\n", name, amount(int64(len(data))))
 	return err

@@ -42,6 +42,7 @@ const pages = [
   { path: '/admin/system/webhooks', heading: 'System' },
   { path: '/admin/system/logs', heading: 'System' },
   { path: '/admin/system/logs?q=alice&level=info&follow=1', heading: 'System' },
+  { path: '/admin/system/updates', heading: 'System' },
   { path: '/admin/system/about', heading: 'System' },
   { path: '/admin/system/settings', heading: 'System' },
   { path: '/admin/system/settings/queue.expire', heading: 'System' },

@@ -121,6 +121,7 @@ async function attempt<T>(method: string, target: string, options: Options): Pro
 async function readBody(response: Response): Promise<unknown> {
   if (response.status === 204) return undefined;
   const type = response.headers.get('Content-Type') ?? '';
+  if (type.includes('gzip')) return response.blob();
   return type.includes('json') ? response.json() : response.text();
 }
 

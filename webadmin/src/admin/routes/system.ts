@@ -9,6 +9,7 @@ export const system: Route[] = [
   { pattern: '/admin/system/alerts', title: () => t('Alerts'), load: () => import('../pages/system/Alerts.svelte') },
   { pattern: '/admin/system/webhooks', title: () => t('Webhooks'), load: () => import('../pages/system/Webhooks.svelte') },
   { pattern: '/admin/system/logs', title: () => t('Logs'), load: () => import('../pages/system/Logs.svelte') },
+  { pattern: '/admin/system/updates', title: () => t('Updates'), load: () => import('../pages/system/Updates.svelte') },
   { pattern: '/admin/system/about', title: () => t('About this server'), load: () => import('../pages/system/About.svelte') },
   { pattern: '/admin/system/settings/:name?', title: () => t('Settings'), load: () => import('../pages/system/Settings.svelte') },
 ];

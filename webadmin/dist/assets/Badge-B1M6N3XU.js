@@ -1,0 +1,1 @@
+import{D as e,Q as t,V as n,bt as r,f as i,j as a,rt as o,z as s}from"./octagon-alert-D1aRkCnw.js";var c=n(`<span><!></span>`);function l(n,l){let u=i(l,`state`,3,`none`);var d=c(),f=o(d);a(f,()=>l.children),r(d),t(()=>e(d,1,`badge ${u()??``}`,`svelte-1pg3llf`)),s(n,d)}export{l as t};

@@ -1,0 +1,1 @@
+import{m as e,n as t,p as n}from"./octagon-alert-D1aRkCnw.js";var r=new Set([`$$slots`,`$$events`,`$$legacy`]);function i(i,a){let o=n(a,r),s={name:`ban`,size:24,node:[[`circle`,{cx:`12`,cy:`12`,r:`10`}],[`path`,{d:`M4.929 4.929 19.07 19.071`}]]};t(i,e(()=>o,{get icon(){return s}}))}export{i as t};

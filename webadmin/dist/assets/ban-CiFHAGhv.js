@@ -1,1 +1,0 @@
-import{m as e,n as t,p as n}from"./octagon-alert-8xGCR2ur.js";var r=new Set([`$$slots`,`$$events`,`$$legacy`]);function i(i,a){let o=n(a,r),s={name:`ban`,size:24,node:[[`circle`,{cx:`12`,cy:`12`,r:`10`}],[`path`,{d:`M4.929 4.929 19.07 19.071`}]]};t(i,e(()=>o,{get icon(){return s}}))}export{i as t};

@@ -1,1 +1,0 @@
-import{m as e,n as t,p as n}from"./octagon-alert-8xGCR2ur.js";var r=new Set([`$$slots`,`$$events`,`$$legacy`]);function i(i,a){let o=n(a,r),s={name:`gauge`,size:24,node:[[`path`,{d:`m12 14 4-4`}],[`path`,{d:`M3.34 19a10 10 0 1 1 17.32 0`}]]};t(i,e(()=>o,{get icon(){return s}}))}export{i as t};

@@ -1,0 +1,1 @@
+import{m as e,n as t,p as n}from"./octagon-alert-D1aRkCnw.js";var r=new Set([`$$slots`,`$$events`,`$$legacy`]);function i(i,a){let o=n(a,r),s={name:`plus`,size:24,node:[[`path`,{d:`M5 12h14`}],[`path`,{d:`M12 5v14`}]]};t(i,e(()=>o,{get icon(){return s}}))}export{i as t};

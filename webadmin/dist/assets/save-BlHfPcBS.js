@@ -1,0 +1,1 @@
+function e(e,t){let n=URL.createObjectURL(typeof t==`string`?new Blob([t],{type:`text/plain`}):t),r=document.createElement(`a`);r.href=n,r.download=e,r.click(),setTimeout(()=>URL.revokeObjectURL(n),6e4)}export{e as t};

@@ -1,1 +1,0 @@
-import{m as e,n as t,p as n}from"./octagon-alert-8xGCR2ur.js";var r=new Set([`$$slots`,`$$events`,`$$legacy`]);function i(i,a){let o=n(a,r),s={name:`user-check`,size:24,node:[[`path`,{d:`m16 11 2 2 4-4`}],[`path`,{d:`M16 21v-2a4 4 0 0 0-4-4H6a4 4 0 0 0-4 4v2`}],[`circle`,{cx:`9`,cy:`7`,r:`4`}]]};t(i,e(()=>o,{get icon(){return s}}))}export{i as t};

@@ -1,1 +1,0 @@
-import{u as e}from"./preload-helper-gudFTL6t.js";function t(t){switch(t){case`ok`:return e(`Right`);case`warn`:return e(`Needs a look`);case`fail`:return e(`Wrong`);default:return e(`Unknown`)}}export{t};

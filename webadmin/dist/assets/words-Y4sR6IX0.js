@@ -1,0 +1,1 @@
+import{u as e}from"./preload-helper-BTk005Nf.js";function t(t){switch(t){case`ok`:return e(`Right`);case`warn`:return e(`Needs a look`);case`fail`:return e(`Wrong`);default:return e(`Unknown`)}}export{t};
