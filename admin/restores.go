@@ -3,6 +3,8 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/mailstead/mailstead/admin/backup"
 	"github.com/mailstead/mailstead/admin/directory"
@@ -15,9 +17,11 @@ type NewRestore struct {
 	Backup  string `json:"backup,omitempty" maxLength:"60" doc:"Absent: the last one."`
 	Account string `json:"account" maxLength:"320" doc:"Its address in the backup."`
 	backup.Selection
-	To     string `json:"to,omitempty" maxLength:"320" doc:"Address of the account that gets the messages; absent: the same."`
-	Into   string `json:"into,omitempty" maxLength:"1000" doc:"Mailbox that gets the messages; absent: those where they were."`
-	DryRun bool   `json:"dryRun,omitempty" doc:"Only say what would be added."`
+	To   string `json:"to,omitempty" maxLength:"320" doc:"Address of the account that gets the messages; absent: the same."`
+	Into string `json:"into,omitempty" maxLength:"1000" doc:"Mailbox that gets the messages; absent: those where they were."`
+	// AddAccount brings back an account that was removed.
+	AddAccount bool `json:"addAccount,omitempty" doc:"If there is no such account any more, also add it as it was in the backup: name, role, quota, forwarding, password."`
+	DryRun     bool `json:"dryRun,omitempty" doc:"Only say what would be added."`
 }
 
 // jobRestore is the kind of the job.
@@ -75,10 +79,11 @@ func (a *Admin) StartRestore(ctx context.Context, n NewRestore) (Job, error) {
 		return Job{}, At("to", err)
 	}
 	acct, err := a.opts.Directory.AccountByAddress(path)
-	if errors.Is(err, directory.ErrNotFound) {
-		return Job{}, &directory.Problem{Kind: directory.ErrNotFound, Text: "there is no account " + to + " to bring mail back to; add it first (`mailstead account add " + to + "`), or name another one"}
+	missing := errors.Is(err, directory.ErrNotFound)
+	if missing && (!n.AddAccount || !strings.EqualFold(to, n.Account)) {
+		return Job{}, &directory.Problem{Kind: directory.ErrNotFound, Text: "there is no account " + to + " to bring mail back to; bring it back as well (--add-account), add another one (`mailstead account add " + to + "`), or name one that is there"}
 	}
-	if err != nil {
+	if err != nil && !missing {
 		return Job{}, err
 	}
 	if n.Backup == "" {
@@ -86,13 +91,55 @@ func (a *Admin) StartRestore(ctx context.Context, n NewRestore) (Job, error) {
 			return Job{}, ofBackup(err)
 		}
 	}
-	live := backup.Live{Account: a.opts.Mailboxes.Account(mailbox.AccountID(acct.ID)), Boxes: a.opts.Mailboxes}
 	return a.start(p, jobRestore, func(ctx context.Context, p *Progress) (any, error) {
+		if missing {
+			if acct, err = a.bringBack(ctx, s, &n); err != nil {
+				return nil, err
+			}
+		}
+		live := backup.Live{Boxes: a.opts.Mailboxes}
+		if acct.ID != 0 { // else a dry run
+			live.Account = a.opts.Mailboxes.Account(mailbox.AccountID(acct.ID))
+		}
 		in := backup.Into{Backup: n.Backup, Address: n.Account, Selection: n.Selection, Mailbox: n.Into, DryRun: n.DryRun}
 		res, err := s.RestoreInto(ctx, in, live, p.Set)
+		if missing {
+			res.Account = to
+			if errors.Is(err, backup.ErrNotInBackup) && n.Mailbox == "" { // it had no such mail
+				err = nil
+			}
+		}
 		if err != nil || n.DryRun {
 			return res, err
 		}
 		return res, a.opts.Directory.Record(ctx, Actor(ctx), "backup.restore", to, map[string]any{"backup": n.Backup, "from": n.Account, "added": res.Added})
 	})
+}
+
+// bringBack adds an account that was removed; in a dry run it is only looked
+// up, and has no number. A role that whoever asks may not give becomes that of
+// a user.
+func (a *Admin) bringBack(ctx context.Context, s *backup.Service, n *NewRestore) (directory.Account, error) {
+	old, err := s.AccountOf(ctx, n.Backup, n.Account)
+	if err != nil {
+		return directory.Account{}, ofBackup(err)
+	}
+	if authorizeRole(ctx, directory.RoleUser, old.Account.Role) != nil {
+		old.Account.Role, old.Account.Domains = directory.RoleUser, nil
+	}
+	if n.DryRun {
+		if _, err := a.opts.Directory.Domain(old.Account.Address.Domain); err != nil {
+			return directory.Account{}, err
+		}
+		return directory.Account{}, nil
+	}
+	acct, err := a.opts.Directory.BringBack(ctx, Actor(ctx), old)
+	if err != nil {
+		return acct, err
+	}
+	if err := a.createMailboxes(ctx, acct); err != nil {
+		undo := a.opts.Directory.RemoveAccount(context.WithoutCancel(ctx), Actor(ctx), acct.ID)
+		return acct, errors.Join(fmt.Errorf("make the mailboxes of %s: %w", acct.Address, err), undo)
+	}
+	return acct, nil
 }

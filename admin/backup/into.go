@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mailbox"
 	"github.com/mailstead/mailstead/mailbox/store"
@@ -32,10 +33,12 @@ type IntoResult struct {
 	Mailboxes  map[string]int `json:"mailboxes" doc:"How many were added to which."`
 	NewBoxes   []string       `json:"newMailboxes" doc:"Mailboxes that were made, or would be."`
 	Messages   []Message      `json:"messages" doc:"The first of them."`
+	Account    string         `json:"newAccount,omitempty" doc:"The account that was added because it had been removed, or would be."`
 	Incomplete string         `json:"incomplete,omitempty" doc:"Why it ended before its end. What was added stays; what is there is not added again."`
 }
 
-// Live is the account of the running server.
+// Live is the account of the running server; without Account there is none yet,
+// and only a dry run can be done.
 type Live struct {
 	Account *mailbox.Account
 	Boxes   bodies
@@ -77,6 +80,15 @@ func (s *Service) RestoreInto(ctx context.Context, in Into, live Live, tell func
 		return nil
 	})
 	return res, err
+}
+
+// AccountOf returns an account as it is in a backup.
+func (s *Service) AccountOf(ctx context.Context, id, address string) (c directory.AccountCopy, err error) {
+	err = s.withView(ctx, id, address, func(v *view) error {
+		c, err = v.o.dir.CopyAccount(v.account.ID)
+		return err
+	})
+	return c, err
 }
 
 // into is a restore at work.
@@ -189,6 +201,10 @@ type destination struct {
 // look finds what is there, by size.
 func (d *destination) look(ctx context.Context) error {
 	d.hashed, d.added = map[int64]bool{}, map[[32]byte]bool{}
+	if d.live.Account == nil {
+		d.fresh = true
+		return nil
+	}
 	return d.live.Account.View(ctx, func(v *mailbox.View) error {
 		d.bySize = map[int64][]mailbox.BodyRef{}
 		box, err := v.MailboxByName(d.name)

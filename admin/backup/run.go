@@ -36,6 +36,10 @@ type Source struct {
 // certsDir is the folder of certificates in a data folder and in a backup.
 const certsDir = "certs"
 
+// importsDir is the folder of imports in a data folder and in a backup: which
+// there are and how far they came, but not files that wait to be imported.
+const importsDir = "imports"
+
 // configName is the configuration file in a backup.
 const configName = "mailstead.toml"
 
@@ -100,6 +104,9 @@ func (w *writer) copy(src Source) error {
 	}
 	if err := w.folder(certsDir, filepath.Join(src.DataDir, certsDir)); err != nil {
 		return fmt.Errorf("copy certificates: %w", err)
+	}
+	if err := w.records(importsDir, filepath.Join(src.DataDir, importsDir)); err != nil {
+		return fmt.Errorf("copy what imports have noted: %w", err)
 	}
 	if src.Config == "" {
 		return nil

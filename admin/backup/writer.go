@@ -191,7 +191,26 @@ const maxSmall = 16 << 20
 
 // folder writes the small files below a folder: certificates and their keys.
 func (w *writer) folder(name, dir string) error {
+	return w.small(name, dir, func(string, os.DirEntry) bool { return true })
+}
+
+// records copies the small files of a folder that are records in JSON, and
+// nothing of the folders below it.
+func (w *writer) records(name, dir string) error {
+	return w.small(name, dir, func(path string, d os.DirEntry) bool {
+		return path == dir || !d.IsDir() && filepath.Ext(path) == ".json"
+	})
+}
+
+// small copies the small files of a folder that want says.
+func (w *writer) small(name, dir string, want func(path string, d os.DirEntry) bool) error {
 	return filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !want(path, d) {
+			if d.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
+		}
 		if os.IsNotExist(err) {
 			return nil // replaced meanwhile, or there is none
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -76,6 +77,9 @@ type line struct {
 	busy           bool // somebody sends
 	notBefore      time.Time
 }
+
+// Backup writes a consistent copy of the database to w.
+func (b *Book) Backup(w io.Writer) error { return boltfile.Copy(b.db, w) }
 
 // Open opens or creates webhooks.db at path.
 func Open(path string, o Options) (*Book, error) {

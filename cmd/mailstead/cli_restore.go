@@ -32,21 +32,22 @@ type restoreCmd struct {
 }
 
 type restoreAccountCmd struct {
-	Address   string    `arg:"" help:"Account whose mail is brought back."`
-	Backup    string    `help:"Which backup; else the last." placeholder:"ID"`
-	Mailbox   string    `help:"Only this mailbox." placeholder:"NAME"`
-	UID       []uint32  `help:"Only these messages of the mailbox." name:"uid" placeholder:"UID"`
-	MessageID string    `help:"Only the message with this Message-ID." name:"message-id" placeholder:"ID"`
-	Subject   string    `help:"Only messages with this in their subject." placeholder:"TEXT"`
-	Since     time.Time `help:"Only messages received on this day or later." format:"2006-01-02" placeholder:"YYYY-MM-DD"`
-	Before    time.Time `help:"Only messages received before this day." format:"2006-01-02" placeholder:"YYYY-MM-DD"`
-	To        string    `help:"Account that gets them; else the same." placeholder:"ADDRESS"`
-	Into      string    `help:"Mailbox that gets them; else those where they were." placeholder:"NAME"`
-	Yes       bool      `help:"Do it; without, it is only said what would be added."`
+	Address    string    `arg:"" help:"Account whose mail is brought back."`
+	Backup     string    `help:"Which backup; else the last." placeholder:"ID"`
+	Mailbox    string    `help:"Only this mailbox." placeholder:"NAME"`
+	UID        []uint32  `help:"Only these messages of the mailbox." name:"uid" placeholder:"UID"`
+	MessageID  string    `help:"Only the message with this Message-ID." name:"message-id" placeholder:"ID"`
+	Subject    string    `help:"Only messages with this in their subject." placeholder:"TEXT"`
+	Since      time.Time `help:"Only messages received on this day or later." format:"2006-01-02" placeholder:"YYYY-MM-DD"`
+	Before     time.Time `help:"Only messages received before this day." format:"2006-01-02" placeholder:"YYYY-MM-DD"`
+	To         string    `help:"Account that gets them; else the same." placeholder:"ADDRESS"`
+	Into       string    `help:"Mailbox that gets them; else those where they were." placeholder:"NAME"`
+	AddAccount bool      `help:"If the account was removed, also add it as it was: name, role, quota, forwarding and password."`
+	Yes        bool      `help:"Do it; without, it is only said what would be added."`
 }
 
 func (c *restoreAccountCmd) Run(ctx context.Context, s streams, g *restoreCmd) error {
-	n := admin.NewRestore{Backup: c.Backup, Account: c.Address, To: c.To, Into: c.Into, DryRun: !c.Yes}
+	n := admin.NewRestore{Backup: c.Backup, Account: c.Address, To: c.To, Into: c.Into, AddAccount: c.AddAccount, DryRun: !c.Yes}
 	n.Selection = backup.Selection{Mailbox: c.Mailbox, UIDs: c.UID, MessageID: c.MessageID, Subject: c.Subject, Since: c.Since, Before: c.Before}
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		j, err := op.StartRestore(ctx, n)
@@ -75,6 +76,9 @@ func showRestored(w io.Writer, res *backup.IntoResult) {
 	if res.DryRun {
 		verb = "would be added"
 	}
+	if res.Account != "" {
+		fmt.Fprintf(w, "the account %s was removed since: it %s, as it was\n", clean(res.Account), map[bool]string{true: "would be added", false: "was added"}[res.DryRun])
+	}
 	fmt.Fprintf(w, "%s (%s) %s; %d are there already\n", numbered(res.Added), amount(res.Bytes), verb, res.There)
 	rows := [][]string{{"RECEIVED", "MAILBOX", "UID THEN", "FROM", "SUBJECT"}}
 	for _, m := range res.Messages {
@@ -89,7 +93,7 @@ func showRestored(w io.Writer, res *backup.IntoResult) {
 	for _, name := range res.NewBoxes {
 		fmt.Fprintf(w, "mailbox %s is new\n", clean(name))
 	}
-	if res.DryRun && res.Added > 0 {
+	if res.DryRun && (res.Added > 0 || res.Account != "") {
 		fmt.Fprintln(w, "Say --yes to do it.")
 	}
 }

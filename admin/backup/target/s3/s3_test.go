@@ -1,35 +1,19 @@
 package s3
 
 import (
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
-
+	"github.com/mailstead/mailstead/admin/backup/target/s3/s3test"
 	"github.com/mailstead/mailstead/admin/backup/target/targettest"
 )
 
 // server is an S3 server with a bucket; while broken is set it cuts uploads off.
 func server(t *testing.T) (o Options, broken *atomic.Bool) {
 	t.Helper()
-	backend := s3mem.New()
-	if err := backend.CreateBucket("mail"); err != nil {
-		t.Fatal(err)
-	}
-	fake := gofakes3.New(backend).Server()
-	broken = new(atomic.Bool)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if broken.Load() && r.Method == http.MethodPut {
-			panic(http.ErrAbortHandler) // the connection ends in the middle
-		}
-		fake.ServeHTTP(w, r)
-	}))
-	t.Cleanup(srv.Close)
-	return Options{Endpoint: strings.TrimPrefix(srv.URL, "http://"), Bucket: "mail", Prefix: "a/b", Region: "eu-1", KeyID: "id", Secret: "secret", Plain: true}, broken
+	s := s3test.Start(t)
+	return Options{Endpoint: s.Addr, Bucket: s.Bucket, Prefix: "a/b", Region: "eu-1", KeyID: "id", Secret: "secret", Plain: true}, &s.Broken
 }
 
 func TestBucket(t *testing.T) {

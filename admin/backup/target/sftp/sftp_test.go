@@ -1,117 +1,25 @@
 package sftp
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/pem"
 	"errors"
-	"net"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/pkg/sftp"
-	"golang.org/x/crypto/ssh"
-
+	"github.com/mailstead/mailstead/admin/backup/target/sftp/sftptest"
 	"github.com/mailstead/mailstead/admin/backup/target/targettest"
 )
-
-func signer(t *testing.T) (ssh.Signer, []byte) {
-	t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := ssh.NewSignerFromKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := ssh.MarshalPrivateKey(key, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, pem.EncodeToMemory(block)
-}
 
 // server is an SSH server with SFTP; cut ends all its connections.
 func server(t *testing.T) (o Options, cut func()) {
 	t.Helper()
-	own, private := signer(t)
-	host, _ := signer(t)
-	config := &ssh.ServerConfig{
-		PasswordCallback: func(_ ssh.ConnMetadata, p []byte) (*ssh.Permissions, error) {
-			if string(p) != "secret" {
-				return nil, errors.New("wrong password")
-			}
-			return nil, nil
-		},
-		PublicKeyCallback: func(_ ssh.ConnMetadata, k ssh.PublicKey) (*ssh.Permissions, error) {
-			if string(k.Marshal()) != string(own.PublicKey().Marshal()) {
-				return nil, errors.New("wrong key")
-			}
-			return nil, nil
-		},
-	}
-	config.AddHostKey(host)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mu sync.Mutex
-	var conns []net.Conn
-	cut = func() {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, c := range conns {
-			c.Close()
-		}
-	}
-	t.Cleanup(func() { l.Close(); cut() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			conns = append(conns, c)
-			mu.Unlock()
-			go serve(c, config)
-		}
-	}()
-	want := ssh.FingerprintSHA256(host.PublicKey())
-	return Options{Addr: l.Addr().String(), User: "u", Folder: filepath.Join(t.TempDir(), "a", "b"), Key: private, HostKey: func(got string) error {
-		if got != want {
+	s := sftptest.Start(t)
+	return Options{Addr: s.Addr, User: "u", Folder: filepath.Join(t.TempDir(), "a", "b"), Key: s.Key, HostKey: func(got string) error {
+		if got != s.HostKey {
 			return errors.New("another host")
 		}
 		return nil
-	}}, cut
-}
-
-func serve(c net.Conn, config *ssh.ServerConfig) {
-	conn, chans, reqs, err := ssh.NewServerConn(c, config)
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	go ssh.DiscardRequests(reqs)
-	for ch := range chans {
-		channel, requests, err := ch.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			for r := range requests {
-				r.Reply(r.Type == "subsystem", nil)
-			}
-		}()
-		s, err := sftp.NewServer(channel)
-		if err != nil {
-			return
-		}
-		go func() { s.Serve(); channel.Close() }()
-	}
+	}}, s.Cut
 }
 
 func TestFolder(t *testing.T) {
