@@ -4093,6 +4093,8 @@ export interface components {
         NewRestore: {
             /** @description Its address in the backup. */
             account: string;
+            /** @description If there is no such account any more, also add it as it was in the backup: name, role, quota, forwarding, password. */
+            addAccount?: boolean;
             /** @description Absent: the last one. */
             backup?: string;
             /**
