@@ -7,7 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 2s
 CRASH_ROUNDS ?= 100
 
-.PHONY: references release reproducible package-test image-test build test tools lint unit fuzz try-check reliability crash bad-peers scale bench web web-check browser screenshots compare
+.PHONY: backup-test references release reproducible package-test image-test build test tools lint unit fuzz try-check reliability crash bad-peers scale bench web web-check browser screenshots compare
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o mailstead ./cmd/mailstead
@@ -52,6 +52,13 @@ bad-peers:
 # A million messages, a thousand accounts, imports of 200,000, a move from Dovecot.
 scale:
 	MAILSTEAD_LONG=1 $(GO) test -count=1 -timeout 120m -parallel 1 -v -run 'TestScale|TestImportDovecot' ./cmd/mailstead
+
+# A backup of a server that takes mail all the while, the disk wiped, everything
+# restored and held against what was acknowledged; restores from SFTP and S3;
+# backups that are damaged, cut off or of another key.
+backup-test:
+	MAILSTEAD_LONG=1 $(GO) test -count=1 -timeout 60m -parallel 1 -v -run 'TestBackup|TestRestore|TestBringBack' ./cmd/mailstead
+	$(GO) test -count=1 -v ./admin/backup/...
 
 # The reference pages of docs/, from the program itself; a test fails where they differ.
 references:

@@ -225,7 +225,9 @@ func TestBackupUnderLoad(t *testing.T) {
 	load := startBackupLoad(t, i)
 	eventually(t, "mail to back up", func() bool { return len(load.snapshot()) >= messages || load.failed() })
 	want := load.snapshot()
+	began := time.Now()
 	out := mustMailstead(t, "backup", "run", "--data", dir)
+	t.Logf("%d messages were acknowledged before the backup, %d more during it and its proof, which took %v", len(want), len(load.snapshot())-len(want), time.Since(began).Round(time.Millisecond))
 	close(load.stop)
 	load.wait.Wait()
 	if len(load.errs) > 0 {
@@ -247,7 +249,9 @@ func TestBackupUnderLoad(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
+	began = time.Now()
 	mustMailstead(t, "restore", "all", "--from", place, "--key-file", key, "--data", dir)
+	t.Logf("%s\nrestored in %v", out, time.Since(began).Round(time.Millisecond))
 	if err := os.WriteFile(filepath.Join(dir, "try.json"), passwords, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +269,7 @@ func TestBackupUnderLoad(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d messages were acknowledged before the backup, %d were restored of %d", len(want), len(is), len(was))
+	t.Logf("all %d acknowledged before the backup are there; %d were restored of %d that came in all", len(want), len(is), len(was))
 	bringBack(t, again, dir)
 }
 
