@@ -40,6 +40,10 @@ type Options struct {
 	Hosts     func(mail.Domain) bool
 	LeadsHere func(ctx context.Context, name string) (bool, error)
 
+	// FirstRun reports whether a browser may be in the first run, or on its
+	// way there. It is asked in handshakes; nil is never.
+	FirstRun func() bool
+
 	CertFile, KeyFile string      // for Files
 	ACME              ACMEOptions // for ACME
 
@@ -117,7 +121,7 @@ func (m *Manager) renewOwn() error {
 func (m *Manager) CAFile() string { return m.ca.file() }
 
 // Fingerprint is the SHA-256 of the self-signed certificate that browsers show
-// who come by the address of the server.
+// that come by the address of the server in the first run.
 func (m *Manager) Fingerprint() string {
 	sum := sha256.Sum256(m.local.Load().Leaf.Raw)
 	return strings.ToUpper(strings.ReplaceAll(fmt.Sprintf("% x", sum), " ", ":"))

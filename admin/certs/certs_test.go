@@ -14,10 +14,16 @@ import (
 // shown returns the certificate a client gets.
 func shown(t *testing.T, m *Manager, serverName string) *x509.Certificate {
 	t.Helper()
+	return shownBy(t, m.TLSConfig(), serverName)
+}
+
+// shownBy is shown by a server with cfg.
+func shownBy(t *testing.T, cfg *tls.Config, serverName string) *x509.Certificate {
+	t.Helper()
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	go tls.Server(a, m.TLSConfig()).Handshake()
+	go tls.Server(a, cfg).Handshake()
 	c := tls.Client(b, &tls.Config{ServerName: serverName, InsecureSkipVerify: true})
 	if err := c.Handshake(); err != nil {
 		t.Fatalf("handshake for %q: %v", serverName, err)

@@ -294,6 +294,33 @@ func TestRenewal(t *testing.T) {
 	until(t, m, w.name, func(Status) bool { return m.acme.find(w.name).Leaf.SerialNumber.Cmp(first) != 0 })
 }
 
+// TestWebWithoutName sees what browsers get that come by address, or through a
+// tunnel, before and after the first certificate of a CA.
+func TestWebWithoutName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 24*time.Hour)
+	var firstRun atomic.Bool
+	firstRun.Store(true)
+	w.opts.FirstRun = firstRun.Load
+	m := w.run(t)
+	web := func(name string) *x509.Certificate { return shownBy(t, m.WebConfig(), name) }
+	until(t, m, w.name, good)
+	ofHost := m.acme.find(w.name).Leaf
+	first := web("")
+	if first.Equal(ofHost) || !web("localhost").Equal(first) || !web(w.name).Equal(ofHost) {
+		t.Error("in the first run: a browser that came by address is asked again, or one that came by name is shown the wrong one")
+	}
+	firstRun.Store(false)
+	for _, name := range []string{"", w.name, "wrong.example"} {
+		if !web(name).Equal(ofHost) {
+			t.Errorf("for server name %q after the first run: not the certificate of the host name", name)
+		}
+	}
+	if !web("localhost").Equal(first) {
+		t.Error("through a tunnel after the first run: not that of localhost")
+	}
+}
+
 // TestAuthorityFails has the next CA asked when one does not answer.
 func TestAuthorityFails(t *testing.T) {
 	t.Parallel()

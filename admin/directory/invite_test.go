@@ -149,12 +149,21 @@ func TestSetupCode(t *testing.T) {
 			return err == nil
 		}
 		redeem("none was made", "K7P4-9QXD-22MB", ErrSetupCode)
+		if d.InSetup() {
+			t.Error("in the first run before there is a code")
+		}
 		old, code := fresh(), fresh()
+		if !d.InSetup() {
+			t.Error("not in the first run with a code on its way")
+		}
 		redeem("replaced", old, ErrSetupCode)
 		token := redeem("right", code, nil)
 		redeem("again", code, ErrSetupCode)
 		if !inside(token) || inside("") || inside(flip(token, 20)) {
 			t.Error("setup session is not right")
+		}
+		if !d.InSetup() {
+			t.Error("not in the first run with a browser in it")
 		}
 		if d.signedIn(t, token) {
 			t.Error("a setup session is a session")
@@ -183,6 +192,9 @@ func TestSetupCode(t *testing.T) {
 			t.Error("in after the end")
 		}
 		redeem("after the end", code, ErrSetupCode)
+		if d.InSetup() {
+			t.Error("in the first run after its end")
+		}
 	})
 }
 

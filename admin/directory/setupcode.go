@@ -101,6 +101,18 @@ func (d *Directory) SetupSession(ctx context.Context, token string) (time.Time, 
 	return expires, err
 }
 
+// InSetup reports whether a browser is in the first run, or has a code that
+// lets it in.
+func (d *Directory) InSetup() bool {
+	var r setupRecord
+	err := d.db.View(func(tx *bolt.Tx) (err error) {
+		r, err = readSetup(tx)
+		return err
+	})
+	now := d.opts.Now()
+	return err == nil && (len(r.Code) > 0 && now.Before(r.CodeExpires) || len(r.Session) > 0 && now.Before(r.SessionExpires))
+}
+
 func checkSetupSession(tx *bolt.Tx, token string, now time.Time) (time.Time, error) {
 	r, err := readSetup(tx)
 	if err != nil {

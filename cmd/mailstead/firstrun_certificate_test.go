@@ -70,6 +70,12 @@ func TestFirstRunNameAndCertificate(t *testing.T) {
 		b.do("GET", "/setup", nil, &v)
 		return v.Certificate.Trusted
 	})
+	// The browser that is in by address is not shown another certificate.
+	httpsPort := portOf(t, i.HTTPS)
+	byAddress, err := handshake(httpsPort, "", &tls.Config{InsecureSkipVerify: true})
+	if err != nil || byAddress.VerifyHostname("localhost") != nil {
+		t.Errorf("by address in the first run: %v", err)
+	}
 	text, err := os.ReadFile(filepath.Join(i.Data, "mailstead.toml"))
 	if err != nil || !strings.Contains(string(text), "mode = \"acme\"\nagree = true\nemail = \"ana@example.test\"\n") || !strings.Contains(string(text), `hostname = "post.example.test"`) {
 		t.Errorf("configuration:\n%s%v", text, err)

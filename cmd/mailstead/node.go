@@ -233,6 +233,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	zones := admin.DNSZones(d, cfg.Authority)
 	cfg.Certs.ACME.DNS = zones
 	cfg.Certs.Domains, cfg.Certs.Hosts, cfg.Certs.LeadsHere = n.domainNames, n.directory.IsLocal, n.leadsHere
+	cfg.Certs.FirstRun = n.directory.InSetup
 	if n.certs, err = newLiveCerts(cfg.Certs); err != nil {
 		return nil, err
 	}
