@@ -7,7 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 2s
 CRASH_ROUNDS ?= 100
 
-.PHONY: backup-test references release reproducible package-test image-test build test tools lint unit fuzz try-check reliability crash bad-peers scale bench web web-check browser screenshots compare
+.PHONY: backup-test references release reproducible package-test image-test build test tools lint unit fuzz try-check reliability crash bad-peers scale tls-audit bench web web-check browser screenshots compare
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o mailstead ./cmd/mailstead
@@ -48,6 +48,11 @@ crash:
 # Peers that break every rule, in crowds, beside a normal client.
 bad-peers:
 	MAILSTEAD_LONG=1 $(GO) test -count=1 -timeout 120m -parallel 1 -v -run 'TestBad|TestInjected|TestCutOff|TestIdle|TestResting' ./cmd/mailstead
+
+# testssl.sh with all its tests at every port that speaks TLS, with a certificate
+# of a CA for tests. It fails on what is above LOW.
+tls-audit: tools
+	MAILSTEAD_LONG=1 MAILSTEAD_PEERS=required $(GO) test -count=1 -timeout 120m -v -run TestServeWithACME ./cmd/mailstead
 
 # A million messages, a thousand accounts, imports of 200,000, a move from Dovecot.
 scale:

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -71,8 +72,7 @@ func TestFirstRunNameAndCertificate(t *testing.T) {
 		return v.Certificate.Trusted
 	})
 	// The browser that is in by address is not shown another certificate.
-	httpsPort := portOf(t, i.HTTPS)
-	byAddress, err := handshake(httpsPort, "", &tls.Config{InsecureSkipVerify: true})
+	byAddress, err := handshake(int(netip.MustParseAddrPort(i.HTTPS).Port()), "", &tls.Config{InsecureSkipVerify: true})
 	if err != nil || byAddress.VerifyHostname("localhost") != nil {
 		t.Errorf("by address in the first run: %v", err)
 	}

@@ -147,7 +147,7 @@ func TestServeWithACME(t *testing.T) {
 	})
 	checkServerNames(t, ports, "mail.acme.test")
 	checkCertCommands(t, file, mailstead, ports)
-	checkWithTestSSL(t, ports)
+	checkWithTestSSL(t, ports, "mail.acme.test")
 }
 
 // checkCertCommands lists and renews the certificate from the command line.
