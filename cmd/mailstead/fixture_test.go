@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -25,13 +26,15 @@ import (
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/schema"
 	"github.com/mailstead/mailstead/mailbox"
+	"github.com/mailstead/mailstead/mailbox/store"
 	"github.com/mailstead/mailstead/smtp/queue"
 )
 
-// makeFixture writes testdata/schema-N.tar.gz anew, with the data that this
-// program writes. It is used once for each schema, before its first release:
-// what is there stays as it is.
-var makeFixture = flag.Bool("fixture", false, "write the data folder of this schema to testdata")
+// makeFixture writes testdata/schema-N-NAME.tar.gz, with the data that this
+// program writes. It is used once for each schema, before its first release, and
+// again when records or files within it have changed: what is there stays as it
+// is.
+var makeFixture = flag.String("fixture", "", "write the data folder of this schema to testdata, as schema-N-`NAME`")
 
 // What is in a fixture.
 const (
@@ -126,8 +129,8 @@ func TestMakeFixture(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkFixture(t, dir)
-	if *makeFixture {
-		name := fmt.Sprintf("testdata/schema-%d.tar.gz", schema.Current)
+	if *makeFixture != "" {
+		name := fmt.Sprintf("testdata/schema-%d-%s.tar.gz", schema.Current, *makeFixture)
 		if _, err := os.Stat(name); err == nil {
 			t.Fatalf("%s is there already; what a release has written must stay readable", name)
 		}
@@ -188,6 +191,54 @@ func TestNewerData(t *testing.T) {
 	if _, err := openFixture(dir); err == nil || !strings.Contains(err.Error(), "system.db") {
 		t.Errorf("a newer system.db alone: %v", err)
 	}
+}
+
+// TestNewerStore: the databases of accounts and the queue have the number of the
+// store. When that is newer nothing of them is touched, whatever the file and
+// system.db say.
+func TestNewerStore(t *testing.T) {
+	dir := t.TempDir()
+	if err := unpack("testdata/schema-1.tar.gz", dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.SetSchema(filepath.Join(dir, "store"), schema.Current+1); err != nil {
+		t.Fatal(err)
+	}
+	before := contents(t, filepath.Join(dir, "store"))
+	if len(before) < 5 {
+		t.Fatalf("the fixture has %d files in its store", len(before))
+	}
+	for what, open := range map[string]func() error{
+		"serve": func() error { _, err := openFixture(dir); return err },
+		"cli":   func() error { _, err := admin.Open(dir, admin.Options{}); return err },
+	} {
+		err := open()
+		if newer := new(schema.Newer); !errors.As(err, &newer) || !strings.Contains(err.Error(), "the store has schema") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if after := contents(t, filepath.Join(dir, "store")); !maps.Equal(before, after) {
+		t.Error("files of the store have changed")
+	}
+}
+
+// contents are the files below a folder that belong to accounts and the queue,
+// and the log, with what is in them.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || d.Name() == "lock" || d.Name() == "sys.db" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		files[path] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 // checkFixture opens a data folder and holds what is in it against fillFixture.

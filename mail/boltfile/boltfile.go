@@ -1,7 +1,8 @@
 // Package boltfile opens the bbolt files that may be lost: traces, numbers over
 // time, what was learned about junk and about senders, reports. None of them
 // holds mail, and mail does not wait for one that is damaged: it is put aside as
-// FILE.damaged, and a new one is begun.
+// FILE.damaged, and a new one is begun. One that a newer program has written is
+// not damaged: it is refused as all newer data is (package schema).
 //
 // It is the one package with a type of bbolt in its signature: each of its
 // users is a door of bbolt already.
@@ -9,6 +10,7 @@ package boltfile
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -17,6 +19,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/mailstead/mailstead/mail/schema"
 )
 
 // ErrDamaged is what Options.Init returns for a file that cannot be used.
@@ -62,6 +66,9 @@ func open(path string, o *Options) (*bolt.DB, error) {
 				return err
 			}
 		}
+		if err := checkSchema(tx, o.What); err != nil {
+			return err
+		}
 		if o.Init == nil {
 			return nil
 		}
@@ -71,6 +78,30 @@ func open(path string, o *Options) (*bolt.DB, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// bucketSchema has one row: the schema of the program that wrote the file.
+var bucketSchema, keySchema = []byte("schema"), []byte("number")
+
+// checkSchema refuses a file that a newer program has written, and notes our
+// number in all others: what is older than the data folder says has been brought
+// over with it.
+func checkSchema(tx *bolt.Tx, what string) error {
+	b, err := tx.CreateBucketIfNotExists(bucketSchema)
+	if err != nil {
+		return err
+	}
+	n, err := schema.OfRow(b.Get(keySchema))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if newer := new(schema.Newer); errors.As(schema.Check("the file of "+what, n), &newer) {
+		return newer
+	}
+	if n == schema.Current && b.Get(keySchema) != nil {
+		return nil
+	}
+	return b.Put(keySchema, schema.Row(schema.Current))
 }
 
 // Copy writes a consistent copy of a file that is in use.
