@@ -193,7 +193,6 @@ if (process.env.MAILSTEAD_SCREENSHOTS) {
     await shoot(page, 'storage', 'desktop', '/admin/system/storage');
     await shoot(page, 'alerts', 'desktop', '/admin/system/alerts');
     await shoot(page, 'webhooks', 'desktop', '/admin/system/webhooks');
-    await shoot(page, 'updates', 'desktop', '/admin/system/updates');
     await shoot(page, 'logs', 'dark', '/admin/system/logs');
     await must(page, 'DELETE', '/session');
     await signIn(page, ready.accounts[0]!.address, ready.accounts[0]!.password, '/account/sign-in');
