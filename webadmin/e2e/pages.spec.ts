@@ -37,6 +37,7 @@ const pages = [
   { path: '/admin/system', heading: 'System' },
   { path: '/admin/system/certificates', heading: 'System' },
   { path: '/admin/system/storage', heading: 'System' },
+  { path: '/admin/system/backups', heading: 'System' },
   { path: '/admin/system/imports', heading: 'System' },
   { path: '/admin/system/alerts', heading: 'System' },
   { path: '/admin/system/webhooks', heading: 'System' },

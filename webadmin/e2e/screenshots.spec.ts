@@ -191,6 +191,11 @@ if (process.env.MAILSTEAD_SCREENSHOTS) {
     await shoot(page, 'dmarc-reports', 'desktop', '/admin/deliverability/dmarc');
     await shoot(page, 'tls-reports', 'dark', '/admin/deliverability/tls');
     await shoot(page, 'storage', 'desktop', '/admin/system/storage');
+    await page.goto('/admin/system/backups');
+    await page.getByRole('button', { name: 'Back up now' }).click();
+    await expect(page.getByText('Last proved that it can be restored')).toBeVisible({ timeout: 60_000 });
+    await shoot(page, 'backups', 'desktop', '/admin/system/backups');
+    await shoot(page, 'backup', 'dark', `/admin/system/backups?backup=${(await must(page, 'GET', '/backups')).items[0].id}`);
     await shoot(page, 'alerts', 'desktop', '/admin/system/alerts');
     await shoot(page, 'webhooks', 'desktop', '/admin/system/webhooks');
     await shoot(page, 'logs', 'dark', '/admin/system/logs');
