@@ -24,7 +24,7 @@ var arrows = map[string][]string{
 	"mail/dns":               {"mail/dns"},
 	"mail/wire":              {},
 	"mail/durable":           {},
-	"mail/boltfile":          {},
+	"mail/boltfile":          {"mail/schema"}, // each file says which form it has
 	"mail/schema":            {"mail/durable"},
 	"mail/trace":             {"mail", "mail/boltfile"},
 	"mail/verdict":           {"mail"},
