@@ -2,10 +2,10 @@ package admin
 
 import (
 	"context"
-	"github.com/mailstead/mailstead/admin/backup"
 	"time"
 
 	"github.com/mailstead/mailstead/admin/alerts"
+	"github.com/mailstead/mailstead/admin/backup"
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/checks"
 	"github.com/mailstead/mailstead/admin/directory"

@@ -99,9 +99,7 @@ func (a *Admin) bundleFiles(ctx context.Context) []support.File {
 			if a.opts.DataDir == "" {
 				return nil, errors.New("no server is running; `mailstead upgrade status` tells")
 			}
-			v, err := a.updates()
-			v.Revision = v.Revision[:min(12, len(v.Revision))] // whole, it looks like a key
-			return v, err
+			return a.updates()
 		}),
 		part("settings.json", "all settings; of secrets only whether they are set", func() (any, error) { return bundleSettings(a.opts.Directory.Settings()), nil }),
 		part("checks.json", "what the checks (mailstead doctor) found", func() (any, error) { return a.bundleChecks(ctx) }),
@@ -140,10 +138,8 @@ func Goroutines() support.File {
 }
 
 func (a *Admin) bundleServer() any {
-	b := ThisBuild(a.opts.Version)
-	b.Revision = b.Revision[:min(12, len(b.Revision))]
 	v := Machine()
-	v["build"], v["schema"] = b, schema.Current
+	v["build"], v["schema"] = ThisBuild(a.opts.Version), schema.Current
 	v["started"] = a.started.UTC()
 	if a.opts.DataDir == "" {
 		v["running"] = false

@@ -16,7 +16,7 @@ import (
 type Build struct {
 	Version  string    `json:"version"`
 	Go       string    `json:"go" doc:"Version of Go that it was built with."`
-	Revision string    `json:"revision,omitempty" doc:"Commit that it was built from; absent if it does not know."`
+	Revision string    `json:"revision,omitempty" doc:"Commit that it was built from, its first digits; absent if it does not know."`
 	Made     time.Time `json:"made,omitzero" doc:"Time of that commit."`
 	Changed  bool      `json:"changed,omitempty" doc:"There were changes beside that commit."`
 }
@@ -44,6 +44,10 @@ type UpdateBack struct {
 	Until    time.Time    `json:"until,omitzero" doc:"Until when the data from before is kept."`
 }
 
+// shortRevision is how many digits of a commit are told: enough to find it, and
+// too few to look like a key.
+const shortRevision = 12
+
 // ThisBuild is where the running program comes from.
 func ThisBuild(version string) Build {
 	b := Build{Version: version, Go: runtime.Version()}
@@ -54,7 +58,7 @@ func ThisBuild(version string) Build {
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
-			b.Revision = s.Value
+			b.Revision = s.Value[:min(shortRevision, len(s.Value))]
 		case "vcs.time":
 			b.Made, _ = time.Parse(time.RFC3339, s.Value)
 		case "vcs.modified":

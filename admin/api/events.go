@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -77,18 +76,10 @@ func (s *Server) eventRoutes() {
 				topics = append(topics, admin.Topic(t))
 			}
 		}
-		stream, err := s.admin.Events(ctx, topics, after)
-		if err != nil {
-			return nil, err
-		}
-		who := limitKey(ctx)
-		if !s.streams.enter(who) {
-			return nil, problem(http.StatusTooManyRequests, "rate-limited", "too many pages are open; close some")
-		}
-		return &huma.StreamResponse{Body: func(c huma.Context) {
-			defer s.streams.leave(who)
-			s.stream(c, stream)
-		}}, nil
+		return s.longAnswer(ctx, func() (func(huma.Context), error) {
+			stream, err := s.admin.Events(ctx, topics, after)
+			return func(c huma.Context) { s.stream(c, stream) }, err
+		})
 	})
 }
 
@@ -98,7 +89,7 @@ func (s *Server) stream(c huma.Context, stream *admin.Stream) {
 	w := humaecho.Unwrap(c).Response()
 	out := http.NewResponseController(w)
 	write := func(text string) error {
-		if err := out.SetWriteDeadline(time.Now().Add(eventTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		if err := extend(out); err != nil {
 			return err
 		}
 		if _, err := w.Write([]byte(text)); err != nil {

@@ -2,23 +2,18 @@ package api
 
 import (
 	"context"
-	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
-
-	"github.com/mailstead/mailstead/admin"
 )
 
 const (
-	exportPath  = "/me/export"
-	mboxType    = "application/mbox" // RFC 4155
-	exportChunk = 64 << 10           // octets that a client has eventTimeout to read
+	exportPath = "/me/export"
+	mboxType   = "application/mbox" // RFC 4155
 )
 
 // startedJob says which job has begun.
@@ -37,19 +32,13 @@ func (s *Server) exportRoutes() {
 	}
 	handle(s, operation{id: "get-my-export", method: "GET", path: exportPath + "/{job}", summary: "Download the file that a job has made of your mail.", answers: mboxType},
 		func(ctx context.Context, in *query) (*huma.StreamResponse, error) {
-			f, size, name, err := s.admin.MyExportFile(ctx, in.Job)
-			if err != nil {
-				return nil, err
-			}
-			who := limitKey(ctx)
-			if !s.streams.enter(who) {
-				return nil, errors.Join(problem(http.StatusTooManyRequests, "rate-limited", "too many pages and downloads are open; close some"), f.Close())
-			}
-			return &huma.StreamResponse{Body: func(c huma.Context) {
-				defer s.streams.leave(who)
-				defer f.Close()
-				s.download(c, f, size, name)
-			}}, nil
+			return s.longAnswer(ctx, func() (func(huma.Context), error) {
+				f, size, name, err := s.admin.MyExportFile(ctx, in.Job)
+				return func(c huma.Context) {
+					defer f.Close()
+					s.download(c, f, size, name)
+				}, err
+			})
 		})
 }
 
@@ -64,19 +53,8 @@ func (s *Server) download(c huma.Context, f io.Reader, size int64, name string) 
 	w.WriteHeader(http.StatusOK)
 	ctx, stop := stoppable(c.Context())
 	defer stop()
-	out := http.NewResponseController(w)
-	who, asked := admin.PrincipalOf(ctx), s.opts.Now()
-	for ctx.Err() == nil {
-		if err := out.SetWriteDeadline(time.Now().Add(eventTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return
-		}
-		if _, err := io.CopyN(w, f, exportChunk); err != nil {
-			return // io.EOF is the end
-		}
-		if now := s.opts.Now(); now.Sub(asked) >= heartbeat {
-			if asked = now; !s.admin.Lives(ctx, who) {
-				return
-			}
-		}
-	}
+	io.CopyBuffer(s.watched(ctx, w), onlyReader{f}, make([]byte, exportChunk)) //nolint:errcheck // the client knows
 }
+
+// onlyReader hides what else a reader can, so that chunks stay small.
+type onlyReader struct{ io.Reader }

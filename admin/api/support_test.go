@@ -1,11 +1,7 @@
 package api
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,31 +10,8 @@ import (
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/support"
+	"github.com/mailstead/mailstead/admin/support/supporttest"
 )
-
-// bundled reads a bundle, by the names of its files.
-func bundled(t *testing.T, b string) map[string]string {
-	t.Helper()
-	z, err := gzip.NewReader(strings.NewReader(b))
-	if err != nil {
-		t.Fatalf("%v: %.100q", err, b)
-	}
-	files := map[string]string{}
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			return files
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		var text bytes.Buffer
-		if _, err := io.Copy(&text, r); err != nil {
-			t.Fatal(err)
-		}
-		files[strings.TrimPrefix(h.Name, "mailstead-support/")] = text.String()
-	}
-}
 
 // TestSupportBundle puts secrets and names wherever there is room for one; none
 // of them is in the bundle, and what helps is.
@@ -80,7 +53,7 @@ func TestSupportBundle(t *testing.T) {
 	if r.code != http.StatusOK || r.header.Get("Content-Type") != support.Type || !strings.Contains(r.header.Get("Content-Disposition"), "mailstead-support-") {
 		t.Fatalf("%d %v %.300s", r.code, r.header, r.body)
 	}
-	files := bundled(t, r.body)
+	files := supporttest.Unpack(t, strings.NewReader(r.body))
 	for name, text := range files {
 		for _, canary := range canaries {
 			if i := strings.Index(strings.ToLower(text), strings.ToLower(canary)); i >= 0 {

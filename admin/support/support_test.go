@@ -1,14 +1,13 @@
 package support
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
-	"io"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mailstead/mailstead/admin/support/supporttest"
 )
 
 // One thing has one name in a bundle, and what is none of what identifies
@@ -54,30 +53,6 @@ func TestRedact(t *testing.T) {
 	}
 }
 
-// unpacked reads a bundle.
-func unpacked(t *testing.T, b []byte) map[string]string {
-	t.Helper()
-	z, err := gzip.NewReader(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string]string{}
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			return files
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[strings.TrimPrefix(h.Name, "mailstead-support/")] = string(text)
-	}
-}
-
 // The manifest says what is there, what is not, and what was taken out; a
 // domain that one file names in an address is found bare in another.
 func TestWrite(t *testing.T) {
@@ -92,7 +67,7 @@ func TestWrite(t *testing.T) {
 	if err := Write(&b, "1.2", now, NewRedactor(nil, nil, nil), files); err != nil {
 		t.Fatal(err)
 	}
-	got := unpacked(t, b.Bytes())
+	got := supporttest.Unpack(t, &b)
 	for name, text := range got {
 		for _, word := range []string{"club", "cleo", "odd name", "hunter2", "must not"} {
 			if strings.Contains(text, word) {

@@ -1,18 +1,15 @@
 package main
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/mailstead/mailstead/admin/support/supporttest"
 	"github.com/mailstead/mailstead/mail/schema"
 )
 
@@ -30,22 +27,7 @@ func (i *instance) bundle(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string]string{}
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return files
-		}
-		text, err2 := io.ReadAll(r)
-		if err := errors.Join(err, err2); err != nil {
-			t.Fatal(err)
-		}
-		files[strings.TrimPrefix(h.Name, "mailstead-support/")] = string(text)
-	}
+	return supporttest.Unpack(t, f)
 }
 
 // TestSupportBundle makes a bundle of a server that has had some mail, of one

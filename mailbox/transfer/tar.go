@@ -16,11 +16,9 @@ import (
 // Records of the tar (pax) of an account: what the format itself has no place
 // for. Programs that do not know them pass them over.
 const (
-	paxMessages    = "MAILSTEAD.messages" // of all that follow, or of a mailbox
+	paxMessages    = "MAILSTEAD.messages" // of all that follow
 	paxOctets      = "MAILSTEAD.octets"
-	paxMailboxes   = "MAILSTEAD.mailboxes"
 	paxName        = "MAILSTEAD.name" // of a mailbox
-	paxRole        = "MAILSTEAD.role"
 	paxSubscribed  = "MAILSTEAD.subscribed"
 	paxUIDValidity = "MAILSTEAD.uidvalidity"
 	paxUIDNext     = "MAILSTEAD.uidnext"
@@ -45,15 +43,14 @@ func NewTarWriter(w io.Writer) *TarWriter { return &TarWriter{t: tar.NewWriter(w
 // Begin implements Writer.
 func (w *TarWriter) Begin(n Totals) error {
 	return w.t.WriteHeader(&tar.Header{Typeflag: tar.TypeXGlobalHeader, Name: "mailstead", Format: tar.FormatPAX, PAXRecords: map[string]string{
-		paxMailboxes: strconv.Itoa(n.Mailboxes), paxMessages: fmt.Sprint(n.Messages), paxOctets: fmt.Sprint(n.Octets)}})
+		paxMessages: fmt.Sprint(n.Messages), paxOctets: fmt.Sprint(n.Octets)}})
 }
 
 // Mailbox implements Writer.
 func (w *TarWriter) Mailbox(m Mailbox) error {
 	w.folder = strings.TrimSuffix(mboxFile(m.Name), mboxType) + "/"
 	return w.t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: w.folder, Mode: 0o700, Format: tar.FormatPAX, PAXRecords: map[string]string{
-		paxName: m.Name, paxRole: fmt.Sprint(uint8(m.Role)), paxSubscribed: strconv.FormatBool(m.Subscribed),
-		paxUIDValidity: fmt.Sprint(m.UIDValidity), paxUIDNext: fmt.Sprint(m.UIDNext), paxMessages: fmt.Sprint(m.Messages)}})
+		paxName: m.Name, paxSubscribed: strconv.FormatBool(m.Subscribed), paxUIDValidity: fmt.Sprint(m.UIDValidity), paxUIDNext: fmt.Sprint(m.UIDNext)}})
 }
 
 // Message implements Writer.
@@ -124,10 +121,10 @@ func readTarEntry(ctx context.Context, h *tar.Header, body io.Reader, w Writer) 
 	}
 	switch h.Typeflag {
 	case tar.TypeXGlobalHeader:
-		return w.Begin(Totals{Mailboxes: int(recordNumber(rec, paxMailboxes)), Messages: recordNumber(rec, paxMessages), Octets: recordNumber(rec, paxOctets)})
+		return w.Begin(Totals{Messages: recordNumber(rec, paxMessages), Octets: recordNumber(rec, paxOctets)})
 	case tar.TypeDir:
-		return w.Mailbox(Mailbox{Name: rec[paxName], Role: mailbox.Role(recordNumber(rec, paxRole)), Subscribed: rec[paxSubscribed] == "true",
-			UIDValidity: mailbox.UIDValidity(recordNumber(rec, paxUIDValidity)), UIDNext: mailbox.UID(recordNumber(rec, paxUIDNext)), Messages: recordNumber(rec, paxMessages)})
+		return w.Mailbox(Mailbox{Name: rec[paxName], Subscribed: rec[paxSubscribed] == "true",
+			UIDValidity: mailbox.UIDValidity(recordNumber(rec, paxUIDValidity)), UIDNext: mailbox.UID(recordNumber(rec, paxUIDNext))})
 	case tar.TypeReg:
 		m := Message{UID: mailbox.UID(recordNumber(rec, paxUID)), InternalDate: h.ModTime, Size: h.Size, Body: body}
 		m.Flags, _ = flagsOf(strings.TrimPrefix(rec[paxFlags], ","), nil)

@@ -9,19 +9,16 @@ import (
 
 // Totals says about how much an account has; mail may come and go meanwhile.
 type Totals struct {
-	Mailboxes int
-	Messages  int64
-	Octets    int64 // of the messages, as they are stored
+	Messages int64
+	Octets   int64 // of the messages, as they are stored
 }
 
 // Mailbox is a mailbox on its way out.
 type Mailbox struct {
 	Name        string // in UTF-8, with "/" between levels
-	Role        mailbox.Role
 	Subscribed  bool
 	UIDValidity mailbox.UIDValidity
 	UIDNext     mailbox.UID
-	Messages    int64 // about how many follow
 }
 
 // Writer takes all mail of an account. Begin comes first and End last; the
@@ -44,7 +41,7 @@ func Write(ctx context.Context, bodies Bodies, acct *mailbox.Account, w Writer) 
 	err := acct.View(ctx, func(v *mailbox.View) (err error) {
 		u := v.Usage()
 		boxes, err = v.Mailboxes()
-		total = Totals{Mailboxes: len(boxes), Messages: u.Messages, Octets: u.Bytes}
+		total = Totals{Messages: u.Messages, Octets: u.Bytes}
 		return err
 	})
 	if err != nil {
@@ -65,7 +62,7 @@ func Write(ctx context.Context, bodies Bodies, acct *mailbox.Account, w Writer) 
 }
 
 func writeMailbox(ctx context.Context, bodies Bodies, acct *mailbox.Account, b *mailbox.Mailbox, w Writer) (err error) {
-	m := Mailbox{Name: b.Name, Role: b.Role, Subscribed: b.Subscribed, UIDValidity: b.UIDValidity, UIDNext: b.UIDNext, Messages: int64(b.Exists)}
+	m := Mailbox{Name: b.Name, Subscribed: b.Subscribed, UIDValidity: b.UIDValidity, UIDNext: b.UIDNext}
 	if err := w.Mailbox(m); err != nil {
 		return err
 	}

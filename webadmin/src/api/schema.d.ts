@@ -5465,7 +5465,7 @@ export interface components {
             made?: string;
             /** @description File of the program. */
             program: string;
-            /** @description Commit that it was built from; absent if it does not know. */
+            /** @description Commit that it was built from, its first digits; absent if it does not know. */
             revision?: string;
             /**
              * Format: int64
