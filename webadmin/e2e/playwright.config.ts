@@ -18,6 +18,7 @@ export default defineConfig({
     navigationTimeout: 15_000,
     locale: 'en-GB',
     timezoneId: 'UTC',
-    trace: 'retain-on-failure',
+    // A trace costs half of the time again; for a test that fails: npm run e2e -- --trace on FILE
+    trace: 'on-first-retry',
   },
 });
