@@ -7,7 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 2s
 CRASH_ROUNDS ?= 100
 
-.PHONY: backup-test references release reproducible package-test image-test build test tools lint unit fuzz try-check reliability crash bad-peers scale tls-audit bench web web-check browser screenshots compare
+.PHONY: backup-test references release reproducible package-test image-test build test tools lint unit fuzz try-check reliability crash bad-peers scale tls-audit soak bench web web-check browser screenshots compare
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o mailstead ./cmd/mailstead
@@ -64,6 +64,14 @@ scale:
 backup-test:
 	MAILSTEAD_LONG=1 $(GO) test -count=1 -timeout 60m -parallel 1 -v -run 'TestBackup|TestRestore|TestBringBack' ./cmd/mailstead
 	$(GO) test -count=1 -v ./admin/backup/...
+
+# Half an hour of mixed load while the server is reloaded, gets new certificates
+# and makes backups over and over: no operation may fail, and nothing may grow.
+# MAILBENCH names the load tool.
+SOAK ?= 30m
+soak:
+	@test -n "$(MAILBENCH)" || { echo "make soak MAILBENCH=path/to/mailbench"; exit 2; }
+	MAILSTEAD_LONG=1 MAILSTEAD_SOAK=$(SOAK) MAILBENCH=$(MAILBENCH) $(GO) test -count=1 -timeout 180m -v -run 'TestSoak$$' ./cmd/mailstead
 
 # The reference pages of docs/, from the program itself; a test fails where they differ.
 references:

@@ -93,8 +93,11 @@ func (l *ledger) print() {
 // watchAnonymous looks at the server's memory beside file pages over and over;
 // what it returns ends that and tells the most there was. The kernel keeps no
 // such peak.
-func watchAnonymous(p *probed) func() int64 {
-	file := fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)
+func watchAnonymous(p *probed) func() int64 { return watchAnonymousOf(p.cmd.Process.Pid) }
+
+// watchAnonymousOf is that of any process.
+func watchAnonymousOf(pid int) func() int64 {
+	file := fmt.Sprintf("/proc/%d/status", pid)
 	stop, most := make(chan struct{}), make(chan int64)
 	go func() {
 		var peak int64

@@ -86,8 +86,8 @@ func serveDNS(t *testing.T, zones string) string {
 	return l.Addr().String()
 }
 
-// startProgram runs a program until the test ends.
-func startProgram(t *testing.T, env []string, name string, args ...string) *logBuffer {
+// startProgram runs a program until the test ends, and returns its number.
+func startProgram(t *testing.T, env []string, name string, args ...string) (pid int) {
 	t.Helper()
 	log := &logBuffer{}
 	cmd := exec.Command(name, args...)
@@ -104,7 +104,7 @@ func startProgram(t *testing.T, env []string, name string, args ...string) *logB
 			t.Logf("%s:\n%s", filepath.Base(name), tail(log.String(), 5000))
 		}
 	})
-	return log
+	return cmd.Process.Pid
 }
 
 // TestServeWithACME runs the real command with a configuration file: it gets a
@@ -112,42 +112,67 @@ func startProgram(t *testing.T, env []string, name string, args ...string) *logB
 // no server name.
 func TestServeWithACME(t *testing.T) {
 	t.Parallel()
+	s := startACMESite(t, "")
+	checkServerNames(t, s.ports, s.host)
+	checkCertCommands(t, s.program, s.config, s.ports)
+	checkWithTestSSL(t, s.ports, s.host)
+}
+
+// acmeSite is the real command with a configuration file, all its ports, and a
+// CA that gives it certificates.
+type acmeSite struct {
+	t                     *testing.T
+	program, config, data string
+	host                  string
+	ports                 map[string]int
+	pid                   int
+}
+
+// startACMESite starts a server and its CA, and waits for the certificate. The
+// domain of the host is example.test; zones are what else there is in the DNS.
+func startACMESite(t *testing.T, zones string) *acmeSite {
+	t.Helper()
 	file, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	pebble := buildPebble(t)
-	resolver := serveDNS(t, "mail.acme.test. 300 IN A 127.0.0.1\nacme.test. 300 IN MX 10 mail.acme.test.\n")
-	ports := map[string]int{}
-	for _, s := range []string{"smtp", "submission", "submissions", "imap", "imaps", "http", "https", "acme", "manage"} {
-		ports[s] = freePort(t)
+	s := &acmeSite{t: t, program: file, host: "mail.example.test", ports: map[string]int{}}
+	resolver := serveDNS(t, "mail.example.test. 300 IN A 127.0.0.1\nexample.test. 300 IN MX 10 mail.example.test.\n"+zones)
+	for _, p := range []string{portSMTP, portSubmission, portSubmissions, portIMAP, portIMAPS, portHTTP, portHTTPS, "acme", "manage"} {
+		s.ports[p] = freePort(t)
 	}
 	cert, key := certificateFiles(t)
 	config := filepath.Join(t.TempDir(), "pebble.json")
 	if err := os.WriteFile(config, fmt.Appendf(nil, `{"pebble":{"listenAddress":"127.0.0.1:%d","managementListenAddress":"127.0.0.1:%d","retryAfter":{"authz":1,"order":1},"certificate":%q,"privateKey":%q,"httpPort":%d,"tlsPort":%d}}`,
-		ports["acme"], ports["manage"], cert, key, ports["http"], ports["https"]), 0o600); err != nil {
+		s.ports["acme"], s.ports["manage"], cert, key, s.ports[portHTTP], s.ports[portHTTPS]), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	startProgram(t, []string{"PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0"}, pebble, "-config", config, "-dnsserver", resolver)
+	eventually(t, "the CA listens", func() bool {
+		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.ports["acme"]))
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
 
+	s.data = filepath.Join(t.TempDir(), "data")
 	var toml strings.Builder
-	fmt.Fprintf(&toml, "hostname = \"mail.acme.test\"\ndata = %q\n[listen]\n", filepath.Join(t.TempDir(), "data"))
-	for _, s := range []string{"smtp", "submission", "submissions", "imap", "imaps", "http", "https"} {
-		fmt.Fprintf(&toml, "%s = [\"127.0.0.1:%d\"]\n", s, ports[s])
+	fmt.Fprintf(&toml, "hostname = %q\ndata = %q\n[listen]\n", s.host, s.data)
+	for _, p := range []string{portSMTP, portSubmission, portSubmissions, portIMAP, portIMAPS, portHTTP, portHTTPS} {
+		fmt.Fprintf(&toml, "%s = [\"127.0.0.1:%d\"]\n", p, s.ports[p])
 	}
-	fmt.Fprintf(&toml, "[dns]\nservers = [%q]\n[tls]\nmode = \"acme\"\nemail = \"me@acme.test\"\nagree = true\nca = \"https://127.0.0.1:%d/dir\"\nca_root = %q\n", resolver, ports["acme"], cert)
-	mailstead := filepath.Join(t.TempDir(), "mailstead.toml")
-	if err := os.WriteFile(mailstead, []byte(toml.String()), 0o600); err != nil {
+	fmt.Fprintf(&toml, "[dns]\nservers = [%q]\n[tls]\nmode = \"acme\"\nemail = \"me@example.test\"\nagree = true\nca = \"https://127.0.0.1:%d/dir\"\nca_root = %q\n", resolver, s.ports["acme"], cert)
+	s.config = filepath.Join(t.TempDir(), "mailstead.toml")
+	if err := os.WriteFile(s.config, []byte(toml.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	startProgram(t, nil, file, "serve", "--config", mailstead)
-
+	s.pid = startProgram(t, nil, file, "serve", "--config", s.config)
 	eventually(t, "a certificate of the CA", func() bool {
-		return strings.Contains(issuerOf(ports["imaps"], ""), "Pebble") && strings.Contains(issuerOf(ports["submissions"], "mail.acme.test"), "Pebble")
+		return strings.Contains(issuerOf(s.ports[portIMAPS], ""), "Pebble") && strings.Contains(issuerOf(s.ports[portSubmissions], s.host), "Pebble")
 	})
-	checkServerNames(t, ports, "mail.acme.test")
-	checkCertCommands(t, file, mailstead, ports)
-	checkWithTestSSL(t, ports, "mail.acme.test")
+	return s
 }
 
 // checkCertCommands lists and renews the certificate from the command line.
@@ -157,14 +182,14 @@ func checkCertCommands(t *testing.T, file, config string, ports map[string]int) 
 		out, err := exec.Command(file, append([]string{"cert", "--config", config}, args...)...).CombinedOutput()
 		return string(out), err
 	}
-	if out, err := cert("list"); err != nil || !strings.Contains(out, "mail.acme.test: acme certificate of \"Pebble") || !strings.Contains(out, "renewed on") {
+	if out, err := cert("list"); err != nil || !strings.Contains(out, "mail.example.test: acme certificate of \"Pebble") || !strings.Contains(out, "renewed on") {
 		t.Errorf("cert list: %v\n%s", err, out)
 	}
 	before, err := handshake(ports[portIMAPS], "", &tls.Config{InsecureSkipVerify: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := cert("renew", "mail.acme.test", "--force"); err != nil || !strings.Contains(out, "good until") {
+	if out, err := cert("renew", "mail.example.test", "--force"); err != nil || !strings.Contains(out, "good until") {
 		t.Errorf("cert renew: %v\n%s", err, out)
 	}
 	after, err := handshake(ports[portIMAPS], "", &tls.Config{InsecureSkipVerify: true})

@@ -1,0 +1,356 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The soak: a server works for its clients while everything that an admin or a
+// timer may do to it is done over and over. Nobody may notice, and nothing may
+// grow. In short it takes a few seconds; with MAILBENCH, the load tool, and
+// MAILSTEAD_SOAK, a duration, it runs as long as that.
+
+// soakRounds is how many times the load comes and goes in a soak.
+const soakRounds = 6
+
+// TestSoak: reloads, renewals and backups under load.
+func TestSoak(t *testing.T) {
+	t.Parallel()
+	s := startSoak(t)
+	s.warmUp()
+	before := s.rest(nil)
+	s.row("at rest before", before)
+	if tool := os.Getenv("MAILBENCH"); tool != "" && os.Getenv("MAILSTEAD_LONG") != "" {
+		long, err := time.ParseDuration(os.Getenv("MAILSTEAD_SOAK"))
+		if err != nil {
+			t.Fatalf("MAILSTEAD_SOAK: %v", err)
+		}
+		for n := range soakRounds {
+			s.round(fmt.Sprintf("round %d", n+1), before, func(stop func()) { s.mailbench(tool, long/soakRounds); stop() })
+			if n == 0 { // caches and databases are open from now on
+				before = s.rest(before)
+			}
+		}
+	} else {
+		s.round("round", before, s.briefly)
+	}
+	t.Logf("\n| | operations | p50 / p95 of the slowest kind | reloads | renewals | backups | goroutines | descriptors | own memory at rest, MB | at most, MB |\n|---|---|---|---|---|---|---|---|---|---|\n%s", strings.Join(s.rows, "\n"))
+}
+
+// soak is a server with a load, and what is done to it.
+type soak struct {
+	*acmeSite
+	i    *instance
+	tool string // what the load tool knows of the server
+	rows []string
+
+	mu    sync.Mutex
+	done  map[string]int // what was done to it
+	times string         // of the slowest kind of operation
+	ops   int
+}
+
+func startSoak(t *testing.T) *soak {
+	t.Helper()
+	var senders strings.Builder // of the load tool
+	for n := range 64 {
+		fmt.Fprintf(&senders, "sender%d.example. 300 IN MX 10 sender%[1]d.example.\nsender%[1]d.example. 300 IN A 127.0.0.1\nsender%[1]d.example. 300 IN TXT \"v=spf1 ip4:127.0.0.0/8 -all\"\n", n)
+	}
+	site := startACMESite(t, senders.String())
+	at := func(service string) string { return fmt.Sprintf("127.0.0.1:%d", site.ports[service]) }
+	s := &soak{acmeSite: site, done: map[string]int{}, i: &instance{tryInfo: tryInfo{
+		Data: site.data, SMTP: at(portSMTP), Submission: at(portSubmission), IMAP: at(portIMAP), IMAPS: at(portIMAPS), HTTPS: at(portHTTPS),
+		Accounts: []tryAccount{{"alice@example.test", password}, {"bob@example.test", password}}}}}
+	s.must("domain", "add", "example.test")
+	for _, a := range s.i.Accounts {
+		s.mustSay(a.Password+"\n", "account", "add", a.Address, "--password-stdin")
+	}
+	for _, limit := range []string{"inbound.connections-per-minute", "inbound.connections-per-minute-net", "inbound.messages-per-minute", "inbound.messages-per-minute-net"} {
+		s.must("settings", "set", limit, "0")
+	}
+	s.must("settings", "set", "backup.target", filepath.Join(t.TempDir(), "backups"))
+	return s
+}
+
+func (s *soak) must(args ...string) string { s.t.Helper(); return s.mustSay("", args...) }
+
+func (s *soak) mustSay(in string, args ...string) string {
+	s.t.Helper()
+	out, err := s.command(s.t.Context(), in, args...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}
+
+func (s *soak) command(ctx context.Context, in string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, s.program, append(args, "--data", s.data)...)
+	cmd.Stdin = strings.NewReader(in)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%v: %w\n%s", args, err, out)
+	}
+	return string(out), nil
+}
+
+// disturbances are what is done under load, in turn.
+var disturbances = []struct {
+	name string
+	do   func(s *soak, ctx context.Context, n int) error
+}{
+	{"reload", (*soak).reload},
+	{"renewal", func(s *soak, ctx context.Context, _ int) error {
+		_, err := s.command(ctx, "", "cert", "renew", s.host, "--force")
+		return err
+	}},
+	{"reload", (*soak).reload},
+	{"backup", func(s *soak, ctx context.Context, _ int) error {
+		out, err := s.command(ctx, "", "backup", "run")
+		if err == nil && !strings.Contains(out, "proved: it can be restored") {
+			err = fmt.Errorf("backup run says %s", out)
+		}
+		return err
+	}},
+}
+
+// reload switches a proxy and the level of the log on and off.
+func (s *soak) reload(ctx context.Context, n int) error {
+	const proxies, level = "[listen]\nproxies = [\"192.0.2.0/24\"]\n", "[log]\nlevel = \"warn\"\n"
+	b, err := os.ReadFile(s.config)
+	if err != nil {
+		return err
+	}
+	text := string(b)
+	if strings.Contains(text, proxies) {
+		text = strings.Replace(strings.Replace(text, proxies, "[listen]\n", 1), level, "", 1)
+	} else {
+		text = strings.Replace(text, "[listen]\n", proxies, 1) + level
+	}
+	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+		return err
+	}
+	out, err := s.command(ctx, "", "reload", "-o", "json")
+	if err == nil && !strings.Contains(out, "proxies") {
+		err = fmt.Errorf("reload %d says %s", n, out)
+	}
+	return err
+}
+
+// disturb does things to the server until ctx is done: all of them once at
+// least, and then one every pause.
+func (s *soak) disturb(ctx context.Context, pause time.Duration) error {
+	for n := 0; n < len(disturbances) || ctx.Err() == nil; n++ {
+		d := disturbances[n%len(disturbances)]
+		if err := d.do(s, context.WithoutCancel(ctx), n); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.done[d.name]++
+		s.mu.Unlock()
+		if n < len(disturbances)-1 {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+	return nil
+}
+
+// round has load work on the server while it is disturbed: until load says
+// stop, or with a load that waits for it, until all was done once. Then
+// everything has to be as it was at rest before.
+func (s *soak) round(name string, before *atRest, load func(stop func())) {
+	s.t.Helper()
+	ctx, stop := context.WithCancel(s.t.Context())
+	defer stop()
+	most := watchAnonymousOf(s.pid)
+	failed := make(chan error, 1)
+	go func() { failed <- s.disturb(ctx, 10*time.Second) }()
+	load(stop)
+	if err := <-failed; err != nil {
+		s.t.Errorf("%s: %v", name, err)
+	}
+	peak := most()
+	now := s.rest(before)
+	now.peak = peak
+	s.row(name, now)
+	if slack := before.memory/4 + 16<<20; now.memory > before.memory+slack {
+		s.t.Errorf("%s: the server has %d MB of its own at rest, and had %d before", name, now.memory>>20, before.memory>>20)
+	}
+}
+
+// briefly sends and appends mail until everything was done to the server once.
+func (s *soak) briefly(stop func()) {
+	load := startBackupLoad(s.t, s.i)
+	stop() // disturb ends when it has done all
+	eventually(s.t, "all was done to the server", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.done["backup"] > 0 || load.failed()
+	})
+	close(load.stop)
+	load.wait.Wait()
+	if len(load.errs) > 0 {
+		s.t.Error(errors.Join(load.errs...))
+	}
+	want, is := load.snapshot(), s.i.inboxOf(s.t, s.i.Accounts[0])
+	for subject := range want {
+		if _, ok := is[subject]; !ok {
+			s.t.Errorf("%s was acknowledged and is not there", subject)
+		}
+	}
+	s.ops += len(want)
+}
+
+// mailbench runs the load tool.
+func (s *soak) mailbench(tool string, long time.Duration) {
+	s.t.Helper()
+	dir := s.t.TempDir()
+	server, result := filepath.Join(dir, "server.json"), filepath.Join(dir, "result.json")
+	type account struct {
+		User     string `json:"user"`
+		Password string `json:"password"`
+	}
+	b, err := json.Marshal(map[string]any{"name": "mailstead", "smtp": s.i.SMTP, "smtp_tls": "none", "submission": s.i.Submission, "submission_tls": "starttls",
+		"imap": s.i.IMAPS, "imap_tls": "implicit", "insecure": true, "source_net": "127.0.0.0/8", "per_conn": 50,
+		"accounts": []account{{s.i.Accounts[0].Address, password}, {s.i.Accounts[1].Address, password}}})
+	if err == nil {
+		err = os.WriteFile(server, b, 0o600)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	out, err := exec.CommandContext(s.t.Context(), tool, "mixed", "-q", "-server", server, "-duration", long.String(), "-timeout", (2 * long).String(),
+		"-purge", "-c", "8", "-n", "500", "-rate", "20", "-size", "4k:80,50k:18,1m:2", "-json", result).CombinedOutput()
+	if err != nil {
+		s.t.Errorf("mailbench: %v\n%s", err, tail(string(out), 4000))
+	}
+	s.read(result, long)
+}
+
+// read takes the figures of a result of the load tool.
+func (s *soak) read(name string, long time.Duration) {
+	s.t.Helper()
+	var r struct {
+		Failed, Lost, Corrupted int
+		Metrics                 []struct {
+			Name  string
+			Value float64
+		}
+	}
+	b, err := os.ReadFile(name)
+	if err == nil {
+		err = json.Unmarshal(b, &r)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if r.Failed+r.Lost+r.Corrupted > 0 {
+		s.t.Errorf("mailbench: %d failed, %d lost, %d corrupted", r.Failed, r.Lost, r.Corrupted)
+	}
+	s.ops, s.times = 0, ""
+	slowest := 0.0
+	value := map[string]float64{}
+	for _, m := range r.Metrics {
+		value[m.Name] = m.Value
+		if strings.HasSuffix(m.Name, "_rate") {
+			s.ops += int(m.Value * long.Seconds())
+		}
+	}
+	for name, v := range value {
+		if kind, ok := strings.CutSuffix(name, "_p95"); ok && v > slowest {
+			slowest, s.times = v, fmt.Sprintf("%s %.1f / %.1f ms", kind, value[kind+"_p50"], v)
+		}
+	}
+}
+
+// warmUp opens what is opened once.
+func (s *soak) warmUp() {
+	s.t.Helper()
+	for _, a := range s.i.Accounts {
+		s.i.inboxOf(s.t, a)
+	}
+}
+
+// atRest is what a server holds without clients.
+type atRest struct {
+	goroutines, descriptors int
+	memory, peak            int64 // of its own, in octets
+}
+
+// rest waits until the server holds no more than before, but for a few that
+// come and go by themselves.
+func (s *soak) rest(before *atRest) *atRest {
+	s.t.Helper()
+	const slack = 8
+	var now *atRest
+	until := time.Now().Add(deadline)
+	for {
+		now = s.holds()
+		if before == nil || now.goroutines <= before.goroutines+slack && now.descriptors <= before.descriptors+slack {
+			return now
+		}
+		if time.Now().After(until) {
+			s.t.Errorf("a leak: %d goroutines and %d descriptors before, %d and %d after", before.goroutines, before.descriptors, now.goroutines, now.descriptors)
+			return now
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+var goroutinesLine = regexp.MustCompile(`(?m)^mailstead_goroutines (\d+)`)
+
+func (s *soak) holds() *atRest {
+	s.t.Helper()
+	client := &http.Client{Timeout: deadline, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	resp, err := client.Get("https://" + s.i.HTTPS + "/metrics")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	m := goroutinesLine.FindSubmatch(b)
+	if m == nil {
+		s.t.Fatalf("/metrics (%s) does not tell goroutines: %.300s", resp.Status, b)
+	}
+	proc := fmt.Sprintf("/proc/%d", s.pid)
+	fds, err := os.ReadDir(filepath.Join(proc, "fd"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	status, err := os.ReadFile(filepath.Join(proc, "status"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	n, _ := strconv.Atoi(string(m[1]))
+	return &atRest{goroutines: n, descriptors: len(fds), memory: kilobytes(s.t, status, "RssAnon")}
+}
+
+// row writes down a step.
+func (s *soak) row(name string, a *atRest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rows = append(s.rows, fmt.Sprintf("| %s | %d | %s | %d | %d | %d | %d | %d | %d | %d |", name, s.ops, s.times,
+		s.done["reload"], s.done["renewal"], s.done["backup"], a.goroutines, a.descriptors, a.memory>>20, a.peak>>20))
+	clear(s.done)
+	s.ops, s.times = 0, ""
+}
