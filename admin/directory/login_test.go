@@ -18,6 +18,7 @@ import (
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/sasl"
+	"github.com/mailstead/mailstead/mail/turns"
 )
 
 var (
@@ -409,10 +410,35 @@ func TestSCRAMKeys(t *testing.T) {
 	}
 }
 
+// TestLimitPasswordChecks: no more passwords are checked at a time than may be.
+func TestLimitPasswordChecks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := town(t)
+		if n := d.PasswordMemory(); n < 1<<10 {
+			t.Errorf("a check takes %d octets", n)
+		}
+		d.LimitPasswordChecks(0) // is one
+		if err := d.hasher.turns.Take(t.Context()); err != nil || d.PasswordChecks() != 1 {
+			t.Fatal(err, d.PasswordChecks())
+		}
+		done := make(chan string, 1)
+		go func() { done <- try(d, home, "ana@example.org", "correct horse") }()
+		synctest.Wait()
+		if len(done) > 0 {
+			t.Errorf("a second password was checked beside the first: %s", <-done)
+		}
+		d.LimitPasswordChecks(2)
+		if got := <-done; got != "1" {
+			t.Errorf("the second: %s", got)
+		}
+		d.hasher.turns.Give()
+	})
+}
+
 func TestBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := town(t)
-		d.hasher.turns = make(chan struct{}) // nobody gets a turn
+		d.hasher.turns = turns.New(0) // nobody gets a turn
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		for i := range cap(d.hasher.queue) {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/sasl"
+	"github.com/mailstead/mailstead/mail/turns"
 )
 
 // Bounds of passwords and of checking them.
@@ -182,7 +183,7 @@ type hasher struct {
 	cost  Cost
 	now   func() time.Time
 	key   []byte        // of the tags; for this process only
-	turns chan struct{} // one slot for each computation at a time
+	turns *turns.Turns  // one for each computation at a time
 	queue chan struct{} // one slot for each that waits or computes
 	dummy *credential   // compared with for unknown logins
 
@@ -202,15 +203,25 @@ type verified struct {
 type tag [sha256.Size]byte
 
 func newHasher(opts Options) (*hasher, error) {
-	turns := max(1, runtime.GOMAXPROCS(0))
+	most := max(1, runtime.GOMAXPROCS(0))
 	h := &hasher{cost: opts.Cost.withDefaults(), now: opts.Now, key: make([]byte, 32), verified: map[uint32]verified{},
-		turns: make(chan struct{}, turns), queue: make(chan struct{}, turns+maxHashWaiting)}
+		turns: turns.New(most), queue: make(chan struct{}, most+maxHashWaiting)}
 	h.dummy = &credential{cost: h.cost, salt: make([]byte, hashSaltSize), hash: make([]byte, hashSize)}
 	if _, err := io.ReadFull(opts.Random, h.key); err != nil {
 		return nil, fmt.Errorf("random numbers: %w", err)
 	}
 	return h, nil
 }
+
+// PasswordMemory is what checking one password takes, in octets.
+func (d *Directory) PasswordMemory() int64 { return int64(d.hasher.cost.MemoryKiB) << 10 }
+
+// LimitPasswordChecks says how many passwords are checked at a time, at least
+// one. It begins with one for each processor.
+func (d *Directory) LimitPasswordChecks(n int) { d.hasher.turns.Limit(max(1, n)) }
+
+// PasswordChecks is how many are being checked.
+func (d *Directory) PasswordChecks() int { return d.hasher.turns.Taken() }
 
 // compute hashes a prepared password as c says.
 func (h *hasher) compute(ctx context.Context, c *credential, prepared string) ([]byte, error) {
@@ -220,12 +231,10 @@ func (h *hasher) compute(ctx context.Context, c *credential, prepared string) ([
 	default:
 		return nil, errBusy
 	}
-	select {
-	case h.turns <- struct{}{}:
-		defer func() { <-h.turns }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := h.turns.Take(ctx); err != nil {
+		return nil, err
 	}
+	defer h.turns.Give()
 	h.computed.Add(1)
 	return argon2.IDKey([]byte(prepared), c.salt, c.cost.Time, c.cost.MemoryKiB, 1, hashSize), nil
 }

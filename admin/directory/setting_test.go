@@ -104,6 +104,11 @@ func TestSetSetting(t *testing.T) {
 		{"filter.milters", "127.0.0.1:1 127.0.0.1:1", "", "is there twice"},
 		{"filter.milters", "a:1 a:2 a:3 a:4 a:5 a:6 a:7 a:8 a:9", "", "at most 8"},
 		{"filter.timeout", "10m", "", "from 1s to 5m"},
+		{"memory.limit", "512 MB", "512 MiB", ""},
+		{"memory.limit", "10 MiB", "", "from 96 MiB"},
+		{"memory.limit", "0", "", "from 96 MiB"},
+		{"memory.limit", " ", "", ""},
+		{"account.quota", "", "", "is not a size"},
 		{"queue.expires", "3d", "", "did you mean queue.expire?"},
 		{"expire", "3d", "", "did you mean queue.expire?"},
 		{"nonsense", "3d", "", "settings list"},
@@ -125,6 +130,9 @@ func TestSetSetting(t *testing.T) {
 	}
 	if s, err := d.ResetSetting(t.Context(), actor, "queue.expire"); err != nil || s.Changed || s.Value != "5d" {
 		t.Errorf("reset: %+v, %v", s, err)
+	}
+	if d.Int(MemoryLimit) != 0 {
+		t.Error("a limit that was taken away is still there")
 	}
 	if d.Text(RelayPassword) != "hush" {
 		t.Error("a secret cannot be used")

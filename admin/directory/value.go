@@ -45,6 +45,9 @@ func (def *definition) parse(s string) (any, error) {
 		}
 		return n, def.inRange(n, func(n int64) string { return strconv.FormatInt(n, 10) })
 	case size:
+		if s == "" && def.initial == "" {
+			return int64(0), nil
+		}
 		n, err := ParseSize(s)
 		if err != nil {
 			return nil, err
@@ -89,6 +92,9 @@ func (def *definition) normalise(s string) (string, error) {
 	}
 	switch v := v.(type) {
 	case int64:
+		if def.kind == size && strings.TrimSpace(s) == "" {
+			return "", nil
+		}
 		if def.kind == size {
 			return FormatSize(v), nil
 		}

@@ -12,7 +12,7 @@ import (
 func (n *node) newBackups() *backup.Service {
 	return admin.NewBackups(backup.Options{Logger: n.cfg.Log, Source: backup.Source{
 		DataDir: n.cfg.DataDir, Directory: n.directory, Boxes: n.boxes, Store: n.engine,
-		Databases: map[string]func(io.Writer) error{"junk.db": n.junk.Backup, "reports.db": n.reports.Backup, "inbound.db": n.memory.Backup, "webhooks.db": n.webhooks.Backup},
+		Databases: map[string]func(io.Writer) error{"junk.db": n.junk.Backup, "reports.db": n.reports.Backup, "inbound.db": n.clientele.Backup, "webhooks.db": n.webhooks.Backup},
 		Config:    n.cfg.ConfigFile, Hostname: string(n.cfg.Hostname), Version: version(),
 	}})
 }

@@ -22,6 +22,7 @@ var arrows = map[string][]string{
 	"mail/dsn":               {"mail", "mail/message"},
 	"mail/sasl":              {},
 	"mail/dns":               {"mail/dns"},
+	"mail/turns":             {},
 	"mail/wire":              {},
 	"mail/durable":           {},
 	"mail/boltfile":          {"mail/schema"}, // each file says which form it has
@@ -40,6 +41,7 @@ var arrows = map[string][]string{
 	"admin/backup/plan":      {},
 	"admin/backup/target":    {"mail/durable", "admin/backup/target"},
 	"admin/directory":        {"mail", "smtp/dnsbl", "admin/backup/plan"},
+	"admin/memory":           {},
 	"admin/metrics":          {"mail/boltfile"},
 	"webadmin":               {},
 	"cmd":                    {"mail", "mailbox", "delivery", "smtp", "imap", "admin", "webadmin", "cmd"},

@@ -22,6 +22,7 @@ import (
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/logs"
+	"github.com/mailstead/mailstead/admin/memory"
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/admin/push"
 	"github.com/mailstead/mailstead/admin/setup"
@@ -132,7 +133,8 @@ type node struct {
 	keys       keyCache
 	limiter    *wire.Limiter
 	intake     *message.Intake
-	memory     *inbound.Memory
+	clientele  *inbound.Memory
+	memory     *memory.Keeper
 	lists      *dnsbl.Lists
 	door       *inbound.Door
 
@@ -186,6 +188,8 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if err = n.openMetrics(); err != nil {
 		return nil, err
 	}
+	n.intake = message.NewIntake(n.path("spool"))
+	n.memory = n.newMemory()
 	d := n.directory
 	n.filters = &filters{directory: d, hostname: cfg.Hostname, log: cfg.Log}
 	if err = n.openWebhooks(); err != nil {
@@ -194,7 +198,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Keep: func() time.Duration { return d.Duration(directory.TraceKeep) }, Observe: n.countTrace, Written: n.traceWritten, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
-	if n.engine, err = store.Open(n.path("store"), store.Options{Apply: apply, Hold: func() bool { return upgrade.Keeps(cfg.DataDir) }, Zstd: func() bool { return d.Bool(directory.StoreCompress) }, Logger: cfg.Log}); err != nil {
+	if n.engine, err = store.Open(n.path("store"), store.Options{Apply: apply, Hold: func() bool { return upgrade.Keeps(cfg.DataDir) }, MaxOpen: func() int { return n.memory.State().Databases }, Zstd: func() bool { return d.Bool(directory.StoreCompress) }, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
 	n.boxes = mailbox.Open(n.engine, mailbox.Options{
@@ -202,7 +206,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		Touched: func(id mailbox.AccountID) { n.junk.Touched(id) }, // clients come later than n.junk
 	})
 	if n.junk, err = junk.Open(n.path("junk.db"), junk.Options{
-		Boxes: n.boxes, Hostname: cfg.Hostname, Learn: func() bool { return d.Bool(directory.JunkLearn) },
+		Boxes: n.boxes, Hostname: cfg.Hostname, Learn: func() bool { return d.Bool(directory.JunkLearn) }, Words: func() int { return n.memory.State().JunkWords },
 		Links: func(ctx context.Context, domains []mail.Domain) []mail.Reason { return n.door.Links(ctx, domains) }, // mail comes later than n.door
 		Exists: func(id mailbox.AccountID) bool {
 			_, err := d.Account(uint32(id))
@@ -225,7 +229,6 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	n.transport = n.newTransport()
 	n.queue = queue.New(n.engine, n.transport, n.queueOptions())
 	n.limiter = wire.NewLimiter(n.limits)
-	n.intake = message.NewIntake(n.path("spool"))
 	if err = n.openDoor(); err != nil {
 		return nil, err
 	}
@@ -281,7 +284,7 @@ func (n *node) close() error {
 	if n.lists != nil {
 		n.lists.Close()
 	}
-	errs = append(errs, n.memory.Close())
+	errs = append(errs, n.clientele.Close())
 	if n.engine != nil {
 		errs = append(errs, n.engine.Close())
 	}
@@ -326,7 +329,7 @@ func (n *node) limits() wire.Limits {
 	}
 	d := n.directory
 	return wire.Limits{
-		Total:   int(d.Int(directory.LimitConnections)),
+		Total:   min(int(d.Int(directory.LimitConnections)), n.memory.State().Connections),
 		PerAddr: int(d.Int(directory.LimitConnectionsAddress)),
 		PerNet:  int(d.Int(directory.LimitConnectionsNet)),
 	}
@@ -383,7 +386,7 @@ type service func(ctx context.Context) error
 // services are all that a node runs on its ports, and behind them.
 func (n *node) services(ls listeners) []service {
 	return append([]service{
-		keepMemoryLow, forgetServicesStart, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.admin.RunWebhooks, n.admin.WatchBackups, n.wizard.Watch,
+		n.memory.Run, forgetServicesStart, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.admin.RunWebhooks, n.admin.WatchBackups, n.wizard.Watch,
 		n.series.Run, n.arrivals.Run, n.reports.Run, n.awaitReconfigure, n.tidyUpgrades, n.servePorts, n.watchHangup,
 	}, n.ports(ls)...)
 }

@@ -50,7 +50,7 @@ func (n *node) reroute(addr string) outbound.Relay {
 }
 
 func (n *node) queueOptions() queue.Options {
-	o := queue.Options{Policy: func() queue.Policy { return queuePolicy(n.directory) }}
+	o := queue.Options{Policy: n.queuePolicy}
 	if n.cfg.Retry != nil {
 		o = *n.cfg.Retry
 	}
@@ -58,6 +58,13 @@ func (n *node) queueOptions() queue.Options {
 	o.Local = &localDelivery{node: n}
 	o.Trace, o.Observe, o.Logger = n.traces, n.countAttempt, n.cfg.Log
 	return o
+}
+
+// queuePolicy is what applies to the queue now.
+func (n *node) queuePolicy() queue.Policy {
+	p := queuePolicy(n.directory)
+	p.Parallel = min(p.Parallel, n.memory.State().Deliveries)
+	return p
 }
 
 // queuePolicy reads what the settings say of the queue.

@@ -36,6 +36,9 @@ type Options struct {
 	// those of its author and sender left out. It may wait for the DNS. nil:
 	// nobody is asked.
 	Links func(ctx context.Context, domains []mail.Domain) []mail.Reason
+	// Words says how many words of accounts may be in memory, beside those of all
+	// and those of the account at hand; nil: 400,000. It is asked when words come in.
+	Words func() int
 	// Learn says whether mail is learned from at all; nil: it is.
 	Learn  func() bool
 	Now    func() time.Time
@@ -85,7 +88,7 @@ func Open(path string, opts Options) (*Classifier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open what was learned about junk: %w", err)
 	}
-	c := &Classifier{opts: opts, db: db, key: key, layers: newLayers(db), touched: map[mailbox.AccountID]bool{}, wake: make(chan struct{}, 1)}
+	c := &Classifier{opts: opts, db: db, key: key, layers: newLayers(db, opts.Words), touched: map[mailbox.AccountID]bool{}, wake: make(chan struct{}, 1)}
 	c.idle = sync.NewCond(&c.mu)
 	if err := c.loadTouched(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open what was learned about junk: %w", err), db.Close())
@@ -235,3 +238,6 @@ func (c *Classifier) Stats() (Stats, error) {
 	})
 	return s, err
 }
+
+// Words is how many words are in memory: of all and of accounts.
+func (c *Classifier) Words() int { return c.layers.inMemory() }

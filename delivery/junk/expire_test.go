@@ -103,6 +103,44 @@ func TestForgetsAccount(t *testing.T) {
 	}
 }
 
+// TestWordsInMemory: the words of those who got mail last stay in memory, no
+// more than there may be.
+func TestWordsInMemory(t *testing.T) {
+	w := newWorld(t)
+	most := 250
+	w.layers.most = func() int { return most }
+	const people, each = 10, 100
+	token := uint64(0)
+	for id := range mailbox.AccountID(people) {
+		s := study{email: 1, class: Junk}
+		for range each {
+			token++
+			s.tokens = append(s.tokens, token)
+		}
+		if err := w.commit(id+1, []study{s}, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(accounts int) {
+		t.Helper()
+		for id := range mailbox.AccountID(people) {
+			w.layers.read(id+1, func(_, own *layer) {
+				if len(own.words) != each {
+					t.Errorf("account %d has %d words", id+1, len(own.words))
+				}
+			})
+		}
+		if got := w.layers.tokens; got != accounts*each || w.Words() != got+len(w.layers.get(shared).words) {
+			t.Errorf("%d words of accounts are in memory, %d of all; want those of %d accounts", got, w.Words(), accounts)
+		}
+	}
+	want(2)
+	most = 10
+	want(1)
+	most = 10_000
+	want(people)
+}
+
 // TestOneAccountDoesNotDecide: beyond its free share, what one account adds to
 // the base is no more than half of it.
 func TestOneAccountDoesNotDecide(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 const (
 	maxBaseTokens = 250_000 // about 7 MB in memory
 	maxOwnTokens  = 40_000  // of one account
-	maxCached     = 400_000 // tokens of accounts in memory, about 11 MB
+	maxCached     = 400_000 // tokens of accounts in memory, about 11 MB; Options.Words can be less
 )
 
 // layer are the words of one account, or of all, in memory.
@@ -26,7 +26,8 @@ type layer struct {
 
 // layers are those in memory: the base, and the accounts that got mail last.
 type layers struct {
-	db *bolt.DB
+	db   *bolt.DB
+	most func() int // tokens of accounts in memory
 
 	mu     sync.RWMutex
 	loaded map[mailbox.AccountID]*list.Element // of *cached
@@ -40,8 +41,11 @@ type cached struct {
 	layer *layer
 }
 
-func newLayers(db *bolt.DB) *layers {
-	return &layers{db: db, loaded: map[mailbox.AccountID]*list.Element{}, recent: list.New()}
+func newLayers(db *bolt.DB, most func() int) *layers {
+	if most == nil {
+		most = func() int { return maxCached }
+	}
+	return &layers{db: db, most: most, loaded: map[mailbox.AccountID]*list.Element{}, recent: list.New()}
 }
 
 // read runs fn with the layer of an account and the base; neither may be kept.
@@ -123,13 +127,31 @@ func (s *layers) keep(id mailbox.AccountID, l *layer) {
 	if id != shared {
 		s.tokens += len(l.words)
 	}
-	for e := s.recent.Back(); e != nil && s.tokens > maxCached; {
+	s.trim(id)
+}
+
+// trim puts layers out until there are no more tokens than allowed; that of id
+// stays.
+func (s *layers) trim(id mailbox.AccountID) {
+	most := s.most()
+	for e := s.recent.Back(); e != nil && s.tokens > most; {
 		before := e.Prev()
 		if c := e.Value.(*cached); c.id != shared && c.id != id {
 			s.drop(c.id)
 		}
 		e = before
 	}
+}
+
+// inMemory is how many tokens are in memory.
+func (s *layers) inMemory() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	n := s.tokens
+	if e := s.loaded[shared]; e != nil {
+		n += len(e.Value.(*cached).layer.words)
+	}
+	return n
 }
 
 func (s *layers) drop(id mailbox.AccountID) {

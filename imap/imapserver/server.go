@@ -64,6 +64,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		Limiter: run.Limiter,
 		Proxies: run.Proxies,
 		Busy:    "* BYE [UNAVAILABLE] Too many connections from your address\r\n",
+		Full:    "* BYE [UNAVAILABLE] All connections of this server are in use; try again later\r\n",
 		Logger:  run.Logger,
 	}
 	if run.Implicit {

@@ -40,7 +40,30 @@ type cache struct {
 	mu         sync.Mutex
 	half       int // octets per generation
 	size       int // octets in young
+	oldSize    int // octets that were in old when it was young
 	young, old map[question]*answer
+}
+
+// limit changes how many octets the cache may have.
+func (c *cache) limit(octets int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.half <= 0 {
+		return // it keeps nothing, whatever there is
+	}
+	if c.half = max(1, octets/2); c.size > c.half {
+		c.young, c.size = make(map[question]*answer), 0
+	}
+	if c.oldSize > c.half {
+		c.old, c.oldSize = nil, 0
+	}
+}
+
+// octets is how many the cache has.
+func (c *cache) octets() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.size + c.oldSize
 }
 
 // newCache returns a cache of at most limit octets, none if not positive.
@@ -58,6 +81,7 @@ func (c *cache) get(q question, now time.Time) (*answer, bool) {
 		}
 		if now.Before(a.expires) {
 			delete(c.old, q)
+			c.oldSize -= a.size + entryOverhead
 			c.add(q, a)
 		}
 	}
@@ -65,12 +89,12 @@ func (c *cache) get(q question, now time.Time) (*answer, bool) {
 }
 
 func (c *cache) put(q question, a *answer, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if a.ttl <= 0 || c.half <= 0 {
 		return
 	}
 	a.expires = now.Add(a.ttl)
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.add(q, a)
 }
 
@@ -79,7 +103,7 @@ func (c *cache) add(q question, a *answer) {
 		c.size -= was.size + entryOverhead
 	}
 	if c.size+a.size+entryOverhead > c.half {
-		c.old, c.young, c.size = c.young, make(map[question]*answer), 0
+		c.old, c.oldSize, c.young, c.size = c.young, c.size, make(map[question]*answer), 0
 	}
 	c.young[q] = a
 	c.size += a.size + entryOverhead

@@ -161,6 +161,13 @@ func (c *Client) IPv4(ctx context.Context, name string) ([]netip.Addr, error) {
 	return addresses(l.records), l.err
 }
 
+// LimitCache changes how many octets the cache may have; one that was made
+// without a cache stays so.
+func (c *Client) LimitCache(octets int) { c.cache.limit(octets) }
+
+// CacheOctets is how many the cache has.
+func (c *Client) CacheOctets() int { return c.cache.octets() }
+
 // CachedIPv4 is for dns.CachedIPv4. Errors do not name what was asked for: they
 // are made for each of many lists.
 func (c *Client) CachedIPv4(name string) (addrs []netip.Addr, known bool, err error) {

@@ -60,17 +60,33 @@ func TestCacheIsBounded(t *testing.T) {
 			t.Fatalf("what is in use was dropped after %d others", i)
 		}
 	}
-	total := 0
-	for _, m := range []map[question]*answer{c.young, c.old} {
-		for _, a := range m {
-			total += a.size + entryOverhead
+	octets := func() (total int) {
+		for _, m := range []map[question]*answer{c.young, c.old} {
+			for _, a := range m {
+				total += a.size + entryOverhead
+			}
 		}
+		return total
 	}
-	if total > limit {
-		t.Errorf("the cache holds %d octets, limit %d", total, limit)
+	if total := octets(); total > limit || total < limit/3 || c.octets() != total {
+		t.Errorf("the cache holds %d octets, says %d, limit %d", total, c.octets(), limit)
 	}
 	if _, ok := c.get(hot, now.Add(2*time.Hour)); ok {
 		t.Error("an expired answer was returned")
+	}
+	if c.limit(10_000); octets() > 10_000 || c.octets() != octets() {
+		t.Errorf("the cache holds %d octets, says %d, limit 10000", octets(), c.octets())
+	}
+	for i := range 100 {
+		c.put(question{fmt.Sprintf("m%d.test.", i), dns.TypeTXT}, &answer{size: 1_000, ttl: time.Hour}, now)
+	}
+	if total := octets(); total > 10_000 || total < 3_000 || c.octets() != total {
+		t.Errorf("the cache holds %d octets, says %d, limit 10000", total, c.octets())
+	}
+	never := newCache(-1)
+	never.limit(limit)
+	if never.put(hot, &answer{size: 100, ttl: time.Hour}, now); never.octets() != 0 {
+		t.Error("a resolver without a cache has one")
 	}
 }
 

@@ -3,6 +3,8 @@ package message
 import (
 	"context"
 	"sync/atomic"
+
+	"github.com/mailstead/mailstead/mail/turns"
 )
 
 // What messages on their way in may take together. Clients decide how many
@@ -11,9 +13,9 @@ import (
 const (
 	intakeMemory = 16 << 20 // of spools, beyond the first chunk of each
 	smallHeader  = 32 << 10 // of a header that is looked at without waiting
-	largeHeaders = 8        // larger ones that are looked at at a time
+	largeHeader  = 2 << 20  // of that memory lets a larger one be looked at
 	smallMessage = 64 << 10 // that is stored without waiting
-	largeStored  = 16       // larger ones that are stored at a time
+	largeMessage = 1 << 20  // of that memory lets a larger one be stored
 )
 
 // Intake is what the messages share that are on their way in: memory of their
@@ -23,16 +25,32 @@ const (
 // Several services may share an Intake.
 type Intake struct {
 	dir     string
+	memory  atomic.Int64 // that spools may have
 	used    atomic.Int64
-	headers chan struct{}
-	stores  chan struct{}
+	headers *turns.Turns
+	stores  *turns.Turns
 }
 
 // NewIntake returns an Intake whose spools make files in dir; empty means the
 // system's folder for such files.
 func NewIntake(dir string) *Intake {
-	return &Intake{dir: dir, headers: make(chan struct{}, largeHeaders), stores: make(chan struct{}, largeStored)}
+	in := &Intake{dir: dir, headers: turns.New(0), stores: turns.New(0)}
+	in.Limit(intakeMemory)
+	return in
 }
+
+// Limit changes how many octets the spools may have in memory; 16 MiB before.
+// How many large headers are looked at and large messages are stored at a time
+// follows from it: all together takes up to three times as much.
+func (in *Intake) Limit(memory int64) {
+	in.memory.Store(memory)
+	in.headers.Limit(int(max(1, memory/largeHeader)))
+	in.stores.Limit(int(max(2, memory/largeMessage)))
+}
+
+// Used is how many octets the spools have in memory, beyond the first chunk of
+// each.
+func (in *Intake) Used() int64 { return in.used.Load() }
 
 // NewSpool returns an empty Spool for one message.
 func (in *Intake) NewSpool() *Spool { return &Spool{dir: in.dir, intake: in} }
@@ -65,13 +83,11 @@ func (in *Intake) Store(ctx context.Context, size int64) (done func(), err error
 }
 
 // turn waits until there is room among turns.
-func turn(ctx context.Context, turns chan struct{}) (done func(), err error) {
-	select {
-	case turns <- struct{}{}:
-		return func() { <-turns }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+func turn(ctx context.Context, of *turns.Turns) (done func(), err error) {
+	if err := of.Take(ctx); err != nil {
+		return nil, err
 	}
+	return of.Give, nil
 }
 
 // take counts memory as used, unless there is no more.
@@ -79,7 +95,7 @@ func (in *Intake) take(n int64) bool {
 	if in == nil {
 		return true
 	}
-	if in.used.Add(n) > intakeMemory {
+	if in.used.Add(n) > in.memory.Load() {
 		in.used.Add(-n)
 		return false
 	}

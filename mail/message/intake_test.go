@@ -46,6 +46,12 @@ func TestIntakeMemory(t *testing.T) {
 	if s.Write(text); s.file != nil {
 		t.Error("memory that was given back is not used")
 	}
+	in.Limit(s.memory()) // by all of which there is
+	late := in.NewSpool()
+	defer late.Close()
+	if late.Write(text); late.file == nil {
+		t.Error("a lower limit does not count")
+	}
 }
 
 // TestIntakeHeader: large headers wait for a turn, others do not.
@@ -70,7 +76,7 @@ func TestIntakeHeader(t *testing.T) {
 			return done, err
 		}
 		var turns []func()
-		for range largeHeaders {
+		for range intakeMemory / largeHeader {
 			done, err := get(t.Context(), large)
 			if err != nil {
 				t.Fatal(err)
@@ -120,7 +126,7 @@ func TestIntakeStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := NewIntake("")
 		var turns []func()
-		for range largeStored {
+		for range intakeMemory / largeMessage {
 			done, err := in.Store(t.Context(), smallMessage+1)
 			if err != nil {
 				t.Fatal(err)

@@ -84,19 +84,39 @@ func netOf(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// take counts a connection from a, unless a bound is reached.
-func (l *Limiter) take(a netip.Addr) bool {
+// bound is one that a connection meets.
+type bound int
+
+const (
+	none bound = iota
+	ofAll
+	ofPeer
+)
+
+// take counts a connection from a, unless a bound is reached: that of the peer,
+// its address or net, or that of all.
+func (l *Limiter) take(a netip.Addr) bound {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	addr, net := counted(a), netOf(a)
 	most := l.limits().withDefaults()
-	if over(l.total, most.Total) || over(l.addrs[addr], most.PerAddr) || over(l.nets[net], most.PerNet) {
-		return false
+	switch {
+	case over(l.addrs[addr], most.PerAddr) || over(l.nets[net], most.PerNet):
+		return ofPeer
+	case over(l.total, most.Total):
+		return ofAll
 	}
 	l.total++
 	l.addrs[addr]++
 	l.nets[net]++
-	return true
+	return none
+}
+
+// Open is how many connections are counted now.
+func (l *Limiter) Open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.total
 }
 
 func over(have, limit int) bool { return limit > 0 && have >= limit }

@@ -20,9 +20,10 @@ type Options struct {
 	// Proxies are the nets whose connections begin with a PROXY header; asked
 	// for each connection, nil is none.
 	Proxies func() []netip.Prefix
-	// Busy is written, without TLS, to a peer over its limit; empty: nothing.
-	Busy   string
-	Logger *slog.Logger
+	// Busy is written, without TLS, to a peer over its limit, and Full where there
+	// are too many of all; empty: nothing.
+	Busy, Full string
+	Logger     *slog.Logger
 }
 
 // Serve accepts connections and runs handle for each, until ctx is done or l
@@ -98,11 +99,8 @@ func (s *server) serve(ctx context.Context, raw net.Conn) {
 			return
 		}
 	}
-	if !s.opts.Limiter.take(c.remote.Addr()) {
-		s.opts.Logger.Info("too many connections", "remote", c.remote.Addr().String())
-		if s.opts.TLS == nil {
-			c.Write([]byte(s.opts.Busy))
-		}
+	if met := s.opts.Limiter.take(c.remote.Addr()); met != none {
+		s.refuse(c, met)
 		return
 	}
 	defer s.opts.Limiter.release(c.remote.Addr())
@@ -113,6 +111,18 @@ func (s *server) serve(ctx context.Context, raw net.Conn) {
 		}
 	}
 	s.handle(ctx, c)
+}
+
+// refuse tells a peer that there are too many connections.
+func (s *server) refuse(c *Conn, met bound) {
+	text, of := s.opts.Busy, "its address or net"
+	if met == ofAll {
+		text, of = s.opts.Full, "all"
+	}
+	s.opts.Logger.Info("too many connections", "remote", c.remote.Addr().String(), "of", of)
+	if s.opts.TLS == nil {
+		c.Write([]byte(text))
+	}
 }
 
 func (s *server) trusted(a netip.Addr) bool {

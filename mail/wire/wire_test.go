@@ -234,26 +234,29 @@ func TestLimiter(t *testing.T) {
 	l := NewLimiter(func() Limits { return most })
 	addr := netip.MustParseAddr
 	for i, tt := range []struct {
-		a  string
-		ok bool
+		a    string
+		want bound
 	}{
-		{"192.0.2.1", true}, {"192.0.2.1", true}, {"192.0.2.1", false}, {"192.0.2.2", true}, {"192.0.2.3", false}, {"::ffff:192.0.2.4", false},
-		{"2001:db8::1", true}, {"2001:db8::2", true}, {"2001:db8::3", false}, {"2001:db8:0:1::1", true}, {"198.51.100.1", false},
+		{"192.0.2.1", none}, {"192.0.2.1", none}, {"192.0.2.1", ofPeer}, {"192.0.2.2", none}, {"192.0.2.3", ofPeer}, {"::ffff:192.0.2.4", ofPeer},
+		{"2001:db8::1", none}, {"2001:db8::2", none}, {"2001:db8::3", ofPeer}, {"2001:db8:0:1::1", none}, {"198.51.100.1", ofAll},
 	} {
-		if got := l.take(addr(tt.a)); got != tt.ok {
+		if got := l.take(addr(tt.a)); got != tt.want {
 			t.Errorf("%d: take(%s) = %v", i, tt.a, got)
 		}
 	}
 	l.release(addr("192.0.2.1"))
-	if !l.take(addr("192.0.2.3")) {
+	if l.take(addr("192.0.2.3")) != none {
 		t.Error("a place that was given back is not free")
 	}
-	if most.Total = 7; !l.take(addr("198.51.100.1")) {
+	if most.Total = 7; l.take(addr("198.51.100.1")) != none {
 		t.Error("a limit that was raised counts not at once")
 	}
-	none := NewLimiter(NoLimits)
+	if n := l.Open(); n != 7 {
+		t.Errorf("%d connections are counted, want 7", n)
+	}
+	unbounded := NewLimiter(NoLimits)
 	for range 1000 {
-		if !none.take(addr("192.0.2.1")) {
+		if unbounded.take(addr("192.0.2.1")) != none {
 			t.Fatal("NoLimits limits")
 		}
 	}

@@ -299,7 +299,7 @@ func (s *crashState) checkOwner(e *Engine, o Owner, tx Tx, has map[string]bool, 
 
 // crashOptions make much happen in a short time.
 func crashOptions() Options {
-	return Options{Apply: testApply, SegmentSize: 256 << 10, ApplyDelay: 3 * time.Millisecond, MaxOpen: 4, Grace: time.Nanosecond, Reserve: -1}
+	return Options{Apply: testApply, SegmentSize: 256 << 10, ApplyDelay: 3 * time.Millisecond, MaxOpen: few(4), Grace: time.Nanosecond, Reserve: -1}
 }
 
 const (
@@ -420,3 +420,6 @@ func toldLines(t *testing.T, dir string) []string {
 	}
 	return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")[:strings.Count(string(b), "\n")]
 }
+
+// few is an Options.MaxOpen.
+func few(n int) func() int { return func() int { return n } }

@@ -57,8 +57,9 @@ type Options struct {
 	// Reserve is the room on the disk below which new mail is refused, in
 	// octets; 128 MiB if 0, none if negative.
 	Reserve int64
-	// MaxOpen is how many owners' databases are kept open; 1024 if 0.
-	MaxOpen int
+	// MaxOpen is how many owners' databases are kept open. It is asked each time
+	// one is opened; nil is 1024.
+	MaxOpen func() int
 
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -77,10 +78,12 @@ func (o *Options) setDefaults() {
 	setDefault(&o.ApplyDelay, defaultApplyDelay)
 	setDefault(&o.Grace, defaultGrace)
 	setDefault(&o.Reserve, defaultReserve)
-	setDefault(&o.MaxOpen, defaultMaxOpen)
 	setDefault(&o.reclaimPart, defaultReclaimPart)
 	if o.Zstd == nil {
 		o.Zstd = func() bool { return false }
+	}
+	if o.MaxOpen == nil {
+		o.MaxOpen = func() int { return defaultMaxOpen }
 	}
 	if o.Hold == nil {
 		o.Hold = func() bool { return false }

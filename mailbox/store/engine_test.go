@@ -14,7 +14,7 @@ func TestConformance(t *testing.T) {
 		"default":        {},
 		"zstd":           {Zstd: func() bool { return true }},
 		"small segments": {SegmentSize: 8 << 10, ApplyDelay: time.Millisecond},
-		"few open":       {MaxOpen: 2, ApplyDelay: time.Millisecond},
+		"few open":       {MaxOpen: func() int { return 2 }, ApplyDelay: time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // most of the time is spent waiting for syncs

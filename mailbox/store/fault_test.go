@@ -557,7 +557,7 @@ func TestFewOpenDatabases(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	opts := quiet()
-	opts.MaxOpen = 2
+	opts.MaxOpen = few(2)
 	e := mustOpen(t, dir, opts)
 	const owners = 40
 	var wg sync.WaitGroup

@@ -195,15 +195,16 @@ func (e *Engine) opened() {
 func (e *Engine) manyOpen() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.open > e.opts.MaxOpen
+	return e.open > e.opts.MaxOpen()
 }
 
 // closeIdle closes the databases that were used longest ago, until a tenth
 // less than MaxOpen are open.
 func (e *Engine) closeIdle() {
+	most := e.opts.MaxOpen()
 	for _, o := range e.byUse() {
 		e.mu.Lock()
-		enough := e.open <= e.opts.MaxOpen-e.opts.MaxOpen/10
+		enough := e.open <= most-most/10
 		e.mu.Unlock()
 		if enough {
 			return

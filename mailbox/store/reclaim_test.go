@@ -290,7 +290,7 @@ func (d dirSink) Create(name string) (io.WriteCloser, error) {
 func TestBackupWhileWriting(t *testing.T) {
 	t.Parallel()
 	opts := quiet()
-	opts.ApplyDelay, opts.SegmentSize, opts.MaxOpen, opts.Grace = time.Millisecond, 256<<10, 2, time.Nanosecond
+	opts.ApplyDelay, opts.SegmentSize, opts.MaxOpen, opts.Grace = time.Millisecond, 256<<10, few(2), time.Nanosecond
 	e := mustOpen(t, t.TempDir(), opts)
 	ctx := context.Background()
 	before := map[Owner]int{}

@@ -24,6 +24,13 @@ type Stats struct {
 	Owners    int
 }
 
+// OpenDBs is how many owners' databases are open.
+func (e *Engine) OpenDBs() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.open
+}
+
 // Stats returns counters for metrics and benchmarks.
 func (e *Engine) Stats() Stats {
 	c := &e.stats

@@ -120,7 +120,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer engine.Close()
 	defer run.handOver.Close() // the engine does not know of it before it has begun
 	opts := wire.Options{Limits: svc.Limits, Limiter: svc.Limiter, Proxies: svc.Proxies, Logger: svc.Logger,
-		Busy: smtp.Reply{Code: 421, Status: mail.Status{Class: 4, Subject: 7}, Text: "too many connections from your address, try again later"}.String()}
+		Busy: smtp.Reply{Code: 421, Status: mail.Status{Class: 4, Subject: 7}, Text: "too many connections from your address, try again later"}.String(),
+		Full: smtp.Reply{Code: 421, Status: mail.Status{Class: 4, Subject: 3, Detail: 2}, Text: "all connections of this server are in use, try again later"}.String()}
 	if svc.Implicit {
 		opts.TLS = svc.TLS
 	}

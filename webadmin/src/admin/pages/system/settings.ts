@@ -11,7 +11,7 @@ const tasks: { title: string; names: string[] }[] = [
   { title: t('People and passwords'), names: ['account.', 'password.', 'session.'] },
   { title: t('Mail that comes in'), names: ['message.', 'inbound.', 'greylist.', 'junk.', 'dnsbl.'] },
   { title: t('Mail that goes out'), names: ['submission.', 'relay.', 'queue.', 'outbound.'] },
-  { title: t('Limits'), names: ['limits.'] },
+  { title: t('Limits'), names: ['limits.', 'memory.'] },
   { title: t('Storage and history'), names: ['mailbox.', 'store.', 'trace.', 'search.', 'metrics.', 'log.'] },
 ];
 
