@@ -22,9 +22,20 @@ func (a *Admin) Setting(ctx context.Context, name string) (directory.Setting, er
 	return a.opts.Directory.Setting(name)
 }
 
+// authorizeSetting is for changing a setting; those that are guarded are
+// dangerous.
+func (a *Admin) authorizeSetting(ctx context.Context, name string) error {
+	allow := authorize
+	if st, err := a.opts.Directory.Setting(name); err == nil && st.Guarded {
+		allow = authorizeSudo
+	}
+	_, err := allow(ctx, ChangeSystem)
+	return err
+}
+
 // SetSetting changes a setting.
 func (a *Admin) SetSetting(ctx context.Context, name, value string) (directory.Setting, error) {
-	if _, err := authorize(ctx, ChangeSystem); err != nil {
+	if err := a.authorizeSetting(ctx, name); err != nil {
 		return directory.Setting{}, err
 	}
 	st, err := a.opts.Directory.SetSetting(ctx, Actor(ctx), name, value)
@@ -33,7 +44,7 @@ func (a *Admin) SetSetting(ctx context.Context, name, value string) (directory.S
 
 // ResetSetting brings a setting back to its default.
 func (a *Admin) ResetSetting(ctx context.Context, name string) (directory.Setting, error) {
-	if _, err := authorize(ctx, ChangeSystem); err != nil {
+	if err := a.authorizeSetting(ctx, name); err != nil {
 		return directory.Setting{}, err
 	}
 	return a.opts.Directory.ResetSetting(ctx, Actor(ctx), name)
@@ -47,9 +58,9 @@ func (a *Admin) ExportSettings(ctx context.Context) ([]byte, error) {
 	return a.opts.Directory.ExportSettings(), nil
 }
 
-// ImportSettings takes the settings of a TOML file.
+// ImportSettings takes the settings of a TOML file, where any may be.
 func (a *Admin) ImportSettings(ctx context.Context, file []byte) (Page[directory.SettingChange], error) {
-	if _, err := authorize(ctx, ChangeSystem); err != nil {
+	if _, err := authorizeSudo(ctx, ChangeSystem); err != nil {
 		return Page[directory.SettingChange]{}, err
 	}
 	changed, err := a.opts.Directory.ImportSettings(ctx, Actor(ctx), file)

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/base32"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -87,11 +88,21 @@ func TestReauth(t *testing.T) {
 		{method: "POST", path: "/accounts/owner@a.test:password", body: `{"password":"a new one for me"}`},
 		{method: "POST", path: "/accounts/admin@a.test:invite"},
 		{method: "POST", path: "/accounts/admin@a.test:remove-factors"},
+		{method: "PUT", path: "/settings/backup.target", body: `{"value":"sftp://me@far.example/x"}`},
+		{method: "PUT", path: "/settings/filter.milters", body: `{"value":"inet:1@127.0.0.1"}`},
+		{method: "PUT", path: "/settings/postmaster", body: `{"value":"user@a.test"}`},
+		{method: "DELETE", path: "/settings/relay.host"},
+		{method: "PUT", path: "/settings.toml", body: "[queue]\nexpire = \"4d\"\n", header: map[string]string{"Content-Type": tomlType}},
 	} {
+		maps.Copy(as, c.header)
 		c.header = as
 		if r := w.do(c); r.code != 403 || r.problem(t).Code != "reauth-required" {
 			t.Errorf("%s %s: %d %s", c.method, c.path, r.code, r.body)
 		}
+	}
+	delete(as, "Content-Type")
+	if r := w.do(attempt{method: "PUT", path: "/settings/queue.expire", body: `{"value":"4d"}`, header: as}); r.code != 200 {
+		t.Errorf("a setting that leads nothing elsewhere: %+v", r)
 	}
 	if r := w.do(attempt{method: "POST", path: "/session:reauth", body: `{"password":"wrong"}`, header: as}); r.code != 401 {
 		t.Errorf("wrong password: %+v", r)

@@ -33,7 +33,7 @@ func alertDefinitions() []definition {
 			doc: "The daily mail to the alert channels that want it: \"changes\" sends it when something has changed since the day before, \"always\" each day, \"off\" never."},
 		{name: string(AlertsDailyHour), kind: integer, initial: "7", max: 23,
 			doc: "Hour of the day at which the daily mail is sent, in the time zone of this machine."},
-		{name: string(PushPrivate), kind: boolean, initial: "false",
+		{name: string(PushPrivate), kind: boolean, guarded: true, initial: "false",
 			doc: "Let alerts and webhooks of owners and admins go to web servers in private networks and on this machine, there also without TLS."},
 	}
 }

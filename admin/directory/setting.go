@@ -77,6 +77,7 @@ type definition struct {
 	initial  string // default
 	min, max int64  // of numbers; durations in nanoseconds
 	secret   bool
+	guarded  bool               // see [Setting.Guarded]
 	check    func(string) error // of texts
 	doc      string
 }
@@ -87,7 +88,7 @@ const day = 24 * time.Hour
 // them.
 func definitions() []definition {
 	return slices.Concat([]definition{
-		{name: string(Postmaster), kind: address,
+		{name: string(Postmaster), kind: address, guarded: true,
 			doc: "Gets the mail for postmaster@ and abuse@ of every domain, unless there is an account or alias of that name. Empty: the domain's first account."},
 		{name: string(ServerAddresses), kind: words, check: checkAddresses,
 			doc: "Public IP addresses of this server, for the DNS and its checks. Empty: those of its network interfaces, which is wrong behind NAT."},
@@ -128,7 +129,7 @@ func definitions() []definition {
 			doc: "Local part of the address, in every domain, that takes the DMARC reports of others. An account or alias of that name comes first. \"off\": none."},
 		{name: string(SubmissionRecipientsPerDay), kind: integer, initial: "2000", max: 1_000_000,
 			doc: "Recipients that one account may write to in a day; a stolen password does little harm with it. 0: no limit."},
-	}, filterDefinitions(), backupDefinitions(), []definition{
+	}, guard(filterDefinitions()), guard(backupDefinitions()), []definition{
 		{name: string(QueueRetry), kind: words, initial: "5m 10m 20m 40m 80m 160m 4h 5h 6h", check: checkSchedule,
 			doc: "Times between attempts to deliver; the last one repeats until queue.expire."},
 		{name: string(QueueExpire), kind: duration, initial: "5d", min: int64(time.Minute), max: int64(30 * day),
@@ -139,13 +140,13 @@ func definitions() []definition {
 			doc: "Deliveries under way at once."},
 		{name: string(QueuePerDomain), kind: integer, initial: "10", min: 1, max: 1_000,
 			doc: "Deliveries under way at once to one domain."},
-		{name: string(RelayHost), kind: words, check: checkHostPort,
+		{name: string(RelayHost), kind: words, guarded: true, check: checkHostPort,
 			doc: "Hand all outgoing mail to this server (host:port) instead of delivering it, for providers that block port 25. Empty: deliver."},
-		{name: string(RelayTLS), kind: words, initial: "required", check: oneOf("required", "implicit", "opportunistic"),
+		{name: string(RelayTLS), kind: words, guarded: true, initial: "required", check: oneOf("required", "implicit", "opportunistic"),
 			doc: "TLS to relay.host: \"required\" is STARTTLS with a verified certificate, \"implicit\" TLS from the start (port 465), \"opportunistic\" STARTTLS if offered."},
-		{name: string(RelayLogin), kind: words,
+		{name: string(RelayLogin), kind: words, guarded: true,
 			doc: "Login at relay.host or, where that is empty, at the relay that waiting mail is rerouted to. Empty: none."},
-		{name: string(RelayPassword), kind: words, secret: true,
+		{name: string(RelayPassword), kind: words, guarded: true, secret: true,
 			doc: "Password at relay.host."},
 		{name: string(LimitConnections), kind: integer, initial: "5000", min: 10, max: 1_000_000,
 			doc: "Connections of a service at once."},
@@ -176,6 +177,17 @@ type Setting struct {
 	Default string `json:"default"`
 	Changed bool   `json:"changed"` // differs from the default
 	Doc     string `json:"doc"`
+	// Guarded are settings that say where mail, copies of it or passwords go, and
+	// who looks at them: an open session alone is not enough to change one.
+	Guarded bool `json:"guarded,omitempty" doc:"Changing it wants signing in again."`
+}
+
+// guard marks all of a group.
+func guard(list []definition) []definition {
+	for i := range list {
+		list[i].guarded = true
+	}
+	return list
 }
 
 // hidden stands for the value of a secret.
@@ -189,7 +201,7 @@ func (s *snapshot) setting(def *definition) Setting {
 	if def.secret && v != "" {
 		v = hidden
 	}
-	return Setting{Name: def.name, Kind: string(def.kind), Value: v, Default: def.initial, Changed: changed, Doc: def.doc}
+	return Setting{Name: def.name, Kind: string(def.kind), Value: v, Default: def.initial, Changed: changed, Doc: def.doc, Guarded: def.guarded}
 }
 
 // Settings returns all settings.
