@@ -7,7 +7,7 @@ export default defineConfig({
   timeout: 60_000,
   expect: { timeout: 15_000 },
   fullyParallel: false,
-  workers: process.env.CI ? 1 : 2,
+  workers: 2,
   forbidOnly: !!process.env.CI,
   // On a busy machine a test may need a second try; it is then told as flaky.
   retries: process.env.CI ? 1 : 0,
