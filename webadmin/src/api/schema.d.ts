@@ -5115,6 +5115,8 @@ export interface components {
             changed: boolean;
             default: string;
             doc: string;
+            /** @description Changing it wants signing in again. */
+            guarded?: boolean;
             kind: string;
             name: string;
             value: string;
