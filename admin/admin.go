@@ -29,6 +29,7 @@ import (
 	"github.com/mailstead/mailstead/admin/webhooks"
 	"github.com/mailstead/mailstead/delivery/quarantine"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/clock"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/schema"
 	"github.com/mailstead/mailstead/mail/trace"
@@ -125,6 +126,7 @@ type Options struct {
 	Metrics func(w io.Writer) error
 	// ErrorsSince counts errors in the log. nil: nobody counts.
 	ErrorsSince func(span time.Duration) (count int, last string)
+	Clock       *clock.Clock // nil: nobody watches the clock of the system
 	Now         func() time.Time
 	Logger      *slog.Logger
 }
@@ -136,8 +138,9 @@ type Admin struct {
 	close  func() error
 	hub    *hub
 	jobs   *jobs
-	looks  looks            // into backups
-	checks *checks.Registry // nil: there are none
+	looks  looks                 // into backups
+	checks *checks.Registry      // nil: there are none
+	server func() *checks.Server // what they look at; nil: likewise
 	alerts *alerts.Service
 
 	exports exports
@@ -174,6 +177,12 @@ func Open(data string, o Options) (*Admin, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, fmt.Errorf("open data: %w", err)
 	}
+	if o.Clock == nil {
+		o.Clock = clock.Open(clock.Options{File: filepath.Join(data, ClockFile)})
+	}
+	if o.Now == nil {
+		o.Now = o.Clock.Now
+	}
 	var closers []func() error
 	closeAll := func() error {
 		var errs []error
@@ -193,12 +202,12 @@ func Open(data string, o Options) (*Admin, error) {
 		return fail(err)
 	}
 	closers = append(closers, dir.Close)
-	traces, err := trace.Open(filepath.Join(data, "trace.db"), trace.Options{Keep: func() time.Duration { return dir.Duration(directory.TraceKeep) }, Now: o.Now})
+	traces, err := trace.Open(filepath.Join(data, "trace.db"), trace.Options{Keep: func() time.Duration { return o.Clock.Keep(dir.Duration(directory.TraceKeep)) }, Now: o.Now})
 	if err != nil {
 		return fail(err)
 	}
 	closers = append(closers, traces.Close)
-	eng, err := store.Open(filepath.Join(data, "store"), store.Options{Apply: apply, Zstd: func() bool { return dir.Bool(directory.StoreCompress) }})
+	eng, err := store.Open(filepath.Join(data, "store"), store.Options{Apply: apply, Now: o.Now, Zstd: func() bool { return dir.Bool(directory.StoreCompress) }})
 	if err != nil {
 		return fail(err)
 	}

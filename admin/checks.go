@@ -33,13 +33,17 @@ func (a *Admin) newChecks(s checks.Server) *checks.Registry {
 	if a.opts.Certificates != nil {
 		s.Certificates = a.opts.Certificates.Status
 	}
-	return checks.New(checks.Options{Store: d, Now: a.opts.Now, Logger: a.opts.Logger, Changed: a.checkChanged, Checks: func() []checks.Check {
+	if a.opts.Clock != nil {
+		s.Clock = a.opts.Clock.Doubt
+	}
+	a.server = func() *checks.Server {
 		s := s
 		s.MXHosts = strings.Fields(d.Text(directory.ChecksMXHosts))
 		s.Blocklists = strings.Fields(d.Text(directory.ChecksBlocklists))
 		s.SignedName, s.TimeHost = d.Text(directory.ChecksSignedName), d.Text(directory.ChecksTimeHost)
-		return s.Checks()
-	}})
+		return &s
+	}
+	return checks.New(checks.Options{Store: d, Now: a.opts.Now, Logger: a.opts.Logger, Changed: a.checkChanged, Checks: func() []checks.Check { return a.server().Checks() }})
 }
 
 // checkChanged tells those who watch.

@@ -20,6 +20,10 @@ import (
 type Operator interface {
 	// Reload reads the configuration file again; only a running server does.
 	Reload(ctx context.Context) (Reloaded, error)
+	// Clock says how late it is. AcceptClock believes the clock of the system
+	// after a jump.
+	Clock(ctx context.Context) (Clock, error)
+	AcceptClock(ctx context.Context) (Clock, error)
 
 	Domains(ctx context.Context, f DomainFilter) (Page[Domain], error)
 	Domain(ctx context.Context, name string) (Domain, error)

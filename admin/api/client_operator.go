@@ -32,6 +32,14 @@ func (c *Client) Reload(ctx context.Context) (admin.Reloaded, error) {
 	return call[admin.Reloaded](ctx, c, request{method: http.MethodPost, path: "/system:reload"})
 }
 
+func (c *Client) Clock(ctx context.Context) (admin.Clock, error) {
+	return get[admin.Clock](ctx, c, "/clock")
+}
+
+func (c *Client) AcceptClock(ctx context.Context) (admin.Clock, error) {
+	return call[admin.Clock](ctx, c, request{method: http.MethodPost, path: "/clock:accept"})
+}
+
 // SupportBundle makes the bundle in the server.
 func (c *Client) SupportBundle(ctx context.Context) ([]byte, error) {
 	return c.raw(ctx, request{method: http.MethodPost, path: "/system:support-bundle"})

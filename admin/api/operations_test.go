@@ -264,6 +264,8 @@ func operations(w *world) map[string]row {
 		"get-storage":         {weak: "domain-admin"},
 		"get-system":          {weak: "domain-admin"},
 		"reload-system":       {weak: "domain-admin"},
+		"get-clock":           {weak: "domain-admin"},
+		"accept-clock":        {code: 409, weak: "domain-admin"},
 		"get-updates":         {weak: "domain-admin"},
 		"make-support-bundle": {weak: "domain-admin"},
 		"list-logs":           {path: "/logs?level=info&q=world", bad: "/logs?level=loud", where: "query.level", weak: "domain-admin"},

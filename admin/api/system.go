@@ -20,6 +20,14 @@ func (s *Server) systemRoutes() {
 		func(ctx context.Context, _ *none) (*body[admin.Reloaded], error) {
 			return answer(s.admin.Reload(ctx))
 		})
+	handle(s, operation{id: "get-clock", method: "GET", path: "/clock", summary: "Say how late it is, and whether the clock of the system is believed."},
+		func(ctx context.Context, _ *none) (*body[admin.Clock], error) {
+			return answer(s.admin.Clock(ctx))
+		})
+	handle(s, operation{id: "accept-clock", method: "POST", path: "/clock:accept", summary: "Believe the clock of the system after a jump."},
+		func(ctx context.Context, _ *none) (*body[admin.Clock], error) {
+			return answer(s.admin.AcceptClock(ctx))
+		})
 	type bundle struct {
 		ContentType string `header:"Content-Type"`
 		Disposition string `header:"Content-Disposition"`

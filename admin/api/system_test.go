@@ -2,10 +2,12 @@ package api
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/directory"
 )
 
 // read reads the answer to a GET as owner.
@@ -103,5 +105,32 @@ func TestSetAlias(t *testing.T) {
 	}
 	if r := w.do(attempt{as: "chief@a.test", method: "PUT", path: "/aliases/team@b.test", body: `{"targets":["user@a.test"]}`}); r.code != 404 {
 		t.Errorf("in the domain of others: %d", r.code)
+	}
+}
+
+// TestClock: a jump is shown, found by the check, and believed when somebody
+// says so, who is written down.
+func TestClock(t *testing.T) {
+	w := newWorld(t)
+	if c := read[admin.Clock](w, "/clock"); c.Doubt != nil || !c.Time.Equal(c.System) {
+		t.Errorf("before: %+v", c)
+	}
+	w.jump.Store(int64(-90 * 24 * time.Hour))
+	c := read[admin.Clock](w, "/clock")
+	if d := c.Doubt; d == nil || d.Seconds != -90*24*3600 || d.Start || d.Wrong || c.System.Sub(c.Time) > -89*24*time.Hour {
+		t.Fatalf("after a jump: %+v", c)
+	}
+	found := w.do(attempt{as: "owner@a.test", method: "POST", path: "/checks:run", body: `{"ids":["clock"]}`})
+	if !strings.Contains(found.body, "jumped 90 days behind") || !strings.Contains(found.body, "mailstead clock accept") {
+		t.Errorf("check: %s", found.body)
+	}
+	if r := w.do(attempt{as: "owner@a.test", method: "POST", path: "/clock:accept"}); r.code != 200 || strings.Contains(r.body, "doubt") {
+		t.Errorf("accept: %+v", r)
+	}
+	if c := read[admin.Clock](w, "/clock"); c.Doubt != nil {
+		t.Errorf("after it was accepted: %+v", c)
+	}
+	if list := read[admin.Page[directory.AuditEntry]](w, "/audit?limit=1"); len(list.Items) != 1 || list.Items[0].Action != "clock.accept" {
+		t.Errorf("audit: %+v", list.Items)
 	}
 }

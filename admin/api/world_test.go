@@ -34,6 +34,7 @@ import (
 	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/delivery/quarantine"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/clock"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
 	"github.com/mailstead/mailstead/mail/message"
@@ -65,12 +66,22 @@ type world struct {
 	path  string                                      // of the operation that is tested, as the document writes it
 
 	late atomic.Int64 // how much later it is than it is
+	jump atomic.Int64 // how much later the system says that it is
 	junk *junk.Classifier
 
 	imports string // folder of imports
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.late.Load())) }
+
+// watched is the clock of the world.
+func (w *world) watched() *clock.Clock {
+	start := w.now()
+	return clock.Open(clock.Options{
+		System:  func() time.Time { return w.now().Add(time.Duration(w.jump.Load())) },
+		Elapsed: func() time.Duration { return w.now().Sub(start) },
+	})
+}
 
 // zoneText has the name servers of the domains, and no mail yet.
 const zoneText = `
@@ -157,6 +168,7 @@ func emptyWorld(t *testing.T) *world {
 		Backup:   admin.NewBackups(backup.Options{Now: w.now, Source: backup.Source{DataDir: data, Directory: w.dir, Boxes: w.boxes, Store: eng}}),
 		Clients:  autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),
 		Push:     sender,
+		Clock:    w.watched(),
 		SignIn:   signin.New(signin.Options{Directory: w.dir, Now: w.now, Origins: func() []string { return []string{"https://" + host} }}),
 		Webhooks: w.hooks,
 	})

@@ -67,6 +67,7 @@ type acmeCA struct {
 	// it has: a new one each time, or that of the host.
 	configs [2][2]*certmagic.Config
 	now     func() time.Time
+	doubted func() bool
 
 	mu   sync.Mutex
 	last map[string]failure // what went wrong last for a name
@@ -90,7 +91,7 @@ func newACME(o Options) (*acmeCA, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &acmeCA{opts: o.ACME, host: string(o.Hostname), keys: keys, now: o.Now, last: map[string]failure{}}
+	a := &acmeCA{opts: o.ACME, host: string(o.Hostname), keys: keys, now: o.Now, doubted: o.Doubted, last: map[string]failure{}}
 	a.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert:   func(c certmagic.Certificate) (*certmagic.Config, error) { return a.configOf(c.Names), nil },
 		RenewCheckInterval: o.ACME.renewCheck,
@@ -145,8 +146,14 @@ type authority struct {
 	owner *acmeCA
 }
 
+// errDoubted keeps a clock that has jumped by years from renewing everything.
+var errDoubted = errors.New("no certificate is ordered while the clock of the system is not believed")
+
 // PreCheck is certmagic.PreChecker.
 func (c *authority) PreCheck(ctx context.Context, names []string, _ bool) error {
+	if c.owner.doubted != nil && c.owner.doubted() {
+		return errDoubted
+	}
 	return c.ACMEIssuer.PreCheck(ctx, names, false)
 }
 

@@ -47,8 +47,11 @@ type Options struct {
 	CertFile, KeyFile string      // for Files
 	ACME              ACMEOptions // for ACME
 
-	Now    func() time.Time
-	Logger *slog.Logger
+	Now func() time.Time
+	// Doubted reports whether it is not known how late it is: nothing is ordered
+	// then. nil is never.
+	Doubted func() bool
+	Logger  *slog.Logger
 }
 
 // Manager hands out certificates.

@@ -2,11 +2,9 @@ package checks
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -16,62 +14,6 @@ const (
 	hour = time.Hour
 	day  = 24 * time.Hour
 )
-
-// Clock skew that is told, and that breaks things.
-const (
-	skewWarn = 30 * time.Second
-	skewFail = 5 * time.Minute
-)
-
-// clockCheck asks a web server for the time.
-func (s *Server) clockCheck() Check {
-	return Check{ID: "clock", Group: Host, Title: "Clock", Want: "right within 30 seconds",
-		Why: "With a wrong clock certificates and signatures look expired, and mail is dated wrongly.", Every: 6 * hour,
-		Run: func(ctx context.Context) Finding {
-			skew, err := s.skew(ctx)
-			if err != nil {
-				return unknown("nobody could be asked for the time")
-			}
-			const fix = "Switch on time synchronisation: `timedatectl set-ntp true`."
-			switch off := skew.Abs().Round(time.Second); {
-			case off > skewFail:
-				return Fail.because("wrong by %v", off).fix(fix)
-			case off > skewWarn:
-				return Warn.because("wrong by %v", off).fix(fix)
-			}
-			return ok("right")
-		}}
-}
-
-// skew is how far our clock is ahead of the time that a server gives. It
-// believes the Date of an answer even if the certificate is not valid now: a
-// wrong clock is what makes it so.
-func (s *Server) skew(ctx context.Context) (time.Duration, error) {
-	client := &http.Client{
-		Transport: &http.Transport{DialContext: s.dialName, TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		},
-	}
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, "https://"+s.TimeHost+"/", nil)
-	if err != nil {
-		return 0, err
-	}
-	before := s.now()
-	resp, err := client.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	resp.Body.Close()
-	after := s.now()
-	theirs, err := http.ParseTime(resp.Header.Get("Date"))
-	if err != nil {
-		return 0, err
-	}
-	return before.Add(after.Sub(before) / 2).Sub(theirs), nil
-}
 
 // dialName connects to a name by our own resolver.
 func (s *Server) dialName(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/mail/clock"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/smtp/dnsbl"
 )
@@ -50,7 +51,10 @@ type Server struct {
 	Filters      func() []Filter
 	Backups      func(context.Context) Backups
 
-	Now func() time.Time
+	// Clock says whether the clock of the system is not believed. Now is then
+	// where it should be.
+	Clock func() (clock.Doubt, bool)
+	Now   func() time.Time
 }
 
 // Domain is one of ours, and how its DNS is looked at.
@@ -96,7 +100,7 @@ func (s *Server) Checks() []Check {
 // localChecks are those of this machine and its data.
 func (s *Server) localChecks() []Check {
 	var all []Check
-	if s.TimeHost != "" {
+	if s.TimeHost != "" || s.Clock != nil {
 		all = append(all, s.clockCheck())
 	}
 	if s.Disk != nil {

@@ -29,7 +29,7 @@ func (n *node) openWebhooks() (err error) {
 	n.push = push.New(push.Options{Resolver: n.cfg.Resolver, Dial: n.cfg.DialWeb, Agent: "Mailstead/" + version()})
 	n.webhooks, err = webhooks.Open(n.path("webhooks.db"), webhooks.Options{
 		Store: n.directory, Post: n.push.Post, Private: func() bool { return n.directory.Bool(directory.PushPrivate) },
-		Changed: func(string) { n.admin.LookForAlerts() }, Hostname: string(n.cfg.Hostname), Logger: n.cfg.Log,
+		Changed: func(string) { n.admin.LookForAlerts() }, Hostname: string(n.cfg.Hostname), Now: n.now, Logger: n.cfg.Log,
 	})
 	n.tell = &admin.Teller{Webhooks: n.webhooks, Directory: n.directory}
 	return err
@@ -56,7 +56,7 @@ func (n *node) traceWritten(w trace.Written) {
 // store takes nothing, at once. Nobody is told if it does not arrive but its
 // channel.
 func (n *node) mailAlert(ctx context.Context, to mail.Path, subject, text string) (string, error) {
-	now := time.Now()
+	now := n.now()
 	id := trace.NewID(now, rand.Reader)
 	from := mail.Path{Local: "postmaster", Domain: cmp.Or(n.reportsFrom(), n.cfg.Hostname)}
 	msg, err := n.signedText(from, to, subject, text, id, now)

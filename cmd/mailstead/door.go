@@ -15,13 +15,13 @@ import (
 
 // openDoor opens what port 25 remembers, and makes its policy.
 func (n *node) openDoor() (err error) {
-	if n.clientele, err = inbound.OpenMemory(n.path("inbound.db"), inbound.MemoryOptions{Logger: n.cfg.Log}); err != nil {
+	if n.clientele, err = inbound.OpenMemory(n.path("inbound.db"), inbound.MemoryOptions{Now: n.now, Logger: n.cfg.Log}); err != nil {
 		return err
 	}
-	n.lists = dnsbl.New(dnsbl.Options{Resolver: n.cfg.Resolver, Settings: n.listSettings, Logger: n.cfg.Log})
+	n.lists = dnsbl.New(dnsbl.Options{Resolver: n.cfg.Resolver, Settings: n.listSettings, Now: n.now, Logger: n.cfg.Log})
 	n.door = inbound.NewDoor(inbound.DoorOptions{
 		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Settings: n.doorSettings, Memory: n.clientele, Lists: n.lists,
-		Self: sync.OnceValue(n.ownAddresses), IsLocal: n.directory.IsLocal, Sends: n.directory.Sends, Logger: n.cfg.Log,
+		Self: sync.OnceValue(n.ownAddresses), IsLocal: n.directory.IsLocal, Sends: n.directory.Sends, Now: n.now, Logger: n.cfg.Log,
 	})
 	return nil
 }

@@ -27,7 +27,7 @@ import (
 
 // newWizard makes the first-run wizard of a node.
 func (n *node) newWizard() *setup.Wizard {
-	o := setup.Options{Admin: n.admin, Directory: n.directory, Hostname: n.cfg.Hostname, Send: n.sendFirst, Placed: n.placed, TestRelay: n.testRelay, Logger: n.cfg.Log,
+	o := setup.Options{Admin: n.admin, Directory: n.directory, Hostname: n.cfg.Hostname, Send: n.sendFirst, Placed: n.placed, TestRelay: n.testRelay, Now: n.now, Logger: n.cfg.Log,
 		Mode: string(n.cfg.Certs.Mode), Terms: certs.Terms, Choose: n.cfg.Choose, Reconfigure: n.reconfigure,
 		Changed: func(s setup.Step) {
 			n.admin.Publish(admin.TopicSetup, "setup.changed", map[string]setup.Step{"step": s})
@@ -47,7 +47,7 @@ func (n *node) newWizard() *setup.Wizard {
 // sendFirst hands the first message of a server to its queue, signed as what
 // people send.
 func (n *node) sendFirst(ctx context.Context, from, to mail.Path) (string, error) {
-	now := time.Now()
+	now := n.now()
 	id := trace.NewID(now, rand.Reader)
 	text := fmt.Sprintf("From: %s\r\nTo: %s\r\nSubject: First mail from %s\r\nDate: %s\r\nMessage-ID: <%s@%s>\r\nMIME-Version: 1.0\r\n"+
 		"Content-Type: text/plain; charset=utf-8\r\n\r\nThis is the first message that the mail server %[3]s has sent.\r\n"+

@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"mail/turns":             {},
 	"mail/wire":              {},
 	"mail/durable":           {},
+	"mail/clock":             {"mail/durable"},
 	"mail/boltfile":          {"mail/schema"}, // each file says which form it has
 	"mail/schema":            {"mail/durable"},
 	"mail/trace":             {"mail", "mail/boltfile"},

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
-	"time"
 
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/delivery"
@@ -21,11 +20,11 @@ func (l *localDelivery) IsLocal(d mail.Domain) bool { return l.node.directory.Is
 
 // Deliver is queue.Transport for one of our domains.
 func (l *localDelivery) Deliver(ctx context.Context, d *queue.Delivery) []queue.Result {
-	start := time.Now()
+	start := l.node.now()
 	err := l.deliver(ctx, d)
 	results := make([]queue.Result, len(d.Envelope.Recipients))
 	for i := range results {
-		results[i] = queue.Result{Err: err, RemoteName: string(l.node.cfg.Hostname), Dur: time.Since(start)}
+		results[i] = queue.Result{Err: err, RemoteName: string(l.node.cfg.Hostname), Dur: l.node.now().Sub(start)}
 	}
 	return results
 }
@@ -46,7 +45,7 @@ func (l *localDelivery) deliver(ctx context.Context, d *queue.Delivery) error {
 		return err
 	}
 	return l.node.mda.Deliver(ctx, delivery.Mail{
-		ID: d.ID, Envelope: d.Envelope, Index: ix, Body: io.NewSectionReader(body, 0, body.Size()), Size: body.Size(), Received: time.Now(),
+		ID: d.ID, Envelope: d.Envelope, Index: ix, Body: io.NewSectionReader(body, 0, body.Size()), Size: body.Size(), Received: l.node.now(),
 		Settle: d.Settle,
 	})
 }

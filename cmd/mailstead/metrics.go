@@ -35,20 +35,20 @@ func (n *node) openMetrics() (err error) {
 		if !ok || oldest.IsZero() {
 			return 0, ok
 		}
-		return max(time.Since(oldest).Seconds(), 0), true
+		return max(n.now().Sub(oldest).Seconds(), 0), true
 	})
 	n.metrics.GaugeFunc("backup.age", "Seconds since a backup was last proved to be one.", func() (float64, bool) {
 		if n.admin == nil {
 			return 0, false
 		}
 		at, ok := n.admin.LastProof(context.Background())
-		return time.Since(at).Seconds(), ok
+		return n.now().Sub(at).Seconds(), ok
 	})
 	n.metrics.GaugeFunc("certificate.days", "Days until the first of our certificates ends.", n.certificateDays)
-	if n.series, err = metrics.Open(n.path("metrics.db"), n.metrics.Registry, metrics.StoreOptions{Logger: n.cfg.Log}); err != nil {
+	if n.series, err = metrics.Open(n.path("metrics.db"), n.metrics.Registry, metrics.StoreOptions{Now: n.now, Logger: n.cfg.Log}); err != nil {
 		return err
 	}
-	n.arrivals, err = deliverability.Open(context.Background(), n.series.Days("deliverability"), deliverability.Options{Logger: n.cfg.Log})
+	n.arrivals, err = deliverability.Open(context.Background(), n.series.Days("deliverability"), deliverability.Options{Now: n.now, Logger: n.cfg.Log})
 	return err
 }
 

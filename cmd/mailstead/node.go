@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -34,6 +33,7 @@ import (
 	"github.com/mailstead/mailstead/delivery/quarantine"
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/clock"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/durable"
 	"github.com/mailstead/mailstead/mail/message"
@@ -86,6 +86,7 @@ type nodeConfig struct {
 	// nil: it cannot be changed from here.
 	Choose func(choices ...config.Choice) (config.Written, error)
 	Banner string // on our pages
+	Clock  clock.Options
 	Web    string // address of our pages; "" is under Hostname
 	Log    *slog.Logger
 }
@@ -140,6 +141,8 @@ type node struct {
 
 	exemptNets atomic.Pointer[parsedNetworks]
 
+	clock     *clock.Clock     // the time of all others
+	doubted   chan struct{}    // whether the clock of the system is believed has changed
 	errors    *checks.ErrorLog // of cfg.Log
 	filters   *filters
 	wizard    *setup.Wizard
@@ -163,9 +166,10 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		cfg.Dial = (&net.Dialer{}).DialContext
 	}
 	lastLines := logs.NewRing(cfg.Log.Handler())
-	errorLog := checks.NewErrorLog(lastLines, nil)
-	cfg.Log = slog.New(errorLog)
-	n := &node{cfg: cfg, opened: make(chan service), errors: errorLog, again: make(chan struct{}, 1)}
+	n := &node{opened: make(chan service), again: make(chan struct{}, 1), doubted: make(chan struct{}, 1)}
+	n.errors = checks.NewErrorLog(lastLines, n.now)
+	cfg.Log = slog.New(n.errors)
+	n.cfg = cfg
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
@@ -179,7 +183,8 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if err = errors.Join(upgrade.Resume(cfg.DataDir), schema.CheckFolder(cfg.DataDir)); err != nil {
 		return nil, err
 	}
-	if n.directory, err = directory.Open(n.path("system.db"), directory.Options{NoThrottle: cfg.NoLimits, Changed: n.accountChanged, Logger: cfg.Log}); err != nil {
+	n.openClock()
+	if n.directory, err = directory.Open(n.path("system.db"), directory.Options{Now: n.now, NoThrottle: cfg.NoLimits, Changed: n.accountChanged, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
 	if cfg.Level != nil {
@@ -195,14 +200,14 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if err = n.openWebhooks(); err != nil {
 		return nil, err
 	}
-	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Keep: func() time.Duration { return d.Duration(directory.TraceKeep) }, Observe: n.countTrace, Written: n.traceWritten, Logger: cfg.Log}); err != nil {
+	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Now: n.now, Keep: n.keep(directory.TraceKeep), Observe: n.countTrace, Written: n.traceWritten, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
-	if n.engine, err = store.Open(n.path("store"), store.Options{Apply: apply, Hold: func() bool { return upgrade.Keeps(cfg.DataDir) }, MaxOpen: func() int { return n.memory.State().Databases }, Zstd: func() bool { return d.Bool(directory.StoreCompress) }, Logger: cfg.Log}); err != nil {
+	if n.engine, err = store.Open(n.path("store"), store.Options{Now: n.now, Apply: apply, Hold: func() bool { return upgrade.Keeps(cfg.DataDir) }, MaxOpen: func() int { return n.memory.State().Databases }, Zstd: func() bool { return d.Bool(directory.StoreCompress) }, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
 	n.boxes = mailbox.Open(n.engine, mailbox.Options{
-		KeepExpunged: func() time.Duration { return d.Duration(directory.MailboxKeepExpunged) }, Logger: cfg.Log,
+		KeepExpunged: n.keep(directory.MailboxKeepExpunged), Now: n.now, Logger: cfg.Log,
 		Touched: func(id mailbox.AccountID) { n.junk.Touched(id) }, // clients come later than n.junk
 	})
 	if n.junk, err = junk.Open(n.path("junk.db"), junk.Options{
@@ -212,7 +217,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 			_, err := d.Account(uint32(id))
 			return !errors.Is(err, directory.ErrNotFound)
 		},
-		Logger: cfg.Log,
+		Now: n.now, Logger: cfg.Log,
 	}); err != nil {
 		return nil, err
 	}
@@ -220,11 +225,11 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		return nil, err
 	}
 	n.quarantine = quarantine.New(quarantine.Options{
-		Boxes: n.boxes, Accounts: n.accountIDs, Keep: func() time.Duration { return d.Duration(directory.QuarantineKeep) }, Logger: cfg.Log,
+		Boxes: n.boxes, Accounts: n.accountIDs, Keep: n.keep(directory.QuarantineKeep), Now: n.now, Logger: cfg.Log,
 	})
 	n.mda = delivery.New(delivery.Options{
 		Directory: d, Boxes: n.boxes, Reports: n.reports, Enqueue: queue.Entry, Quarantined: n.quarantine.Added, Trace: n.traces, Logger: cfg.Log,
-		ForwardJunk: n.forwardsJunk,
+		ForwardJunk: n.forwardsJunk, Now: n.now,
 	})
 	n.transport = n.newTransport()
 	n.queue = queue.New(n.engine, n.transport, n.queueOptions())
@@ -232,11 +237,12 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if err = n.openDoor(); err != nil {
 		return nil, err
 	}
-	cfg.Certs.Dir, cfg.Certs.Hostname, cfg.Certs.Logger = n.path("certs"), cfg.Hostname, cfg.Log
+	cfg.Certs.Dir, cfg.Certs.Hostname, cfg.Certs.Now, cfg.Certs.Logger = n.path("certs"), cfg.Hostname, n.now, cfg.Log
 	zones := admin.DNSZones(d, cfg.Authority)
 	cfg.Certs.ACME.DNS = zones
 	cfg.Certs.Domains, cfg.Certs.Hosts, cfg.Certs.LeadsHere = n.domainNames, n.directory.IsLocal, n.leadsHere
 	cfg.Certs.FirstRun = n.directory.InSetup
+	cfg.Certs.Doubted = func() bool { _, doubted := n.clock.Doubt(); return doubted }
 	if n.certs, err = newLiveCerts(cfg.Certs); err != nil {
 		return nil, err
 	}
@@ -246,9 +252,9 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		Quarantine: n.quarantine, Learner: n.junk, DNS: zones, Logs: lastLines, Reload: n.reload,
 		Backup:    n.newBackups(),
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
-		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Logger: cfg.Log,
-		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Observe: n.countSignIn, Logger: cfg.Log}),
-		Push:   n.push, Webhooks: n.webhooks, Tell: n.tell, AlertMail: n.mailAlert, ErrorsSince: errorLog.Since,
+		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Now: n.now, Clock: n.clock, Logger: cfg.Log,
+		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Observe: n.countSignIn, Now: n.now, Logger: cfg.Log}),
+		Push:   n.push, Webhooks: n.webhooks, Tell: n.tell, AlertMail: n.mailAlert, ErrorsSince: n.errors.Since,
 		Metrics: n.metrics.WriteText,
 	})
 	n.wizard = n.newWizard()
@@ -299,7 +305,7 @@ func (n *node) close() error {
 		errs = append(errs, n.series.Close())
 	}
 	if n.directory != nil {
-		errs = append(errs, n.directory.Close())
+		errs = append(errs, n.clock.Close(), n.directory.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -342,7 +348,7 @@ func (n *node) inbound() *inbound.Service {
 		ForwardJunk:  n.forwardsJunk,
 		LenientDMARC: func() bool { return n.directory.Bool(directory.InboundLenientDMARC) }, Logger: n.cfg.Log,
 		Trust: n.trust, Observe: n.reports.Observe,
-		Filters: n.filters.checks(), FilterBudget: directory.MaxFilterTimeout,
+		Filters: n.filters.checks(), FilterBudget: directory.MaxFilterTimeout, Now: n.now,
 	})
 }
 
@@ -359,7 +365,7 @@ func (n *node) trust() inbound.Trust {
 func (n *node) submission() *submission.Service {
 	return submission.New(submission.Options{
 		Hostname: n.cfg.Hostname, Senders: n.directory, Domains: n.directory, Deliver: n.mda, Keys: n.dkimKeys, Quota: n.sendingQuota,
-		Trace: n.traces, Intake: n.intake, Logger: n.cfg.Log,
+		Trace: n.traces, Intake: n.intake, Now: n.now, Logger: n.cfg.Log,
 	})
 }
 
@@ -386,7 +392,7 @@ type service func(ctx context.Context) error
 // services are all that a node runs on its ports, and behind them.
 func (n *node) services(ls listeners) []service {
 	return append([]service{
-		n.memory.Run, forgetServicesStart, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.admin.RunWebhooks, n.admin.WatchBackups, n.wizard.Watch,
+		n.memory.Run, forgetServicesStart, n.watchClock, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.admin.RunWebhooks, n.admin.WatchBackups, n.wizard.Watch,
 		n.series.Run, n.arrivals.Run, n.reports.Run, n.awaitReconfigure, n.tidyUpgrades, n.servePorts, n.watchHangup,
 	}, n.ports(ls)...)
 }
@@ -402,7 +408,7 @@ func (n *node) ports(ls listeners) (all []service) {
 	msas.Implicit = true
 	imap := imapserver.Server{
 		Boxes: n.boxes, Auth: logins, TLS: n.certs.TLSConfig(), PlainAuth: n.cfg.PlainAuth, Limits: n.limits(), Limiter: n.limiter,
-		Proxies: n.proxies, MaxAppend: func() int64 { return n.directory.Int(directory.MessageMaxSize) }, Intake: n.intake, Hostname: n.cfg.Hostname, Logger: n.cfg.Log,
+		Proxies: n.proxies, MaxAppend: func() int64 { return n.directory.Int(directory.MessageMaxSize) }, Intake: n.intake, Hostname: n.cfg.Hostname, Now: n.now, Logger: n.cfg.Log,
 	}
 	imaps := imap
 	imaps.Implicit = true

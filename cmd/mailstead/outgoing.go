@@ -14,7 +14,7 @@ func (n *node) newTransport() *outbound.Transport {
 		relay = func() *outbound.Relay { return n.cfg.Relay }
 	}
 	return outbound.New(outbound.Options{
-		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Dial: n.cfg.Dial, Self: n.cfg.Self, RelayTo: relay, Reroute: n.reroute, Logger: n.cfg.Log,
+		Hostname: n.cfg.Hostname, Resolver: n.cfg.Resolver, Dial: n.cfg.Dial, Self: n.cfg.Self, RelayTo: relay, Reroute: n.reroute, Now: n.now, Logger: n.cfg.Log,
 	})
 }
 
@@ -54,6 +54,7 @@ func (n *node) queueOptions() queue.Options {
 	if n.cfg.Retry != nil {
 		o = *n.cfg.Retry
 	}
+	o.Keep, o.Now = n.clock.Keep, n.now
 	o.Hostname = n.cfg.Hostname
 	o.Local = &localDelivery{node: n}
 	o.Trace, o.Observe, o.Logger = n.traces, n.countAttempt, n.cfg.Log

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"time"
 
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/delivery"
@@ -15,10 +14,10 @@ import (
 func (n *node) openReports() (err error) {
 	d := n.directory
 	n.reports, err = reports.Open(n.path("reports.db"), reports.Options{
-		Address: d.ReportAddress, Hosted: d.IsLocal, Keep: func() time.Duration { return d.Duration(directory.ReportsKeep) },
+		Address: d.ReportAddress, Hosted: d.IsLocal, Keep: n.keep(directory.ReportsKeep),
 		Resolver: n.cfg.Resolver, Hostname: n.cfg.Hostname, Own: n.addresses,
 		Send: func() bool { return d.Bool(directory.DMARCReports) }, From: n.reportsFrom, Keys: n.dkimKeys, Deliver: reportMail{n},
-		Product: "Mailstead " + version(), Trace: n.traces, Logger: n.cfg.Log,
+		Product: "Mailstead " + version(), Trace: n.traces, Now: n.now, Logger: n.cfg.Log,
 	})
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/mailstead/mailstead/admin/autoconfig"
 	"github.com/mailstead/mailstead/admin/certs"
+	"github.com/mailstead/mailstead/mail/clock"
 	"github.com/mailstead/mailstead/smtp/outbound"
 	"github.com/mailstead/mailstead/smtp/queue"
 )
@@ -164,7 +166,7 @@ func (c *tryCmd) once(ctx context.Context, out io.Writer, world *tryWorld, dir s
 func (c *tryCmd) nodeConfig(dir string, world *tryWorld) (nodeConfig, error) {
 	cfg := nodeConfig{Hostname: tryHostname, DataDir: dir, Log: world.log, NoLimits: c.NoLimits, PlainAuth: c.PlainAuth, Retry: c.schedule(),
 		Certs: certs.Options{Mode: certs.SelfSigned}, Clients: c.clientPorts(), Ports: checkedPorts(c.PortOffset+25, c.clientPorts()), Banner: "Nothing leaves this computer.",
-		Web: origin("localhost", c.PortOffset+443)}
+		Web: origin("localhost", c.PortOffset+443), Clock: clock.Options{Rest: math.MaxInt64}} // a demo is looked at when somebody likes to
 	if c.RelayTo != "" {
 		cfg.Relay = &outbound.Relay{Addr: c.RelayTo}
 	}

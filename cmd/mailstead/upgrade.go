@@ -296,7 +296,7 @@ func (n *node) tidyUpgrades(ctx context.Context) error {
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	for {
-		if removed, err := upgrade.Tidy(n.cfg.DataDir, n.directory.Duration(directory.UpgradeKeep), time.Now()); err != nil {
+		if removed, err := upgrade.Tidy(n.cfg.DataDir, n.keep(directory.UpgradeKeep)(), n.now()); err != nil {
 			n.cfg.Log.Error("data from before an upgrade", "err", err)
 		} else if removed {
 			n.cfg.Log.Info("data from before an upgrade was removed")

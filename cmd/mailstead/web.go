@@ -21,7 +21,7 @@ func (n *node) newAPI() (*api.Server, error) {
 	}
 	return api.New(api.Options{
 		Admin: n.admin, Version: version(), Proxies: n.trustedProxies, Pages: pages, Clients: n.clients.Handler(),
-		HSTS: n.cfg.Certs.Mode != certs.SelfSigned, Banner: n.cfg.Banner, Setup: n.wizard, Ready: n.readyz(), Metrics: n.metrics.Handler(), NoLimits: n.cfg.NoLimits, Logger: n.cfg.Log,
+		HSTS: n.cfg.Certs.Mode != certs.SelfSigned, Banner: n.cfg.Banner, Setup: n.wizard, Ready: n.readyz(), Metrics: n.metrics.Handler(), NoLimits: n.cfg.NoLimits, Now: n.now, Logger: n.cfg.Log,
 	})
 }
 
@@ -59,7 +59,7 @@ func (n *node) origins() []string {
 // newClients makes what tells mail programs how to connect.
 func (n *node) newClients() *autoconfig.Service {
 	return autoconfig.New(autoconfig.Options{
-		Hostname: n.cfg.Hostname, Ports: n.cfg.Clients.Ports, Web: n.web(), Hosted: n.directory.IsLocal, Signer: n.certs.Signer,
+		Hostname: n.cfg.Hostname, Ports: n.cfg.Clients.Ports, Web: n.web(), Hosted: n.directory.IsLocal, Signer: n.certs.Signer, Now: n.now,
 	})
 }
 

@@ -27,6 +27,7 @@ var writeBuffers = sync.Pool{New: func() any {
 type Conn struct {
 	raw    net.Conn
 	limits Limits
+	born   time.Time // what follows is counted from it, by the monotonic clock
 	remote netip.AddrPort
 	local  netip.AddrPort
 
@@ -34,7 +35,7 @@ type Conn struct {
 	tls atomic.Pointer[tls.ConnectionState]
 
 	idle    atomic.Int64 // time.Duration of a turn
-	turn    atomic.Int64 // unix nanoseconds of when it became the peer's turn
+	turn    atomic.Int64 // nanoseconds after born, when it became the peer's turn
 	in      atomic.Int64 // octets read in this turn
 	read    atomic.Int64 // octets read in all
 	written atomic.Int64
@@ -43,7 +44,7 @@ type Conn struct {
 	wbuf *[]byte // what was written and not flushed; nil when empty
 	werr error
 
-	deadline    atomic.Int64 // unix nanoseconds of a hard end; 0: none
+	deadline    atomic.Int64 // nanoseconds after born of a hard end; 0: none
 	interrupted atomic.Bool
 
 	lines transcript
@@ -51,7 +52,7 @@ type Conn struct {
 
 // NewConn guards an accepted connection.
 func NewConn(raw net.Conn, l Limits) *Conn {
-	c := &Conn{raw: raw, limits: l.withDefaults()}
+	c := &Conn{raw: raw, limits: l.withDefaults(), born: time.Now()}
 	c.begin()
 	c.remote, c.local = addrPort(raw.RemoteAddr()), addrPort(raw.LocalAddr())
 	c.cur.Store(&raw)
@@ -61,7 +62,7 @@ func NewConn(raw net.Conn, l Limits) *Conn {
 
 // begin makes it the peer's turn.
 func (c *Conn) begin() {
-	c.turn.Store(time.Now().UnixNano())
+	c.turn.Store(int64(time.Since(c.born)))
 	c.in.Store(0)
 }
 
@@ -165,17 +166,25 @@ func (c *Conn) readUntil(now time.Time) time.Time {
 		return now.Add(idle)
 	}
 	earned := time.Duration(c.in.Load()/int64(c.limits.MinRate)) * time.Second
-	until := time.Unix(0, c.turn.Load()).Add(idle + earned)
+	until := c.born.Add(time.Duration(c.turn.Load()) + idle + earned)
 	if t := now.Add(idle); t.Before(until) {
 		return t
 	}
 	return until
 }
 
+// end is the hard end; the zero time is none.
+func (c *Conn) end() time.Time {
+	if d := c.deadline.Load(); d != 0 {
+		return c.born.Add(time.Duration(d))
+	}
+	return time.Time{}
+}
+
 // clip brings a time before the hard end, if there is one.
 func (c *Conn) clip(t time.Time) time.Time {
-	if d := c.deadline.Load(); d != 0 && time.Unix(0, d).Before(t) {
-		return time.Unix(0, d)
+	if end := c.end(); !end.IsZero() && end.Before(t) {
+		return end
 	}
 	return t
 }
@@ -254,7 +263,7 @@ func (c *Conn) Expire(t time.Time) {
 		c.deadline.Store(0)
 		return
 	}
-	c.deadline.Store(t.UnixNano())
+	c.deadline.Store(max(1, int64(t.Sub(c.born))))
 	c.applyDeadline()
 }
 
@@ -271,11 +280,11 @@ func (c *Conn) Interrupt() {
 // applyDeadline makes a hard end known to reads and writes under way. It gives
 // no time back to a read that was interrupted and has not noticed yet.
 func (c *Conn) applyDeadline() {
-	d := c.deadline.Load()
-	if d == 0 {
+	end := c.end()
+	if end.IsZero() {
 		return
 	}
-	c.raw.SetDeadline(time.Unix(0, d))
+	c.raw.SetDeadline(end)
 	if c.interrupted.Load() {
 		c.raw.SetReadDeadline(longAgo)
 	}

@@ -66,7 +66,7 @@ func (a *attempt) load(ctx context.Context) (due bool, err error) {
 	if err != nil || a.job == nil || a.item == nil || a.job.held {
 		return false, err
 	}
-	if a.job.fresh == 0 && a.job.next.After(a.start) {
+	if wait := a.job.next.Sub(a.start); a.job.fresh == 0 && wait > 0 && wait <= a.q.current().longest() {
 		a.next = a.job.next
 		return false, nil
 	}
@@ -221,6 +221,9 @@ func (a *attempt) record(rw store.RW, results []Result, now time.Time) error {
 		a.gone = true
 		a.out = a.q.current().sort(a.item, a.job.recipients, all, now)
 		return nil
+	}
+	if it.created.After(now) { // the clock was set back since
+		it.created = now
 	}
 	if j.taken() { // whatever the attempt was told: an Accept may fail and be durable
 		results = same(len(results), nil)

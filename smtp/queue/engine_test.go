@@ -175,7 +175,7 @@ func BenchmarkBacklog(b *testing.B) {
 		for b.Loop() {
 			q.sched.init(func() (parallel, perDomain int) { return 100, 10 })
 			q.sched.rewind()
-			if _, err := q.sched.pass(b.Context(), eng, time.Now()); err != nil {
+			if _, err := q.sched.pass(b.Context(), eng, time.Now(), q.current().longest()); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -62,6 +62,9 @@ type Options struct {
 	Local  Local // nil: nothing is local
 
 	Trace *trace.Log
+	// Keep is for how long mail is tried that is to be tried for a time: longer
+	// while the clock was set forward within it (mail/clock). nil: no longer.
+	Keep func(time.Duration) time.Duration
 	// Observe is told what came of each recipient of an attempt, after that was
 	// written down. It has to be quick.
 	Observe func(Observation)
@@ -83,12 +86,16 @@ type Policy struct {
 
 // current are the options with what applies now.
 func (q *Queue) current() *Options {
-	if q.opts.Policy == nil {
-		return &q.opts
+	o := q.opts
+	if o.Policy != nil {
+		p := o.Policy()
+		o.Schedule, o.Expire, o.DelayNotice, o.Parallel, o.PerDomain, o.Postmaster = p.Schedule, p.Expire, p.DelayNotice, p.Parallel, p.PerDomain, p.Postmaster
+		o = o.withDefaults()
 	}
-	o, p := q.opts, q.opts.Policy()
-	o.Schedule, o.Expire, o.DelayNotice, o.Parallel, o.PerDomain, o.Postmaster = p.Schedule, p.Expire, p.DelayNotice, p.Parallel, p.PerDomain, p.Postmaster
-	o = o.withDefaults()
+	o.Expire = o.Keep(o.Expire)
+	if o.DelayNotice > 0 {
+		o.DelayNotice = o.Keep(o.DelayNotice)
+	}
 	return &o
 }
 
@@ -103,6 +110,9 @@ func (o Options) withDefaults() Options {
 	o.PerDomain = orDefault(o.PerDomain, perDomainDefault)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Keep == nil {
+		o.Keep = func(d time.Duration) time.Duration { return d }
 	}
 	if o.Rand == nil {
 		o.Rand = mathrand.Float64

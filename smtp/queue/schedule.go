@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/mail"
@@ -25,6 +26,13 @@ func (o *Options) nextAttempt(it *item, j *job, n int, now time.Time) time.Time 
 		next = t
 	}
 	return next
+}
+
+// longest is how long a job waits for its next attempt at most. One that would
+// wait longer is due: the clock was set back.
+func (o *Options) longest() time.Duration {
+	gap := slices.Max(o.Schedule)
+	return max(gap+time.Duration(float64(gap)*jitter), minGap)
 }
 
 // expired reports whether an attempt that failed at now was the last one.

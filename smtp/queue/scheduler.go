@@ -162,9 +162,13 @@ func (s *scheduler) isActive(key string) bool {
 }
 
 // pass reads what has become due, and returns when the next job will be; zero
-// if there is none.
-func (s *scheduler) pass(ctx context.Context, eng store.Store, now time.Time) (time.Time, error) {
+// if there is none. Where it reads all rows it takes those too that would wait
+// for longer than longest.
+func (s *scheduler) pass(ctx context.Context, eng store.Store, now time.Time, longest time.Duration) (time.Time, error) {
 	s.mu.Lock()
+	if string(nextKey(now.Add(1), "")) < string(s.next) { // the clock was set back
+		s.rewindLocked()
+	}
 	if !s.reread.IsZero() && !now.Before(s.reread) {
 		s.reread = time.Time{}
 		s.rewindLocked()
@@ -186,6 +190,12 @@ func (s *scheduler) pass(ctx context.Context, eng store.Store, now time.Time) (t
 		for k, v := range tx.Scan(bucketNext, next, end) {
 			_, key := timeOfNext(k)
 			s.add(key, mail.Domain(v))
+		}
+		if next == nil {
+			for k, v := range tx.Scan(bucketNext, nextKey(now.Add(longest+1), ""), nil) {
+				_, key := timeOfNext(k)
+				s.add(key, mail.Domain(v))
+			}
 		}
 		for k := range tx.Scan(bucketNext, end, nil) {
 			wakeAt, _ = timeOfNext(k)
@@ -229,7 +239,7 @@ func (q *Queue) Run(ctx context.Context) error {
 func (q *Queue) schedule(ctx context.Context, changed <-chan struct{}, start func(key string)) {
 	q.sched.rewind()
 	for ctx.Err() == nil {
-		wakeAt, err := q.sched.pass(ctx, q.eng, q.opts.Now())
+		wakeAt, err := q.sched.pass(ctx, q.eng, q.opts.Now(), q.current().longest())
 		if err != nil && ctx.Err() == nil {
 			// A damaged or failed store is for the operator; mail stays where it is.
 			q.opts.Logger.Error("queue cannot be read", "err", err)
