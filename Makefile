@@ -121,4 +121,4 @@ browser:
 
 # Takes the pictures of docs/screenshots and docs/first-run.md anew.
 screenshots:
-	$(NODE) sh -ec 'cd webadmin && { [ -d node_modules ] || npm ci --ignore-scripts --no-fund --no-audit; } && MAILSTEAD_SCREENSHOTS=1 npm run e2e -- screenshots first-run'
+	$(NODE) sh -ec 'cd webadmin && { [ -d node_modules ] || npm ci --ignore-scripts --no-fund --no-audit; } && MAILSTEAD_SCREENSHOTS=1 npm run e2e -- screenshots first-run certificates dns-apply'

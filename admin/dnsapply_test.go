@@ -158,6 +158,23 @@ func hasWrong(r dnsadvice.Report, kind string) bool {
 	return slices.ContainsFunc(r.Records(), func(rec dnsadvice.Record) bool { return rec.Type == kind && rec.State != dnsadvice.OK })
 }
 
+func TestTestDNSProvider(t *testing.T) {
+	ctx, a, _ := liveZone(t, "", nil)
+	tested := must[ZoneProviderTest](t)(a.TestDNSProvider(ctx, "primary"))
+	if !tested.OK || len(tested.Zones) != 1 || tested.Zones[0].Records == 0 {
+		t.Errorf("tested: %+v", tested)
+	}
+	server := must[Page[ZoneProvider]](t)(a.DNSProviders(ctx)).Items[0].Server
+	must[ZoneProvider](t)(a.PutDNSProvider(ctx, "primary", NewZoneProvider{Kind: "rfc2136", Zones: []string{"example.org"}, Server: server, Login: "update-key", Secret: "b3RoZXI=", Unchecked: true}))
+	tested = must[ZoneProviderTest](t)(a.TestDNSProvider(ctx, "primary"))
+	if tested.OK || tested.Zones[0].OK || !strings.Contains(tested.Zones[0].Text, "key") || strings.Contains(tested.Zones[0].Text, "b3RoZXI=") {
+		t.Errorf("with another key: %+v", tested)
+	}
+	if _, err := a.TestDNSProvider(ctx, "other"); !errors.Is(err, directory.ErrNotFound) {
+		t.Errorf("one that is not there: %v", err)
+	}
+}
+
 func TestDNSProviders(t *testing.T) {
 	ctx, a, _ := liveZone(t, "", nil)
 	list := must[Page[ZoneProvider]](t)(a.DNSProviders(ctx)).Items
@@ -172,6 +189,9 @@ func TestDNSProviders(t *testing.T) {
 		if strings.Contains(string(e.Before)+string(e.After), "c2VjcmV0") {
 			t.Errorf("the secret is in the audit log: %+v", e)
 		}
+	}
+	if d := must[Domain](t)(a.Domain(ctx, "example.org")); d.Provider != "primary" {
+		t.Errorf("the provider of the domain is %q", d.Provider)
 	}
 	admin := WithPrincipal(t.Context(), Principal{Kind: KindUser, Address: "x@example.org", Role: directory.RoleAdmin, Sudo: true})
 	for _, tt := range []struct {

@@ -3,7 +3,12 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsprovider"
@@ -112,6 +117,68 @@ func (a *Admin) PutDNSProvider(ctx context.Context, name string, n NewZoneProvid
 	return describeDNSProvider(p), nil
 }
 
+// ZoneProviderTest is what a provider answered when it was asked for its zones.
+type ZoneProviderTest struct {
+	OK    bool       `json:"ok" doc:"It has answered for every zone."`
+	Zones []ZoneTest `json:"zones"`
+}
+
+// ZoneTest is the answer about one zone.
+type ZoneTest struct {
+	Zone    string `json:"zone"`
+	OK      bool   `json:"ok"`
+	Records int    `json:"records,omitempty" doc:"There are in the zone, as far as the provider tells."`
+	Text    string `json:"text" doc:"What it said, in a sentence."`
+}
+
+// testTimeout bounds a test of all zones of a provider.
+const testTimeout = time.Minute
+
+// TestDNSProvider asks a provider for the records of its zones, which shows
+// whether its credentials are still good. It changes nothing.
+func (a *Admin) TestDNSProvider(ctx context.Context, name string) (ZoneProviderTest, error) {
+	if _, err := authorize(ctx, ChangeSystem); err != nil {
+		return ZoneProviderTest{}, err
+	}
+	list := a.opts.Directory.DNSProviders()
+	i := slices.IndexFunc(list, func(p directory.DNSProvider) bool { return p.Name == name })
+	switch {
+	case i < 0:
+		return ZoneProviderTest{}, &directory.Problem{Kind: directory.ErrNotFound, Text: fmt.Sprintf("there is no DNS provider %q", name)}
+	case a.opts.Authority == nil:
+		return ZoneProviderTest{}, &directory.Problem{Kind: ErrUnavailable, Text: "only a running server asks DNS providers; start it with `mailstead serve`"}
+	}
+	provider, err := dnsprovider.New(specOf(list[i]), a.dnsOptions())
+	if err != nil {
+		return ZoneProviderTest{}, invalid("%v", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	defer cancel()
+	t := ZoneProviderTest{OK: true, Zones: make([]ZoneTest, len(list[i].Zones))}
+	var g errgroup.Group
+	g.SetLimit(4)
+	for n, z := range list[i].Zones {
+		g.Go(func() error {
+			t.Zones[n] = testZone(ctx, provider, string(z))
+			return nil
+		})
+	}
+	g.Wait()
+	t.OK = !slices.ContainsFunc(t.Zones, func(z ZoneTest) bool { return !z.OK })
+	return t, nil
+}
+
+func testZone(ctx context.Context, p dnsprovider.Provider, zone string) ZoneTest {
+	records, err := p.GetRecords(ctx, zone)
+	switch {
+	case errors.Is(err, dnsprovider.ErrCannotList):
+		return ZoneTest{Zone: zone, OK: true, Text: "it tells no records; whether it may change them shows when it does"}
+	case err != nil:
+		return ZoneTest{Zone: zone, Text: err.Error()}
+	}
+	return ZoneTest{Zone: zone, OK: true, Records: len(records), Text: fmt.Sprintf("it has %d records", len(records))}
+}
+
 // tryDNSProvider lists the zones, which shows that the credentials are good.
 func (a *Admin) tryDNSProvider(ctx context.Context, p directory.DNSProvider) error {
 	provider, err := dnsprovider.New(specOf(p), a.dnsOptions())
@@ -131,6 +198,20 @@ func (a *Admin) dnsOptions() dnsprovider.Options {
 		return dnsprovider.Options{}
 	}
 	return a.opts.DNS.Options
+}
+
+// providerOf returns the name of the provider that changes the zone of a
+// domain; "" if there is none.
+func (a *Admin) providerOf(d mail.Domain) string {
+	name, longest := "", 0
+	for _, p := range a.opts.Directory.DNSProviders() {
+		for _, z := range p.Zones {
+			if (d == z || strings.HasSuffix(string(d), "."+string(z))) && len(z) > longest {
+				name, longest = p.Name, len(z)
+			}
+		}
+	}
+	return name
 }
 
 // RemoveDNSProvider forgets a provider. Records stay as they are.

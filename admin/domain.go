@@ -229,6 +229,6 @@ func (a *Admin) lastDNSState(ctx context.Context, d directory.Domain) (*DNSState
 
 func (a *Admin) describeWithRecords(d directory.Domain) Domain {
 	view := a.describeDomain(d)
-	view.Records = a.plan(d).Records("")
+	view.Records, view.Provider = a.plan(d).Records(""), a.providerOf(d.Name)
 	return view
 }

@@ -158,6 +158,8 @@ type Operator interface {
 	DNSProviders(ctx context.Context) (Page[ZoneProvider], error)
 	PutDNSProvider(ctx context.Context, name string, n NewZoneProvider) (ZoneProvider, error)
 	RemoveDNSProvider(ctx context.Context, name string) error
+	// TestDNSProvider asks one for its zones; only a running server does.
+	TestDNSProvider(ctx context.Context, name string) (ZoneProviderTest, error)
 	// ApplyDNS publishes what a domain needs, or says what would be.
 	ApplyDNS(ctx context.Context, name string, r DNSApply) (DNSPlan, error)
 	// Job says how far work is that was begun.
@@ -219,6 +221,7 @@ type Domain struct {
 	Keys      []DKIMKey          `json:"dkim"`
 	DNS       *DNSState          `json:"dns,omitempty" doc:"Absent: not looked at yet, or not since its keys or addresses changed."`
 	Records   []dnsadvice.Record `json:"records,omitempty"` // only of one domain, not in lists
+	Provider  string             `json:"dnsProvider,omitempty" doc:"The name of the DNS provider that changes its zone. Only of one domain, not in lists."`
 }
 
 // DNSState says how the DNS of a domain stood when it was last looked at.

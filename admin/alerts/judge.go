@@ -56,7 +56,7 @@ func bounded(all []Finding) []Finding {
 }
 
 // own are checks whose trouble is judged here, with more than they know.
-var own = []string{"queue", "errors", "disk"}
+var own = []string{"queue", "errors", "disk", "certificates"}
 
 // checked are findings of checks, and of the disk.
 func (o *Observations) checked() []Finding {

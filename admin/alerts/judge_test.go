@@ -30,7 +30,7 @@ func TestJudge(t *testing.T) {
 		{"checks", Observations{Checks: []checks.Result{check("a", checks.Host, checks.OK), check("b", checks.Host, checks.Fail), check("c", checks.Network, checks.Unknown)}},
 			"check.b=fail check.c=unknown"},
 		{"a muted check", Observations{Checks: []checks.Result{quiet}}, "check.ptr.v4=fail quiet"},
-		{"what has its own rule is not told twice", Observations{Checks: []checks.Result{check("queue", checks.Mail, checks.Fail), check("errors", checks.Host, checks.Warn)}}, ""},
+		{"what has its own rule is not told twice", Observations{Checks: []checks.Result{check("queue", checks.Mail, checks.Fail), check("errors", checks.Host, checks.Warn), check("certificates", checks.Names, checks.Warn)}}, ""},
 		{"a disk that is full", Observations{Checks: []checks.Result{check("disk", checks.Host, checks.Fail)}}, "disk=fail"},
 		{"a disk that is going to be full", Observations{Checks: []checks.Result{check("disk", checks.Host, checks.OK)}, Disk: &Disk{noon.Add(10 * day)}}, "disk=warn"},
 		{"soon", Observations{Checks: []checks.Result{check("disk", checks.Host, checks.Warn)}, Disk: &Disk{noon.Add(2 * day)}}, "disk=fail"},

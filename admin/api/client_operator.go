@@ -260,6 +260,10 @@ func (c *Client) PutDNSProvider(ctx context.Context, name string, n admin.NewZon
 	return call[admin.ZoneProvider](ctx, c, request{method: http.MethodPut, path: "/dns-providers/" + url.PathEscape(name), body: n})
 }
 
+func (c *Client) TestDNSProvider(ctx context.Context, name string) (admin.ZoneProviderTest, error) {
+	return call[admin.ZoneProviderTest](ctx, c, request{method: http.MethodPost, path: "/dns-providers/" + url.PathEscape(name) + ":test"})
+}
+
 func (c *Client) RemoveDNSProvider(ctx context.Context, name string) error {
 	_, err := c.raw(ctx, request{method: http.MethodDelete, path: "/dns-providers/" + url.PathEscape(name)})
 	return err

@@ -27,6 +27,10 @@ func (s *Server) dnsProviderRoutes() {
 		func(ctx context.Context, in *ProviderPath) (*none, error) {
 			return nil, s.admin.RemoveDNSProvider(ctx, in.Name)
 		})
+	handle(s, operation{id: "test-dns-provider", method: "POST", path: "/dns-providers/{name}:test", summary: "Ask a DNS provider for the records of its zones. Nothing is changed."},
+		func(ctx context.Context, in *ProviderPath) (*body[admin.ZoneProviderTest], error) {
+			return answer(s.admin.TestDNSProvider(ctx, in.Name))
+		})
 	handle(s, operation{id: "plan-domain-dns", method: "GET", path: "/domains/{domain}/dns:plan", summary: "Look at the DNS, and say what would be published for a domain."},
 		func(ctx context.Context, in *DomainPath) (*body[admin.DNSPlan], error) {
 			return answer(s.admin.PlanDNS(ctx, in.Domain))

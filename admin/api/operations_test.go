@@ -208,7 +208,8 @@ func operations(w *world) map[string]row {
 		"plan-domain-dns":     {path: "/domains/a.test/dns:plan", weak: "user"},
 		"apply-domain-dns":    {path: "/domains/a.test/dns:apply", body: `{"dryRun":true}`, bad: `/domains/a.test/dns:apply {"dryRun":1}`, where: "body.dryRun", weak: "domain-admin"},
 		"list-dns-providers":  {weak: "domain-admin"},
-		"put-dns-provider":    {path: "/dns-providers/primary", body: `{"kind":"cloudflare","zones":["c.test"],"secret":"x","unchecked":true}`, bad: `/dns-providers/primary {"kind":"bind","zones":["c.test"]}`, where: "body.kind", weak: "domain-admin"},
+		"put-dns-provider":    {path: "/dns-providers/primary", body: `{"kind":"rfc2136","zones":["c.test"],"server":"127.0.0.1:1","login":"k","secret":"c2VjcmV0","unchecked":true}`, bad: `/dns-providers/primary {"kind":"bind","zones":["c.test"]}`, where: "body.kind", weak: "domain-admin"},
+		"test-dns-provider":   {path: "/dns-providers/primary:test", bad: "/dns-providers/" + strings.Repeat("x", 101) + ":test", where: "path.name", weak: "domain-admin"},
 		"remove-dns-provider": {path: "/dns-providers/primary", code: 204, bad: "/dns-providers/" + strings.Repeat("x", 101), where: "path.name", weak: "domain-admin"},
 		"check-domain-dns":    {path: "/domains/a.test/dns:check", weak: "user"},
 		"list-dkim-keys":      {path: "/domains/a.test/dkim", weak: "user"},
@@ -286,7 +287,7 @@ func TestOperations(t *testing.T) {
 	all := w.operations()
 	// What needs something that another makes or keeps comes in an order.
 	order := slices.Sorted(maps.Keys(all))
-	last := []string{"put-dns-provider", "remove-dns-provider", "remove-alert-channel", "remove-webhook", "add-dkim-key", "activate-dkim-key", "retire-dkim-key", "remove-dkim-key", "remove-alias", "change-account", "remove-account", "remove-domain", "end-my-session", "end-account-session", "end-my-other-sessions", "set-my-password", "sign-out", "suspend-account", "resume-account"}
+	last := []string{"put-dns-provider", "test-dns-provider", "remove-dns-provider", "remove-alert-channel", "remove-webhook", "add-dkim-key", "activate-dkim-key", "retire-dkim-key", "remove-dkim-key", "remove-alias", "change-account", "remove-account", "remove-domain", "end-my-session", "end-account-session", "end-my-other-sessions", "set-my-password", "sign-out", "suspend-account", "resume-account"}
 	order = append(slices.DeleteFunc(order, func(id string) bool { return slices.Contains(last, id) }), last...)
 	for _, phase := range []func(*testing.T, *world, operationIn, row){testWeak, testBad, testSuccess} {
 		for _, id := range order {

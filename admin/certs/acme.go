@@ -62,6 +62,7 @@ type acmeCA struct {
 	opts  ACMEOptions
 	host  string
 	keys  *hostKeys
+	proof *proofs
 	cache *certmagic.Cache
 	// configs are by what a name is proven with: web or DNS; and by whose key
 	// it has: a new one each time, or that of the host.
@@ -91,13 +92,14 @@ func newACME(o Options) (*acmeCA, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &acmeCA{opts: o.ACME, host: string(o.Hostname), keys: keys, now: o.Now, doubted: o.Doubted, last: map[string]failure{}}
+	dir := filepath.Join(o.Dir, "acme")
+	a := &acmeCA{opts: o.ACME, host: string(o.Hostname), keys: keys, proof: newProofs(dir), now: o.Now, doubted: o.Doubted, last: map[string]failure{}}
 	a.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert:   func(c certmagic.Certificate) (*certmagic.Config, error) { return a.configOf(c.Names), nil },
 		RenewCheckInterval: o.ACME.renewCheck,
 		Logger:             zap.NewNop(),
 	})
-	return a, a.configure(filepath.Join(o.Dir, "acme"))
+	return a, a.configure(dir)
 }
 
 // configure makes the four configurations.
@@ -110,7 +112,7 @@ func (a *acmeCA) configure(dir string) error {
 	if err != nil {
 		return err
 	}
-	storage := &certmagic.FileStorage{Path: dir}
+	storage := &watchedStorage{&certmagic.FileStorage{Path: dir}, a.proof}
 	for byDNS := range a.configs {
 		for ofHost := range a.configs[byDNS] {
 			template := certmagic.Config{
@@ -129,7 +131,7 @@ func (a *acmeCA) configure(dir string) error {
 					DisableHTTPChallenge: a.opts.Challenge == ChallengeTLS, DisableTLSALPNChallenge: a.opts.Challenge == ChallengeHTTP,
 				}
 				if byDNS == 1 {
-					issuer.DNS01Solver = dnsSolver{a.opts.DNS}
+					issuer.DNS01Solver = dnsSolver{a.opts.DNS, a.proof}
 				}
 				cfg.Issuers = append(cfg.Issuers, &authority{certmagic.NewACMEIssuer(cfg, issuer), a})
 			}
@@ -159,11 +161,18 @@ func (c *authority) PreCheck(ctx context.Context, names []string, _ bool) error 
 
 // Issue is certmagic.Issuer.
 func (c *authority) Issue(ctx context.Context, csr *x509.CertificateRequest) (*certmagic.IssuedCertificate, error) {
-	cert, err := c.ACMEIssuer.Issue(ctx, csr)
-	if err != nil && len(csr.DNSNames) > 0 {
-		c.owner.failed(csr.DNSNames[0], c.CA, err)
+	if len(csr.DNSNames) == 0 {
+		return c.ACMEIssuer.Issue(ctx, csr)
 	}
-	return cert, err
+	name := csr.DNSNames[0]
+	c.owner.proof.begin(name)
+	cert, err := c.ACMEIssuer.Issue(ctx, csr)
+	if err != nil {
+		c.owner.failed(name, c.CA, err)
+		return nil, err
+	}
+	c.owner.proof.succeeded(ctx, name)
+	return cert, nil
 }
 
 // readEAB reads a file with lines "DIRECTORY KEY-ID HMAC-KEY": what a CA wants
@@ -335,6 +344,7 @@ func (a *acmeCA) status(name string) Status {
 		case now.After(s.Renew):
 			s.State = StateRenewing
 		}
+		s.Challenge = a.proof.of(name)
 	}
 	if f, ok := a.failure(name); ok {
 		s.Problem, s.Advice = explain(name, f.authority, f.err)

@@ -21,9 +21,13 @@ type DNSChallenge interface {
 }
 
 // dnsSolver is an acmez.Solver.
-type dnsSolver struct{ dns DNSChallenge }
+type dnsSolver struct {
+	dns   DNSChallenge
+	proof *proofs
+}
 
 func (s dnsSolver) Present(ctx context.Context, c acme.Challenge) error {
+	s.proof.presented(c)
 	return s.dns.Present(ctx, c.DNS01TXTRecordName(), c.DNS01KeyAuthorization())
 }
 

@@ -50,7 +50,7 @@ func explain(name, directory string, err error) (problem, todo string) {
 		return ca + " answers with " + m[0] + " instead of what was asked for", fmt.Sprintf(advice[acme.ProblemTypeServerInternal], name)
 	}
 	if known := providerError(nil); errors.As(err, &known) {
-		return clip(known.Error()), "The record that proves " + name + " could not be written. See the DNS provider with `mailstead dns-provider list`."
+		return clip(known.Error()), "The record that proves " + name + " could not be written. Test the DNS provider: `mailstead dns-provider list` names it, `mailstead dns-provider test NAME` asks it."
 	}
 	var netErr net.Error
 	switch {

@@ -218,6 +218,9 @@ func TestWebChallenges(t *testing.T) {
 			if s.Problem != "" || !strings.Contains(s.Issuer, "Pebble") || s.Renew.Sub(s.NotAfter) > -7*time.Hour || s.Optional {
 				t.Errorf("status = %+v", s)
 			}
+			if again := newProofs(filepath.Join(w.opts.Dir, "acme")).of(w.name); s.Challenge != string(kind)+"-01" || again != s.Challenge {
+				t.Errorf("proven by %q, after a restart %q", s.Challenge, again)
+			}
 			w.host.mu.Lock()
 			proofs := slices.Compact(slices.Clone(w.host.proofs))
 			w.host.mu.Unlock()
@@ -438,7 +441,7 @@ func TestDNSChallenge(t *testing.T) {
 		t.Errorf("with a wrong key: %+v", s)
 	}
 	secret.Store(&right)
-	if s, err := m.Renew(t.Context(), Renewal{Name: w.name}); err != nil || s.State != StateGood {
+	if s, err := m.Renew(t.Context(), Renewal{Name: w.name}); err != nil || s.State != StateGood || s.Challenge != "dns-01" {
 		t.Fatalf("with the right key: %+v, %v", s, err)
 	}
 	if texts, _, err := zones.TXT(t.Context(), "_acme-challenge."+w.name); err == nil {

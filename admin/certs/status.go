@@ -30,6 +30,7 @@ type Status struct {
 	NotBefore time.Time `json:"notBefore,omitzero"`
 	NotAfter  time.Time `json:"notAfter,omitzero"`
 	Renew     time.Time `json:"renew,omitzero" doc:"When it is renewed, as planned."`
+	Challenge string    `json:"challenge,omitempty" enum:"http-01,tls-alpn-01,dns-01" doc:"By which the authority has last seen that the name is ours; absent if that is not known."`
 	Problem   string    `json:"problem,omitempty" doc:"Of the last attempt, in plain words."`
 	Advice    string    `json:"advice,omitempty" doc:"What to do about the problem."`
 	Failed    time.Time `json:"failed,omitzero" doc:"When that attempt was."`
@@ -54,6 +55,9 @@ func (s Status) String() string {
 		fmt.Fprintf(&b, "%s certificate of %q, good until %s", s.Source, s.Issuer, s.NotAfter.Format("2 January 2006"))
 		if s.Source == string(ACME) {
 			fmt.Fprintf(&b, ", renewed on %s", s.Renew.Format("2 January 2006"))
+			if s.Challenge != "" {
+				fmt.Fprintf(&b, ", proven by %s", s.Challenge)
+			}
 		}
 	}
 	if s.Problem != "" {

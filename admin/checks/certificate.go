@@ -1,13 +1,16 @@
 package checks
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/admin/certs"
@@ -18,6 +21,9 @@ const (
 	certWarn = 14 * day
 	certFail = 3 * day
 )
+
+// certificatePage is where certificates are renewed.
+const certificatePage = "/admin/system/certificates"
 
 // certificateCheck is about what the server shows: that others trust it, that
 // it is for the host name, and how long.
@@ -31,7 +37,7 @@ func (s *Server) certificateCheck() Check {
 				}
 				f := s.judgeCertificate(st)
 				if f.State != OK {
-					return f
+					return f.link(certificatePage)
 				}
 				if shown, ok := s.shown(ctx); ok {
 					return shown
@@ -49,7 +55,7 @@ func (s *Server) judgeCertificate(st certs.Status) Finding {
 		return Warn.because("it is signed by this server itself, so that nobody else trusts it").
 			fix("Set [tls] mode = \"acme\" in the configuration, with agree = true, to get a free one from Let's Encrypt.")
 	case st.NotAfter.IsZero() && st.Problem != "":
-		return Fail.because("there is none yet: %s", st.Problem).fix("See that %s leads here, and that ports 80 and 443 are open from outside.", s.Hostname)
+		return Fail.because("there is none yet: %s", st.Problem).fix("%s", cmp.Or(st.Advice, "See that "+st.Name+" leads here, and that ports 80 and 443 are open from outside."))
 	case st.NotAfter.IsZero():
 		return Warn.because("there is none yet; it has been ordered")
 	case left <= 0:
@@ -60,6 +66,47 @@ func (s *Server) judgeCertificate(st certs.Status) Finding {
 		return Warn.because("it ends in %d days", int(left/day)).fix("%s", renewal(st))
 	}
 	return ok("good for %d days", int(left/day))
+}
+
+// otherCertificates is about those of other names than the host's: of
+// domains, and of the configuration. Names that do not lead here need none.
+func (s *Server) otherCertificates() Check {
+	return Check{ID: "certificates", Group: Names, Title: "Certificates of other names", Want: "one for each name that leads here, good for two weeks",
+		Why: "People and mail programs that use these names are warned, or do not connect.",
+		Run: func(context.Context) Finding {
+			var bad []string
+			worst := ok("all are good")
+			for _, st := range s.Certificates() {
+				f, ok := s.judgeOther(st)
+				if !ok {
+					continue
+				}
+				if bad = append(bad, st.Name); f.State.severity() > worst.State.severity() {
+					worst = f
+				}
+			}
+			if len(bad) > 1 {
+				worst.Saw += fmt.Sprintf("; %d names are not right: %s", len(bad), strings.Join(bad[:min(len(bad), 10)], ", "))
+			}
+			return worst
+		}}
+}
+
+// judgeOther says what is wrong with the certificate of another name than the
+// host's; ok is false if nothing is.
+func (s *Server) judgeOther(st certs.Status) (f Finding, ok bool) {
+	ordered := st.NotAfter.IsZero() && st.Problem == ""
+	if st.Name == s.Hostname || st.Source == string(certs.SelfSigned) || st.State == certs.StateAway || ordered {
+		return f, false
+	}
+	if f = s.judgeCertificate(st); f.State == OK {
+		return f, false
+	}
+	if st.NotAfter.IsZero() && st.Optional {
+		f.State = Warn // nobody has used it yet
+	}
+	f.Saw = st.Name + ": " + f.Saw
+	return f.link(certificatePage), true
 }
 
 func renewal(st certs.Status) string {

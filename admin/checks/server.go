@@ -111,6 +111,9 @@ func (s *Server) localChecks() []Check {
 	}
 	if s.Certificates != nil {
 		all = append(all, s.certificateCheck())
+		if len(s.Certificates()) > 1 {
+			all = append(all, s.otherCertificates())
+		}
 	}
 	if s.Domains != nil {
 		for _, d := range s.Domains() {

@@ -463,6 +463,35 @@ func TestCertificate(t *testing.T) {
 	}
 }
 
+func TestOtherCertificates(t *testing.T) {
+	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	host := certs.Status{Name: "mail.example.org", Source: "acme", NotAfter: now.Add(-day)} // has a check of its own
+	good := certs.Status{Name: "mail.a.example", Source: "acme", NotAfter: now.Add(60 * day), Optional: true}
+	away := certs.Status{Name: "mta-sts.a.example", Source: "acme", State: certs.StateAway, Optional: true}
+	ordered := certs.Status{Name: "mail.b.example", Source: "acme", Optional: true}
+	failing := certs.Status{Name: "mail.c.example", Source: "acme", Optional: true, Problem: "rate limit", Advice: "Wait."}
+	old := certs.Status{Name: "mail.d.example", Source: "acme", NotAfter: now.Add(-day), Optional: true}
+	for _, tt := range []struct {
+		name      string
+		list      []certs.Status
+		state     State
+		says, fix string
+	}{
+		{"good, on their way, or elsewhere", []certs.Status{host, good, away, ordered}, OK, "all are good", ""},
+		{"one not to be had", []certs.Status{host, good, failing}, Warn, "mail.c.example: there is none yet: rate limit", "Wait."},
+		{"one has ended", []certs.Status{host, failing, old}, Fail, "mail.d.example: it ended on 31 October 2026; 2 names are not right: mail.c.example, mail.d.example", "renewed by itself"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newWorld(goodZone).server()
+			s.Now, s.Certificates = func() time.Time { return now }, func() []certs.Status { return tt.list }
+			f := run(t, s, "certificates")
+			if f.State != tt.state || f.Saw != tt.says || !strings.Contains(f.Fix, tt.fix) || (f.FixLink == "") != (tt.state == OK) {
+				t.Errorf("%+v", f)
+			}
+		})
+	}
+}
+
 func TestClock(t *testing.T) {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	cert, _ := pair(t, "time.example", now.Add(day))

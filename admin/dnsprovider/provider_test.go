@@ -277,6 +277,7 @@ func TestUpdates(t *testing.T) {
 		says string
 	}{
 		{"wrong secret", Spec{Kind: RFC2136, Server: server, Login: "update-key", Secret: "d3Jvbmc="}, "example.org", "does not take the TSIG key"},
+		{"unknown key", Spec{Kind: RFC2136, Server: server, Login: "other-key", Secret: "c2VjcmV0"}, "example.org", "does not take the TSIG key"},
 		{"zone of others", Spec{Kind: RFC2136, Server: server, Login: "update-key", Secret: "c2VjcmV0"}, "example.net", "allow-update"},
 		{"nobody there", Spec{Kind: RFC2136, Server: "127.0.0.1:1", Login: "update-key", Secret: "c2VjcmV0"}, "example.org", "could not be reached"},
 	} {
@@ -287,12 +288,12 @@ func TestUpdates(t *testing.T) {
 		if _, err := p.AppendRecords(t.Context(), tt.zone, []libdns.Record{rr("x", "TXT", "y")}); err == nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v does not say %q", tt.name, err, tt.says)
 		}
+		if _, err := p.GetRecords(t.Context(), tt.zone); err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s, asked for its records: %v does not say %q", tt.name, err, tt.says)
+		}
 	}
-	closed, err := New(Spec{Kind: RFC2136, Server: server, Login: "other-key", Secret: "c2VjcmV0"}, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := closed.GetRecords(t.Context(), "example.org"); !errors.Is(err, ErrCannotList) {
+	zones.RefuseTransfers(true)
+	if _, err := p.GetRecords(t.Context(), "example.org"); !errors.Is(err, ErrCannotList) {
 		t.Errorf("a transfer that is not allowed: %v", err)
 	}
 }

@@ -148,9 +148,28 @@ func (u *updates) send(ctx context.Context, zone string, change func(*dns.Msg)) 
 	case answer.Rcode == dns.RcodeNotZone || answer.Rcode == dns.RcodeNotImplemented:
 		return fmt.Errorf("the name server %s takes no updates of %s (%s): name the primary server of the zone", u.server, zone, dns.RcodeToString[answer.Rcode])
 	case answer.Rcode != dns.RcodeSuccess:
-		return fmt.Errorf("the name server %s answers the update with %s", u.server, dns.RcodeToString[answer.Rcode])
+		return &oddAnswer{u.server, answer.Rcode}
 	}
 	return nil
+}
+
+// oddAnswer is a refusal that says nothing about key or zone.
+type oddAnswer struct {
+	server string
+	rcode  int
+}
+
+func (e *oddAnswer) Error() string {
+	return fmt.Sprintf("the name server %s answers the update with %s", e.server, dns.RcodeToString[e.rcode])
+}
+
+// cannotList says why a zone was not transferred: the key is not taken at all,
+// which an update without changes shows, or transfers alone are not allowed.
+func (u *updates) cannotList(ctx context.Context, zone string) error {
+	if err := u.send(ctx, zone, func(*dns.Msg) {}); err != nil && !errors.As(err, new(*oddAnswer)) {
+		return err
+	}
+	return fmt.Errorf("%w: %s allows no transfer of %s with this key", ErrCannotList, u.server, zone)
 }
 
 // list transfers the zone (RFC 5936), which servers may not allow.
@@ -167,13 +186,12 @@ func (u *updates) list(ctx context.Context, zone string) ([]rrset, error) {
 	t := &dns.Transfer{Conn: &dns.Conn{Conn: conn}, TsigSecret: map[string]string{u.key.name: u.key.secret}, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout}
 	parts, err := t.In(m, u.server)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s allows no transfer of %s with this key", ErrCannotList, u.server, zone)
+		return nil, u.cannotList(ctx, zone)
 	}
 	var sets []rrset
-	octets := 0
+	octets, whole := 0, true
 	for part := range parts {
-		if part.Error != nil || octets > maxAnswer {
-			err = fmt.Errorf("%w: %s allows no transfer of %s with this key", ErrCannotList, u.server, zone)
+		if whole = whole && part.Error == nil && octets <= maxAnswer; !whole {
 			continue // until the channel is closed
 		}
 		for _, rr := range part.RR {
@@ -192,5 +210,8 @@ func (u *updates) list(ctx context.Context, zone string) ([]rrset, error) {
 			sets[i].values = append(sets[i].values, bare(s.kind, value))
 		}
 	}
-	return sets, err
+	if !whole {
+		return nil, u.cannotList(ctx, zone)
+	}
+	return sets, nil
 }

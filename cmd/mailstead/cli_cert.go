@@ -46,7 +46,7 @@ func (c *certListCmd) Run(ctx context.Context, s streams, g *certCmd) error {
 type certRenewCmd struct {
 	Name   string `arg:"" optional:"" help:"One name; else all that are due or missing."`
 	Force  bool   `help:"Also if it is good for long. CAs count how often you ask."`
-	NewKey bool   `help:"Give the host name its next key. Publish its TLSA record before."`
+	NewKey bool   `help:"Give the host name its next key. Publish its TLSA record before; with --force nobody looks whether it is there."`
 }
 
 func (c *certRenewCmd) Run(ctx context.Context, s streams, g *certCmd) error {

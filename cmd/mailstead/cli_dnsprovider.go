@@ -19,6 +19,7 @@ type dnsProviderCmd struct {
 
 	List   dnsProviderListCmd   `cmd:"" help:"List what changes records where zones are hosted."`
 	Add    dnsProviderAddCmd    `cmd:"" help:"Add or change one, after it was tried."`
+	Test   dnsProviderTestCmd   `cmd:"" help:"Ask one for its zones, to see whether it still answers. Nothing is changed."`
 	Remove dnsProviderRemoveCmd `cmd:"" help:"Forget one and its secret. Records stay as they are."`
 }
 
@@ -82,6 +83,30 @@ func (c *dnsProviderAddCmd) secret(prompt io.Writer) (string, error) {
 		return "", nil
 	}
 	return "", usageError("there is no terminal to ask for the secret: say --secret-stdin")
+}
+
+type dnsProviderTestCmd struct {
+	Name string `arg:""`
+}
+
+func (c *dnsProviderTestCmd) Run(ctx context.Context, s streams, g *dnsProviderCmd) error {
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
+		t, err := op.TestDNSProvider(ctx, c.Name)
+		if err != nil {
+			return err
+		}
+		if err := out.show(t, func(w io.Writer) {
+			for _, z := range t.Zones {
+				fmt.Fprintln(w, clean(z.Zone+": "+z.Text))
+			}
+		}); err != nil {
+			return err
+		}
+		if !t.OK {
+			return fmt.Errorf("%s does not answer as it should", c.Name)
+		}
+		return nil
+	})
 }
 
 type dnsProviderRemoveCmd struct {

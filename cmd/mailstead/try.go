@@ -108,6 +108,13 @@ func (c *tryCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	if c.Setup {
+		stop, err := world.takeUpdates()
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	for first := true; ; first = false {
 		err := c.once(ctx, out, world, dir, ls, first)
 		if !errors.Is(err, errReconfigure) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +29,24 @@ type trySetup struct {
 	Control string `json:"control"` // of the simulated world
 	// Authority is a file with the root of the simulated certificate authority.
 	Authority string `json:"authority"`
+	// Primary is the name server of the simulated zone, which takes updates.
+	Primary tryPrimary `json:"primary"`
+}
+
+// tryPrimary is what a DNS provider of the kind rfc2136 wants to know.
+type tryPrimary struct {
+	Server string `json:"server"`
+	Login  string `json:"login"`
+	Secret string `json:"secret"`
+}
+
+// takeUpdates lets the zone of the domain be changed as zones out there are
+// (RFC 2136), until stop is called.
+func (w *tryWorld) takeUpdates() (stop func(), err error) {
+	w.primary = tryPrimary{Login: "update-key", Secret: base64.StdEncoding.EncodeToString([]byte(rand.Text()))}
+	w.zones.AllowUpdates(tryDomain, w.primary.Login, w.primary.Secret)
+	w.primary.Server, stop, err = w.zones.Start()
+	return stop, err
 }
 
 // portControl is the service by which a test changes the simulated world. It
@@ -65,7 +85,7 @@ func (c *tryCmd) beginSetup(ctx context.Context, n *node, w *tryWorld) (*trySetu
 	if err != nil {
 		return nil, err
 	}
-	return &trySetup{URL: origin("localhost", c.PortOffset+443) + "/setup/#" + code, Control: "http://" + c.addr(53), Authority: root}, nil
+	return &trySetup{URL: origin("localhost", c.PortOffset+443) + "/setup/#" + code, Control: "http://" + c.addr(53), Authority: root, Primary: w.primary}, nil
 }
 
 // control changes the simulated world:

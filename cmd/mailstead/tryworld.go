@@ -25,6 +25,7 @@ type tryWorld struct {
 	zones     *dnstest.Zones
 	remotes   *remotes
 	authority *acmetest.Server // of certificates
+	primary   tryPrimary       // with --setup
 	log       *slog.Logger
 }
 

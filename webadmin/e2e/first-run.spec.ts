@@ -1,9 +1,8 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures';
 import { imap } from './imap';
-import { root, type Ready } from './server';
+import { picture } from './picture';
+import { firstRun, world } from './world';
 
 // The script of docs/first-run.md: from the printed link to the first mail in both directions, and nothing outside the
 // wizard but what the world does: somebody publishes records, somebody writes a mail.
@@ -13,35 +12,11 @@ test.use({ serverArgs: ['--setup'], viewport: { width: 1120, height: 820 } });
 const address = 'ana@example.test';
 const password = 'seven purple lamps by the river';
 
-/** What a first run prints beside the rest: its link, and where the simulated world is changed. */
-interface FirstRun {
-  url: string;
-  control: string;
-}
-
-const firstRun = (ready: Ready) => ready.setup as FirstRun;
-
-/** Changes the simulated world. The browser knows nothing of it. */
-async function world(ready: Ready, method: string, path: string, body?: string): Promise<string> {
-  const response = await fetch(firstRun(ready).control + path, { method, body });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-  return text;
-}
-
-/** Takes a picture for the documentation, when asked to. */
-async function picture(page: Page, name: string) {
-  if (!process.env.MAILSTEAD_SCREENSHOTS) return;
-  const folder = join(root, 'docs/screenshots');
-  mkdirSync(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `first-run-${name}.png`), animations: 'disabled' });
-}
-
 async function phonePicture(page: Page, name: string) {
   if (!process.env.MAILSTEAD_SCREENSHOTS) return;
   const size = page.viewportSize()!;
   await page.setViewportSize({ width: 390, height: 844 });
-  await picture(page, `${name}-phone`);
+  await picture(page, `first-run-${name}-phone`);
   await page.setViewportSize(size);
 }
 
@@ -69,7 +44,7 @@ test('from the printed link to the first mail in both directions', async ({ page
     await expect(heading(page, 'Your own mail server')).toBeVisible();
     expect(page.url(), 'the code leaves the address bar').not.toContain('#');
     await sound();
-    await picture(page, '1-start');
+    await picture(page, 'first-run-1-start');
     await phonePicture(page, '1-start');
 
     const elsewhere = await browser.newContext({ baseURL: server.origin });
@@ -107,7 +82,7 @@ test('from the printed link to the first mail in both directions', async ({ page
     await page.getByLabel('Address', { exact: true }).fill(address);
     await expect(page.getByText('No mail goes to example.test yet.')).toBeVisible();
     await sound();
-    await picture(page, '2-you');
+    await picture(page, 'first-run-2-you');
     await page.getByRole('button', { name: 'Continue' }).click();
   });
 
@@ -118,7 +93,7 @@ test('from the printed link to the first mail in both directions', async ({ page
     await expect(page.getByText('Outgoing port 25 over IPv4')).toBeVisible();
     await page.getByText(/\d+ checks are right/).click();
     await sound();
-    await picture(page, '3-server');
+    await picture(page, 'first-run-3-server');
 
     // Ways round what does not work: a relay that is tried before it is kept, and no sending at all.
     await page.getByText('Send over another server, or only receive').click();
@@ -142,7 +117,7 @@ test('from the printed link to the first mail in both directions', async ({ page
     await expect(row(page, 'mx')).toContainText('mail.example.test');
     await expect(page.getByRole('button', { name: 'Continue while we wait' })).toBeVisible();
     await sound();
-    await picture(page, '4-dns-empty');
+    await picture(page, 'first-run-4-dns-empty');
 
     const zone = (await world(server.ready, 'GET', '/zone')).split('\n').filter((line) => line.trim());
     const mx = zone.filter((line) => /\sMX\s/.test(line)).join('\n');
@@ -152,14 +127,14 @@ test('from the printed link to the first mail in both directions', async ({ page
     await expect(row(page, 'spf')).toHaveAttribute('data-standing', 'wrong', { timeout: 30_000 });
     await expect(row(page, 'spf')).toContainText('<img src=x onerror=alert(1)>');
     await sound();
-    await picture(page, '4-dns-some');
+    await picture(page, 'first-run-4-dns-some');
     await phonePicture(page, '4-dns');
 
     await world(server.ready, 'DELETE', '/zone?name=example.test');
     await world(server.ready, 'POST', '/zone', ['example.test. 300 IN NS ns1.test.', ...zone].join('\n'));
     await expect(page.getByText(/All \d+ records that mail needs are there/)).toBeVisible({ timeout: 30_000 });
     await sound();
-    await picture(page, '4-dns-done');
+    await picture(page, 'first-run-4-dns-done');
     await page.getByRole('button', { name: 'Continue', exact: true }).click();
   });
 
@@ -167,12 +142,12 @@ test('from the printed link to the first mail in both directions', async ({ page
     await expect(heading(page, 'Certificate')).toBeVisible();
     await expect(page.getByText('Not trusted by others yet')).toBeVisible();
     await sound();
-    await picture(page, '5-certificate');
+    await picture(page, 'first-run-5-certificate');
     await page.getByRole('checkbox', { name: 'I accept the terms of the certificate authority' }).check();
     await page.getByRole('button', { name: 'Get a certificate' }).click();
     await expect(page.getByText('Trusted by everybody')).toBeVisible({ timeout: 30_000 });
     await sound();
-    await picture(page, '5-certificate-there');
+    await picture(page, 'first-run-5-certificate-there');
     await page.getByRole('button', { name: 'Go on at mail.example.test' }).click();
     await expect(page, 'the code leaves the address bar').toHaveURL(new RegExp(`^${server.home}/setup/[^#]*$`));
   });
@@ -190,7 +165,7 @@ test('from the printed link to the first mail in both directions', async ({ page
   await test.step('a mail comes in, and one goes out', async () => {
     await expect(page.getByText('Waiting for it.')).toBeVisible();
     await sound();
-    await picture(page, '6-mail-waiting');
+    await picture(page, 'first-run-6-mail-waiting');
     await world(server.ready, 'POST', `/mail?to=${address}`);
     const way = page.getByRole('region', { name: '1. Somebody writes to you' });
     await expect(way.getByText('Arrived')).toBeVisible();
@@ -207,7 +182,7 @@ test('from the printed link to the first mail in both directions', async ({ page
     await expect(back.getByText('That is as it should be.')).toBeVisible();
     await sound();
     await page.evaluate(() => window.scrollTo(0, 0));
-    await picture(page, '6-mail-done');
+    await picture(page, 'first-run-6-mail-done');
     await phonePicture(page, '6-mail');
     await page.getByRole('button', { name: 'Continue', exact: true }).click();
   });
@@ -215,7 +190,7 @@ test('from the printed link to the first mail in both directions', async ({ page
   await test.step('done: what to keep, and into the console', async () => {
     await expect(heading(page, 'Your server is ready')).toBeVisible();
     await sound();
-    await picture(page, '7-done');
+    await picture(page, 'first-run-7-done');
     const saved = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Save as text' }).click();
     expect((await saved).suggestedFilename()).toBe('recovery-kit-mail.example.test.txt');
@@ -225,7 +200,7 @@ test('from the printed link to the first mail in both directions', async ({ page
     await page.getByRole('button', { name: 'Show the code' }).click();
     await expect(page.getByRole('img', { name: /QR code/ })).toBeVisible();
     await sound();
-    await picture(page, '8-finished');
+    await picture(page, 'first-run-8-finished');
     await page.getByRole('link', { name: 'To the console' }).click();
     await expect(page).toHaveURL(/\/admin\//);
     await expect(heading(page, /.+/)).toBeVisible();

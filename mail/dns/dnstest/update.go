@@ -24,6 +24,13 @@ func (z *Zones) AllowUpdates(zone, keyName, secret string) {
 	z.keys[canonical(zone)] = key{canonical(keyName), secret}
 }
 
+// RefuseTransfers has zones transferred to nobody, as careful servers do.
+func (z *Zones) RefuseTransfers(refuse bool) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.closed = refuse
+}
+
 // secrets are all keys, as dns.Server wants them.
 func (z *Zones) secrets() map[string]string {
 	z.mu.RLock()
@@ -58,6 +65,8 @@ func (z *Zones) change(w dns.ResponseWriter, msg *dns.Msg) bool {
 		reply.Rcode = dns.RcodeNotAuth // RFC 8945 section 5.3
 	case !z.signed(w, msg, msg.Question[0].Name):
 		reply.Rcode = dns.RcodeRefused
+	case transfer && z.isClosed():
+		reply.Rcode = dns.RcodeRefused
 	case transfer:
 		reply.Answer = z.transfer(msg.Question[0].Name)
 	default:
@@ -68,6 +77,12 @@ func (z *Zones) change(w dns.ResponseWriter, msg *dns.Msg) bool {
 	}
 	w.WriteMsg(reply)
 	return true
+}
+
+func (z *Zones) isClosed() bool {
+	z.mu.RLock()
+	defer z.mu.RUnlock()
+	return z.closed
 }
 
 // transfer is a zone between two copies of its SOA record.

@@ -31,6 +31,7 @@ type Zones struct {
 	faults    map[string]Fault
 	lookups   map[string]int
 	keys      map[string]key // of zones that take updates
+	closed    bool           // to transfers
 }
 
 // New returns the zones of a text in master file form (RFC 1035 section 5):

@@ -797,6 +797,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dns-providers/{name}:test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask a DNS provider for the records of its zones. Nothing is changed. */
+        post: operations["test-dns-provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/domains": {
         parameters: {
             query?: never;
@@ -3144,6 +3161,11 @@ export interface components {
             /** @description What to do about the problem. */
             advice?: string;
             /**
+             * @description By which the authority has last seen that the name is ours; absent if that is not known.
+             * @enum {string}
+             */
+            challenge?: "http-01" | "tls-alpn-01" | "dns-01";
+            /**
              * Format: date-time
              * @description When that attempt was.
              */
@@ -3521,6 +3543,8 @@ export interface components {
             dkim: components["schemas"]["DKIMKey"][];
             /** @description Absent: not looked at yet, or not since its keys or addresses changed. */
             dns?: components["schemas"]["DNSState"];
+            /** @description The name of the DNS provider that changes its zone. Only of one domain, not in lists. */
+            dnsProvider?: string;
             name: string;
             records?: components["schemas"]["DNSRecord"][];
             separator: string;
@@ -5725,6 +5749,22 @@ export interface components {
             server?: string;
             zones: string[];
         };
+        ZoneProviderTest: {
+            /** @description It has answered for every zone. */
+            ok: boolean;
+            zones: components["schemas"]["ZoneTest"][];
+        };
+        ZoneTest: {
+            ok: boolean;
+            /**
+             * Format: int64
+             * @description There are in the zone, as far as the provider tells.
+             */
+            records?: number;
+            /** @description What it said, in a sentence. */
+            text: string;
+            zone: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -7593,6 +7633,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "test-dns-provider": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ZoneProviderTest"];
+                };
             };
             /** @description What went wrong. */
             default: {

@@ -4,6 +4,7 @@ import type { Route } from '$kit/router.svelte';
 export const system: Route[] = [
   { pattern: '/admin/system', title: () => t('Checks'), load: () => import('../pages/system/Checks.svelte') },
   { pattern: '/admin/system/certificates', title: () => t('Certificates'), load: () => import('../pages/system/Certificates.svelte') },
+  { pattern: '/admin/system/dns-providers', title: () => t('DNS providers'), load: () => import('../pages/system/DnsProviders.svelte') },
   { pattern: '/admin/system/storage', title: () => t('Storage'), load: () => import('../pages/system/Storage.svelte') },
   { pattern: '/admin/system/backups', title: () => t('Backups'), load: () => import('../pages/system/Backups.svelte') },
   { pattern: '/admin/system/backups/:backup/:account', title: () => t('Mail of a backup'), load: () => import('../pages/system/BackupAccount.svelte') },
