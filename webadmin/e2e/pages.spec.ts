@@ -36,6 +36,7 @@ const pages = [
   { path: '/admin/security/audit', heading: 'Security' },
   { path: '/admin/system', heading: 'System' },
   { path: '/admin/system/certificates', heading: 'System' },
+  { path: '/admin/system/dns-providers', heading: 'System' },
   { path: '/admin/system/storage', heading: 'System' },
   { path: '/admin/system/backups', heading: 'System' },
   { path: '/admin/system/imports', heading: 'System' },
