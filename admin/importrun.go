@@ -22,9 +22,10 @@ import (
 
 // Bounds of imports.
 const (
-	maxImports     = 2000
-	runningImports = 2 // at a time; the others wait
-	importType     = ".json"
+	maxImports      = 2000
+	runningImports  = 2 // at a time; the others wait
+	importType      = ".json"
+	tellImportOften = time.Second // between two events of one import that runs
 )
 
 // importRecord is an import as it is kept in a file of its own: with its
@@ -44,6 +45,7 @@ type importRecord struct {
 	who       Principal
 	cancel    context.CancelFunc
 	cancelled bool // by somebody, not by the end of the server
+	told      time.Time
 }
 
 // imports are those there are, the oldest first.
@@ -58,7 +60,7 @@ func newImportRecord(now time.Time) *importRecord {
 }
 
 func (m *importRecord) view() Import {
-	v := Import{ID: m.ID, Kind: m.Spec.Kind, Account: m.Spec.Account, Mailbox: m.Spec.Mailbox, DryRun: m.Spec.DryRun, From: m.Spec.from(), State: m.State,
+	v := Import{ID: m.ID, Kind: m.Spec.Kind, Account: m.Spec.Account, Mailbox: m.Spec.Mailbox, DryRun: m.Spec.DryRun, From: m.Spec.from(), Server: m.Spec.server(), State: m.State,
 		Job: m.job, Runs: m.Runs, Created: m.Created, Ended: m.Ended, Error: m.Error, Progress: m.Progress}
 	if m.Report != nil {
 		rep := *m.Report
@@ -66,6 +68,21 @@ func (m *importRecord) view() Import {
 	}
 	return v
 }
+
+// underWay reports whether a run has not ended.
+func (m *importRecord) underWay() bool { return m.State == ImportRunning || m.State == ImportWaiting }
+
+// tellImport tells those who may change the system how far an import is;
+// imports.mu is held.
+func (a *Admin) tellImport(m *importRecord) {
+	m.told = a.opts.Now()
+	v := m.view()
+	v.Report = nil
+	a.Publish(TopicJobs, "import.changed", v)
+}
+
+// tellImports tells them that there are others, or that many have changed.
+func (a *Admin) tellImports() { a.Publish(TopicJobs, "imports.changed", struct{}{}) }
 
 // loadImports reads the imports, once. What ran when the server ended waits.
 func (a *Admin) loadImports() error {
@@ -140,6 +157,18 @@ func (a *Admin) queueImport(p Principal, m *importRecord) (Import, error) {
 	return m.view(), nil
 }
 
+// stopImport ends the run of an import; imports.mu is held.
+func (a *Admin) stopImport(m *importRecord) error {
+	switch m.State {
+	case ImportRunning:
+		m.cancelled = true
+		m.cancel()
+	case ImportWaiting:
+		m.State = ImportStopped
+	}
+	return a.saveImport(m)
+}
+
 // resumeImports lets those go on that the end of the server has cut off.
 func (a *Admin) resumeImports() {
 	if err := a.loadImports(); err != nil {
@@ -196,6 +225,7 @@ func (a *Admin) beginImport(m *importRecord) error {
 	}
 	m.State, m.job, m.cancel = ImportRunning, j.ID, func() {}
 	m.Runs++
+	a.tellImport(m)
 	return a.saveImport(m)
 }
 
@@ -223,6 +253,9 @@ func (a *Admin) runImport(ctx context.Context, p *Progress, m *importRecord, n *
 			p.Set(now.Messages, now.AllMessages)
 			a.imports.mu.Lock()
 			m.Progress = now
+			if a.opts.Now().Sub(m.told) >= tellImportOften {
+				a.tellImport(m)
+			}
 			a.imports.mu.Unlock()
 		}})
 }
@@ -252,6 +285,7 @@ func (a *Admin) endImport(m *importRecord, rep movein.Report, err error) error {
 	}
 	a.opts.Logger.Info("import", "account", m.Spec.Account, "kind", m.Spec.Kind, "state", m.State, "added", rep.Added, "known", rep.Known, "left_out", rep.LeftOut, "dur", rep.Ended.Sub(rep.Started))
 	err = errors.Join(err, a.saveImport(m))
+	a.tellImport(m)
 	if m.State != ImportWaiting {
 		a.startImports()
 	}

@@ -68,11 +68,12 @@ const (
 // Import is an import as an operator sees it.
 type Import struct {
 	ID       string          `json:"id"`
-	Kind     ImportKind      `json:"kind"`
+	Kind     ImportKind      `json:"kind" enum:"maildir,mbox,imap"`
 	Account  string          `json:"account"`
 	Mailbox  string          `json:"mailbox,omitempty"`
 	DryRun   bool            `json:"dryRun,omitempty"`
 	From     string          `json:"from" doc:"Path, or user and server."`
+	Server   string          `json:"server,omitempty" doc:"Of an IMAP import, as host:port: what it has in common with others of its source."`
 	State    ImportState     `json:"state" enum:"waiting,running,done,failed,stopped"`
 	Job      string          `json:"job,omitempty" doc:"Of the last run, for /jobs/{id}."`
 	Runs     int             `json:"runs"`
@@ -82,6 +83,9 @@ type Import struct {
 	Progress movein.Progress `json:"progress"`
 	Report   *movein.Report  `json:"report,omitempty" doc:"Of the last run that ended; only of one import."`
 }
+
+// errUnderWay refuses a run beside the one that there is.
+var errUnderWay = &directory.Problem{Kind: directory.ErrInUse, Text: "this import is under way; wait until it is done, or cancel it"}
 
 // Imports returns all imports, the newest first.
 func (a *Admin) Imports(ctx context.Context) (Page[Import], error) {
@@ -122,6 +126,16 @@ func (a *Admin) StartImport(ctx context.Context, n NewImport) (Import, error) {
 	if err := a.loadImports(); err != nil {
 		return Import{}, err
 	}
+	m, err := a.startImport(ctx, p, n)
+	if err == nil {
+		a.tellImports()
+	}
+	return m, err
+}
+
+// startImport begins an import that was checked, without telling those who
+// watch.
+func (a *Admin) startImport(ctx context.Context, p Principal, n NewImport) (Import, error) {
 	if err := a.opts.Directory.Record(ctx, Actor(ctx), "import.start", n.Account, map[string]any{"kind": n.Kind, "from": n.from(), "dryRun": n.DryRun}); err != nil {
 		return Import{}, err
 	}
@@ -134,8 +148,8 @@ func (a *Admin) StartImport(ctx context.Context, n NewImport) (Import, error) {
 	case m == nil:
 		m = newImportRecord(a.opts.Now())
 		a.imports.list = append(a.imports.list, m)
-	case m.State == ImportRunning || m.State == ImportWaiting:
-		return Import{}, &directory.Problem{Kind: directory.ErrInUse, Text: "this import is under way; wait until it is done, or cancel it"}
+	case m.underWay():
+		return Import{}, errUnderWay
 	}
 	m.Spec = n
 	return a.queueImport(p, m)
@@ -149,10 +163,12 @@ func (a *Admin) ResumeImport(ctx context.Context, id string) (Import, error) {
 		return Import{}, err
 	}
 	return a.withImport(id, func(m *importRecord) (Import, error) {
-		if m.State == ImportRunning || m.State == ImportWaiting {
-			return Import{}, &directory.Problem{Kind: directory.ErrInUse, Text: "this import is under way already"}
+		if m.underWay() {
+			return Import{}, errUnderWay
 		}
-		return a.queueImport(p, m)
+		v, err := a.queueImport(p, m)
+		a.tellImport(m)
+		return v, err
 	})
 }
 
@@ -162,14 +178,9 @@ func (a *Admin) CancelImport(ctx context.Context, id string) (Import, error) {
 		return Import{}, err
 	}
 	return a.withImport(id, func(m *importRecord) (Import, error) {
-		switch m.State {
-		case ImportRunning:
-			m.cancelled = true
-			m.cancel()
-		case ImportWaiting:
-			m.State = ImportStopped
-		}
-		return m.view(), a.saveImport(m)
+		err := a.stopImport(m)
+		a.tellImport(m)
+		return m.view(), err
 	})
 }
 
@@ -187,6 +198,7 @@ func (a *Admin) RemoveImport(ctx context.Context, id string) error {
 	}); err != nil {
 		return err
 	}
+	a.tellImports()
 	return a.opts.Directory.Record(ctx, Actor(ctx), "import.remove", id, nil)
 }
 
@@ -290,9 +302,17 @@ func checkIMAPPlace(p Principal, s *IMAPPlace) error {
 // from describes the source, without secrets.
 func (n *NewImport) from() string {
 	if n.Source != nil {
-		return fmt.Sprintf("%s at %s:%d", n.Source.User, n.Source.Host, n.Source.Port)
+		return n.Source.User + " at " + n.server()
 	}
 	return n.Path
+}
+
+// server is the IMAP server of the source; "" of files.
+func (n *NewImport) server() string {
+	if n.Source == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", n.Source.Host, n.Source.Port)
 }
 
 // open opens the source.

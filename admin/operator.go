@@ -191,6 +191,10 @@ type Operator interface {
 	ResumeImport(ctx context.Context, id string) (Import, error)
 	CancelImport(ctx context.Context, id string) (Import, error)
 	RemoveImport(ctx context.Context, id string) error
+	// ResumeImports, CancelImports and RemoveImports do the same with many.
+	ResumeImports(ctx context.Context, c ImportChoice) (ImportsResult, error)
+	CancelImports(ctx context.Context, c ImportChoice) (ImportsResult, error)
+	RemoveImports(ctx context.Context, c ImportChoice) (ImportsResult, error)
 	// Backups says how backups stand, and lists them.
 	Backups(ctx context.Context) (Backups, error)
 	RunBackup(ctx context.Context) (Job, error)

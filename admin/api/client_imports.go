@@ -42,3 +42,15 @@ func (c *Client) StartImports(ctx context.Context, l admin.ImportList) (admin.Im
 func (c *Client) ImportPeople(ctx context.Context, l admin.PeopleList) (admin.PeopleResult, error) {
 	return call[admin.PeopleResult](ctx, c, request{method: http.MethodPost, path: "/imports:people", body: l})
 }
+
+func (c *Client) ResumeImports(ctx context.Context, choice admin.ImportChoice) (admin.ImportsResult, error) {
+	return call[admin.ImportsResult](ctx, c, request{method: http.MethodPost, path: "/imports:resume", body: choice})
+}
+
+func (c *Client) CancelImports(ctx context.Context, choice admin.ImportChoice) (admin.ImportsResult, error) {
+	return call[admin.ImportsResult](ctx, c, request{method: http.MethodPost, path: "/imports:cancel", body: choice})
+}
+
+func (c *Client) RemoveImports(ctx context.Context, choice admin.ImportChoice) (admin.ImportsResult, error) {
+	return call[admin.ImportsResult](ctx, c, request{method: http.MethodPost, path: "/imports:remove", body: choice})
+}

@@ -63,7 +63,7 @@ func (s *Server) eventRoutes() {
 		Topics string `query:"topics" maxLength:"200" doc:"queue, traces, checks, jobs, setup, with commas; all that one may see if there are none."`
 		Last   string `header:"Last-Event-ID" maxLength:"30" doc:"Events after this one are sent again, up to 1,000."`
 	}
-	o := operation{id: "get-events", method: "GET", path: eventsPath, public: true, summary: "Watch what happens, as server-sent events: trace.changed, queue.changed, check.changed, job.changed, and missed when some were forgotten.",
+	o := operation{id: "get-events", method: "GET", path: eventsPath, public: true, summary: "Watch what happens, as server-sent events: trace.changed, queue.changed, check.changed, job.changed, import.changed, imports.changed (there are others, or many have changed), and missed when some were forgotten.",
 		answers: eventStream}
 	handle(s, o, func(ctx context.Context, in *query) (*huma.StreamResponse, error) {
 		after, err := strconv.ParseUint(in.Last, 10, 64)

@@ -20,6 +20,7 @@ func (s *Server) importRoutes() {
 		func(ctx context.Context, in *struct{ Body admin.ImportList }) (*body[admin.ImportListResult], error) {
 			return answer(s.admin.StartImports(ctx, in.Body))
 		})
+	s.manyImportsRoutes()
 	handle(s, operation{id: "import-people", method: "POST", path: "/imports:people", summary: "Make the accounts and aliases of a list that another mail system gives; each stands for itself."},
 		func(ctx context.Context, in *struct{ Body admin.PeopleList }) (*body[admin.PeopleResult], error) {
 			return answer(s.admin.ImportPeople(ctx, in.Body))
@@ -39,5 +40,22 @@ func (s *Server) importRoutes() {
 	handle(s, operation{id: "remove-import", method: "DELETE", path: "/imports/{id}", summary: "Forget an import with its passwords. The mail stays.", status: http.StatusNoContent},
 		func(ctx context.Context, in *IDPath) (*none, error) {
 			return nil, s.admin.RemoveImport(ctx, in.ID)
+		})
+}
+
+// manyImportsRoutes are what is done with many imports at once.
+func (s *Server) manyImportsRoutes() {
+	type choice struct{ Body admin.ImportChoice }
+	handle(s, operation{id: "resume-imports", method: "POST", path: "/imports:resume", summary: "Run many imports again, of one server or all, that have ended: what is missing or new at the source comes.", status: http.StatusAccepted},
+		func(ctx context.Context, in *choice) (*body[admin.ImportsResult], error) {
+			return answer(s.admin.ResumeImports(ctx, in.Body))
+		})
+	handle(s, operation{id: "cancel-imports", method: "POST", path: "/imports:cancel", summary: "Stop many imports, of one server or all. What was brought in stays."},
+		func(ctx context.Context, in *choice) (*body[admin.ImportsResult], error) {
+			return answer(s.admin.CancelImports(ctx, in.Body))
+		})
+	handle(s, operation{id: "remove-imports", method: "POST", path: "/imports:remove", summary: "Forget many imports with their passwords, of one server or all, that have ended. The mail stays."},
+		func(ctx context.Context, in *choice) (*body[admin.ImportsResult], error) {
+			return answer(s.admin.RemoveImports(ctx, in.Body))
 		})
 }

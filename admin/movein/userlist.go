@@ -40,7 +40,7 @@ type ListEntry struct {
 func ParseList(format ListFormat, text string) (list []ListEntry, err error) {
 	text = strings.TrimPrefix(text, "\ufeff")
 	if format == ListByItsLooks || format == "" {
-		format = looksLike(text)
+		format = LooksLike(text)
 	}
 	switch format {
 	case ListCSV:
@@ -64,8 +64,8 @@ func ParseList(format ListFormat, text string) (list []ListEntry, err error) {
 	return list, err
 }
 
-// looksLike guesses the format.
-func looksLike(text string) ListFormat {
+// LooksLike guesses the format; what is like no other is ListCSV.
+func LooksLike(text string) ListFormat {
 	trimmed := strings.TrimSpace(text)
 	switch {
 	case strings.Contains("\n"+text, "\n[[domains]]"), strings.Contains("\n"+text, "\n[[accounts]]"), strings.Contains("\n"+text, "\n[[aliases]]"):
@@ -86,13 +86,12 @@ func CSV(text string, columns []string, fn func(line int, fields map[string]stri
 	text = strings.TrimPrefix(text, "\ufeff")
 	r := csv.NewReader(strings.NewReader(text))
 	r.FieldsPerRecord, r.TrimLeadingSpace, r.LazyQuotes = -1, true, true
-	switch first, _, _ := strings.Cut(text, "\n"); {
-	case strings.Contains(first, "\t"):
-		r.Comma = '\t'
-	case strings.Contains(first, ";"):
-		r.Comma = ';'
+	// What comes first stands between: later ones are part of a password or name.
+	first, _, _ := strings.Cut(text, "\n")
+	if i := strings.IndexAny(first, ",;\t"); i >= 0 {
+		r.Comma = rune(first[i])
 	}
-	order, first := columns, true
+	order, begins := columns, true
 	for {
 		record, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -102,14 +101,14 @@ func CSV(text string, columns []string, fn func(line int, fields map[string]stri
 			return fmt.Errorf("the text cannot be read: %w", err)
 		}
 		line, _ := r.FieldPos(0)
-		if head := heading(record, columns); first && head != nil {
+		if head := heading(record, columns); begins && head != nil {
 			order = head
 		} else if fields := fieldsOf(record, order); fields[columns[0]] != "" {
 			if err := fn(line, fields); err != nil {
 				return err
 			}
 		}
-		first = false
+		begins = false
 	}
 }
 
@@ -167,7 +166,7 @@ type miabDomain struct {
 // parseMailInABox reads what mail/users and mail/aliases of its API give: both
 // may follow each other, as JSON or as text.
 func parseMailInABox(text string) (list []ListEntry, err error) {
-	if looksLike(text) != ListMailInABox {
+	if LooksLike(text) != ListMailInABox {
 		return parseMailInABoxText(text), nil
 	}
 	d := json.NewDecoder(strings.NewReader(text))

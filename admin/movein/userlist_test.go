@@ -14,6 +14,7 @@ func TestParseList(t *testing.T) {
 	}{
 		{"CSV", "ana@a.test,Ana,5 GiB,info@a.test sales@a.test\n\nbo@a.test", []string{"1 ana@a.test Ana 5 GiB", "1 info@a.test → ana@a.test", "1 sales@a.test → ana@a.test", "3 bo@a.test"}},
 		{"CSV with names of columns", "Name;Email;Aliases;Other\nAna;ana@a.test;info@a.test|x@a.test;y", []string{"2 ana@a.test Ana", "2 info@a.test → ana@a.test", "2 x@a.test → ana@a.test"}},
+		{"what stands between comes first", "ana@a.test,Ana; of a.test,5 GiB", []string{"1 ana@a.test Ana; of a.test 5 GiB"}},
 		{"mox", "Domains:\n\ta.test:\n\t\tLocalpartCaseSensitive: false\n\t\tAliases:\n\t\t\tteam:\n\t\t\t\tAddresses:\n\t\t\t\t\t- ana@a.test\n\t\t\t\t\t- bo@b.test\n\t\t\t\tPostPublic: true\n\n# a comment\nAccounts:\n\tana:\n\t\tDomain: a.test\n\t\tFullName: Ana A.\n\t\tDestinations:\n\t\t\tana@a.test: nil\n\t\t\tinfo@a.test:\n\t\t\t\tMailbox: Info\n\t\t\t\tRulesets:\n\t\t\t\t\t-\n\t\t\t\t\t\tMailbox: x\n\t\t\t@a.test: nil\n\told:\n\t\tDomain: b.test\n\t\tDestinations:\n\t\t\tbo: nil\n\tnone:\n\t\tDomain: b.test\nWebHandlers:\n\t-\n\t\tDomain: c.test\n",
 			[]string{"13 ana@a.test Ana A.", "13 info@a.test → ana@a.test", "13 @a.test → ana@a.test", "24 bo@b.test", "28 none@b.test (it has no address in mox)", "7 team@a.test → ana@a.test,bo@b.test"}},
 		{"Mail-in-a-Box", `[{"domain":"a.test","users":[{"email":"ana@a.test","privileges":["admin"],"status":"active"},{"email":"old@a.test","status":"inactive","mailbox":"/x"}]}]

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,9 +27,9 @@ type importCmd struct {
 	People   importPeopleCmd   `cmd:"" help:"Make the accounts and aliases of another mail system: CSV, mox, Mail-in-a-Box."`
 	List     importListCmd     `cmd:"" help:"List imports and how far they are."`
 	Show     importShowCmd     `cmd:"" help:"Show an import and what came of it."`
-	Resume   importResumeCmd   `cmd:"" help:"Run an import again: what is missing or new comes."`
-	Cancel   importCancelCmd   `cmd:"" help:"Stop an import; what was brought in stays."`
-	Remove   importRemoveCmd   `cmd:"" help:"Forget an import with its passwords; the mail stays."`
+	Resume   importResumeCmd   `cmd:"" help:"Run an import again, or all that have ended: what is missing or new comes."`
+	Cancel   importCancelCmd   `cmd:"" help:"Stop an import, or all that are under way; what was brought in stays."`
+	Remove   importRemoveCmd   `cmd:"" help:"Forget an import with its passwords, or all that have ended; the mail stays."`
 }
 
 // importFlags are those of all imports.
@@ -267,7 +268,9 @@ func describeImport(w io.Writer, m *admin.Import) {
 	}
 }
 
-type importListCmd struct{}
+type importListCmd struct {
+	State string `help:"Only those that are waiting, running, done, failed or stopped." enum:"waiting,running,done,failed,stopped," default:"" placeholder:"STATE"`
+}
 
 func (c *importListCmd) Run(ctx context.Context, s streams, g *importCmd) error {
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
@@ -275,14 +278,34 @@ func (c *importListCmd) Run(ctx context.Context, s streams, g *importCmd) error 
 		if err != nil {
 			return err
 		}
-		return out.show(list.Items, func(w io.Writer) {
+		all := list.Items
+		shown := slices.DeleteFunc(slices.Clone(all), func(m admin.Import) bool { return c.State != "" && string(m.State) != c.State })
+		return out.show(shown, func(w io.Writer) {
 			rows := [][]string{{"ID", "KIND", "FROM", "TO", "STATE", "NEW", "PROGRESS"}}
-			for _, m := range list.Items {
+			for _, m := range shown {
 				rows = append(rows, []string{m.ID, string(m.Kind), m.From, m.Account, string(m.State), fmt.Sprint(m.Progress.Added), progressText(&m.Progress, m.State)})
 			}
 			table(w, rows...)
+			if len(all) > 1 {
+				fmt.Fprintln(w, importsText(all))
+			}
 		})
 	})
+}
+
+// importsText counts imports by how far they are.
+func importsText(list []admin.Import) string {
+	count := map[admin.ImportState]int{}
+	for _, m := range list {
+		count[m.State]++
+	}
+	parts := []string{fmt.Sprintf("%d imports", len(list))}
+	for _, state := range []admin.ImportState{admin.ImportDone, admin.ImportRunning, admin.ImportWaiting, admin.ImportFailed, admin.ImportStopped} {
+		if n := count[state]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, state))
+		}
+	}
+	return strings.Join(parts, " · ")
 }
 
 type importShowCmd struct {
@@ -296,46 +319,5 @@ func (c *importShowCmd) Run(ctx context.Context, s streams, g *importCmd) error 
 			return err
 		}
 		return out.show(m, func(w io.Writer) { describeImport(w, &m) })
-	})
-}
-
-type importResumeCmd struct {
-	ID string `arg:""`
-	watchFlags
-}
-
-func (c *importResumeCmd) Run(ctx context.Context, s streams, g *importCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		m, err := op.ResumeImport(ctx, c.ID)
-		if err != nil {
-			return err
-		}
-		return c.follow(ctx, op, out, m)
-	})
-}
-
-type importCancelCmd struct {
-	ID string `arg:""`
-}
-
-func (c *importCancelCmd) Run(ctx context.Context, s streams, g *importCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		if _, err := op.CancelImport(ctx, c.ID); err != nil {
-			return err
-		}
-		return out.done("the import %s stops", c.ID)
-	})
-}
-
-type importRemoveCmd struct {
-	ID string `arg:""`
-}
-
-func (c *importRemoveCmd) Run(ctx context.Context, s streams, g *importCmd) error {
-	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		if err := op.RemoveImport(ctx, c.ID); err != nil {
-			return err
-		}
-		return out.done("the import %s is forgotten; its mail stays", c.ID)
 	})
 }

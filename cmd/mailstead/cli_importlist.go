@@ -77,10 +77,36 @@ func lineNumber(n int) string {
 }
 
 type importIMAPListCmd struct {
-	File          string `arg:"" help:"Lines with address, host, user, password, port, tls and fingerprint, the first three and the password at least; - is standard input."`
-	SyncFlags     bool   `help:"Also change flags here that have changed there since the last run."`
-	SyncDeletions bool   `help:"Also remove here what was removed there since."`
-	DryRun        bool   `help:"Only say what is wrong with the lines."`
+	File          string   `arg:"" help:"Lines with address, host, user, password, port, tls, fingerprint and token; with --host: address, user, password and token; or the accounts of mox or Mail-in-a-Box. - is standard input."`
+	Host          string   `help:"The server of lines that name none." placeholder:"NAME"`
+	Port          int      `help:"Its port; 993 with tls, else 143." placeholder:"N"`
+	TLS           string   `name:"tls" help:"tls, starttls or none." enum:"tls,starttls,none" default:"tls"`
+	Fingerprint   string   `help:"SHA-256 of the server's certificate, which is taken instead of a valid one." placeholder:"HEX"`
+	PasswordFile  string   `help:"File with the password of lines that have none, in its first line." type:"path" xor:"secret" placeholder:"FILE"`
+	TokenFile     string   `help:"File with an OAuth token for all such lines, read at each login." type:"path" xor:"secret" placeholder:"FILE"`
+	TokenCommand  string   `help:"Program that prints such a token, run at each login by the user of the server." xor:"secret" placeholder:"COMMAND"`
+	Master        string   `help:"Master user of a Dovecot server, whose password --password-file has: each line signs in as USER*MASTER." placeholder:"LOGIN"`
+	Exclude       []string `help:"Folders to leave out, with commas between." placeholder:"FOLDER"`
+	SyncFlags     bool     `help:"Also change flags here that have changed there since the last run."`
+	SyncDeletions bool     `help:"Also remove here what was removed there since."`
+	DryRun        bool     `help:"Only say what is wrong with the lines."`
+}
+
+// source is what the lines have in common.
+func (c *importIMAPListCmd) source() (*admin.ListSource, error) {
+	l := &admin.ListSource{Host: c.Host, Port: c.Port, TLS: c.TLS, Fingerprint: c.Fingerprint, TokenFile: c.TokenFile, TokenCommand: c.TokenCommand, Master: c.Master, Exclude: c.Exclude}
+	if c.PasswordFile == "" {
+		return l, nil
+	}
+	f, err := os.Open(c.PasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if l.Password, err = firstLine(f); err != nil {
+		return nil, fmt.Errorf("there is no password in the first line of %s", c.PasswordFile)
+	}
+	return l, nil
 }
 
 func (c *importIMAPListCmd) Run(ctx context.Context, s streams, g *importCmd) error {
@@ -88,11 +114,15 @@ func (c *importIMAPListCmd) Run(ctx context.Context, s streams, g *importCmd) er
 	if err != nil {
 		return err
 	}
+	source, err := c.source()
+	if err != nil {
+		return err
+	}
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		if _, inProcess := op.(*admin.Admin); inProcess && !c.DryRun {
-			return errors.New("many imports need a running server; start it, or import one account after the other")
+			return errManyImports
 		}
-		r, err := op.StartImports(ctx, admin.ImportList{Text: text, Flags: c.SyncFlags, Deletions: c.SyncDeletions, DryRun: c.DryRun})
+		r, err := op.StartImports(ctx, admin.ImportList{Text: text, Source: source, Flags: c.SyncFlags, Deletions: c.SyncDeletions, DryRun: c.DryRun})
 		if err != nil {
 			return err
 		}
@@ -102,7 +132,11 @@ func (c *importIMAPListCmd) Run(ctx context.Context, s streams, g *importCmd) er
 				rows = append(rows, []string{lineNumber(row.Line), row.Account, orDash(row.From), orDash(row.Import), row.Error})
 			}
 			table(w, rows...)
-			fmt.Fprintln(w, "`mailstead import list` says how far they are.")
+			if c.DryRun {
+				fmt.Fprintf(w, "This was a dry run: %d imports would begin, none has.\n", r.Started)
+			} else {
+				fmt.Fprintln(w, "`mailstead import list` says how far they are.")
+			}
 		})
 		if r.Failed > 0 {
 			err = errors.Join(err, fmt.Errorf("%d of %d lines are wrong", r.Failed, len(r.Rows)))

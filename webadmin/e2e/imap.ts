@@ -33,3 +33,14 @@ export async function inbox(ready: Ready, login: { address: string; password: st
   if (lines.some((line) => /MESSAGES 0\)/.test(line))) return '';
   return (await imap(ready, login, 'EXAMINE INBOX', 'FETCH 1:* (INTERNALDATE FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])')).join('\n');
 }
+
+/** The SHA-256 of the certificate that the IMAP server shows, in hex. */
+export function fingerprint(ready: Ready): Promise<string> {
+  return new Promise((done, fail) => {
+    const socket = connect({ host: '127.0.0.1', port: port(ready.imaps), servername: ready.hostname, ca: roots(ready) }, () => {
+      done(socket.getPeerCertificate().fingerprint256);
+      socket.destroy();
+    });
+    socket.on('error', fail);
+  });
+}

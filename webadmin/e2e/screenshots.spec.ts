@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Page } from '@playwright/test';
 import { must } from './api';
 import { expect, signIn, test } from './fixtures';
-import { imap } from './imap';
-import { root, type Server } from './server';
+import { fingerprint, imap } from './imap';
+import { port, root, type Server } from './server';
 import { honest, hopeless, suspicious } from './mails';
 import { dmarcReport, reportMail, tlsReport } from './reports';
 import { bigmail, receive, submit } from './smtp';
@@ -109,6 +109,27 @@ async function fillReports({ ready }: Server): Promise<void> {
   }
 }
 
+/** An old server, some of whose accounts have come: it is this one by another name. */
+async function fillImports(page: Page, { ready }: Server): Promise<string> {
+  const old = `127.0.0.1:${port(ready.imaps)}`;
+  await page.route('**/api/v1/imports', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, body: (await answer.text()).replaceAll(old, 'imap.oldhost.example:993') });
+  });
+  const [alice] = ready.accounts;
+  const cur = resolve(ready.data, 'imports/files/alice/cur');
+  mkdirSync(cur, { recursive: true });
+  for (let n = 0; n < 3000; n++) writeFileSync(resolve(cur, `${1_600_000_000 + n}.M${n}.old:2,S`), `From: x@far.example\nSubject: Letter ${n}\n\n${'text '.repeat(300)}\n`);
+  const { id } = await must(page, 'POST', '/imports', { kind: 'maildir', account: alice!.address, path: 'alice' });
+  await expect.poll(async () => (await must(page, 'GET', `/imports/${id}`)).state, { timeout: 60_000 }).toBe('done');
+  await must(page, 'DELETE', `/imports/${id}`);
+  const names = ['anna', 'bea', 'carlos', 'dana', 'emil', 'fatima', 'greta', 'hugo', 'ines', 'jonas', 'kofi', 'lena', 'marta', 'noor', 'otto', 'priya'];
+  for (const name of names) await must(page, 'POST', '/accounts', { address: `${name}@moved.test`, password });
+  const text = names.map((name) => `${name}@moved.test,${alice!.address},${name === 'dana' ? 'wrong' : alice!.password}`).join('\n');
+  await must(page, 'POST', '/imports:bulk', { text, source: { host: '127.0.0.1', port: port(ready.imaps), fingerprint: await fingerprint(ready) } });
+  return 'imap.oldhost.example:993';
+}
+
 const desktop = { width: 1360, height: 860 };
 const phone = { width: 390, height: 844 };
 type Look = 'desktop' | 'dark' | 'phone';
@@ -204,6 +225,15 @@ if (process.env.MAILSTEAD_SCREENSHOTS) {
       await page.getByRole('button', { name: 'See what would be added' }).click();
       await expect(page.getByRole('region', { name: 'What would happen' })).toBeVisible();
     });
+    await must(page, 'POST', '/domains', { name: 'moved.test' });
+    await page.goto('/admin/system/imports');
+    const source = await fillImports(page, server);
+    await shoot(page, 'imports', 'desktop', '/admin/system/imports', async () => {
+      await expect(page.getByRole('region', { name: source })).toContainText(/[4-9] of 16 done/, { timeout: 120_000 });
+    });
+    await shoot(page, 'imports-phone', 'phone', '/admin/system/imports');
+    await page.unrouteAll();
+    await must(page, 'POST', '/imports:cancel', {});
     await shoot(page, 'alerts', 'desktop', '/admin/system/alerts');
     await shoot(page, 'webhooks', 'desktop', '/admin/system/webhooks');
     await shoot(page, 'logs', 'dark', '/admin/system/logs');

@@ -1012,7 +1012,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Watch what happens, as server-sent events: trace.changed, queue.changed, check.changed, job.changed, and missed when some were forgotten. */
+        /** Watch what happens, as server-sent events: trace.changed, queue.changed, check.changed, job.changed, import.changed, imports.changed (there are others, or many have changed), and missed when some were forgotten. */
         get: operations["get-events"];
         put?: never;
         post?: never;
@@ -1109,6 +1109,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/imports:cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop many imports, of one server or all. What was brought in stays. */
+        post: operations["cancel-imports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/imports:people": {
         parameters: {
             query?: never;
@@ -1120,6 +1137,40 @@ export interface paths {
         put?: never;
         /** Make the accounts and aliases of a list that another mail system gives; each stands for itself. */
         post: operations["import-people"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/imports:remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Forget many imports with their passwords, of one server or all, that have ended. The mail stays. */
+        post: operations["remove-imports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/imports:resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run many imports again, of one server or all, that have ended: what is missing or new at the source comes. */
+        post: operations["resume-imports"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3612,15 +3663,26 @@ export interface components {
             id: string;
             /** @description Of the last run, for /jobs/{id}. */
             job?: string;
-            kind: string;
+            /** @enum {string} */
+            kind: "maildir" | "mbox" | "imap";
             mailbox?: string;
             progress: components["schemas"]["MoveinProgress"];
             /** @description Of the last run that ended; only of one import. */
             report?: components["schemas"]["MoveinReport"];
             /** Format: int64 */
             runs: number;
+            /** @description Of an IMAP import, as host:port: what it has in common with others of its source. */
+            server?: string;
             /** @enum {string} */
             state: "waiting" | "running" | "done" | "failed" | "stopped";
+        };
+        ImportChoice: {
+            /** @enum {string} */
+            kind?: "maildir" | "mbox" | "imap";
+            /** @description As an import names it. */
+            server?: string;
+            /** @enum {string} */
+            state?: "waiting" | "running" | "done" | "failed" | "stopped";
         };
         ImportList: {
             /** @description As of a single import. */
@@ -3629,7 +3691,9 @@ export interface components {
             dryRun?: boolean;
             /** @description As of a single import. */
             flags?: boolean;
-            /** @description address, host, user, password, port, tls, fingerprint, with a first line that names the columns or without; address is the account here. */
+            /** @description What is the same in all lines; a line may say otherwise. */
+            source?: components["schemas"]["ListSource"];
+            /** @description address, host, user, password, port, tls, fingerprint, token, with a first line that names the columns or without; with source.host: address, user, password, token. address is the account here, and the user if there is none. Or a list of accounts as import-people takes it, of mox, Mail-in-a-Box or Mailstead: then source has the rest. */
             text: string;
         };
         ImportListResult: {
@@ -3641,13 +3705,27 @@ export interface components {
         };
         ImportRow: {
             account: string;
+            /** @description It is the next run of an import that there is. */
+            again?: boolean;
             /** @description Why none has. */
             error?: string;
             from?: string;
             /** @description ID of the import that has begun. */
             import?: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description 0 in a list that has no lines.
+             */
             line: number;
+        };
+        ImportsResult: {
+            /** Format: int64 */
+            changed: number;
+            /**
+             * Format: int64
+             * @description Chosen, but passed over: what is under way is not run again or forgotten, what has ended is not stopped, and a dry run is not run again.
+             */
+            passed: number;
         };
         InviteLink: {
             /** Format: date-time */
@@ -3759,6 +3837,33 @@ export interface components {
             /** @enum {string} */
             kind: "allow" | "block";
             note?: string;
+        };
+        ListSource: {
+            /** @description Folders to leave out, with all below them. */
+            exclude?: string[];
+            /** @description As of a single import. */
+            fingerprint?: string;
+            host?: string;
+            /** @description Master user of a Dovecot server, whose password opens all its accounts: each line signs in as user*master. */
+            master?: string;
+            /** @description Of lines without a password and a token. Never shown again. */
+            password?: string;
+            /**
+             * Format: int64
+             * @description 0: 993 with tls, else 143.
+             */
+            port?: number;
+            /**
+             * @description tls if absent.
+             * @enum {string}
+             */
+            tls?: "tls" | "starttls" | "none";
+            /** @description OAuth access token of such lines, instead of a password. Never shown again. */
+            token?: string;
+            /** @description From the command line only. */
+            tokenCommand?: string;
+            /** @description From the command line only. */
+            tokenFile?: string;
         };
         LogLine: {
             /** @description key=value */
@@ -8443,6 +8548,39 @@ export interface operations {
             };
         };
     };
+    "cancel-imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportChoice"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportsResult"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "import-people": {
         parameters: {
             query?: never;
@@ -8463,6 +8601,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PeopleResult"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportChoice"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportsResult"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "resume-imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportChoice"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportsResult"];
                 };
             };
             /** @description What went wrong. */

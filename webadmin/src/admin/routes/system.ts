@@ -9,6 +9,7 @@ export const system: Route[] = [
   { pattern: '/admin/system/backups', title: () => t('Backups'), load: () => import('../pages/system/Backups.svelte') },
   { pattern: '/admin/system/backups/:backup/:account', title: () => t('Mail of a backup'), load: () => import('../pages/system/BackupAccount.svelte') },
   { pattern: '/admin/system/imports', title: () => t('Imports'), load: () => import('../pages/system/Imports.svelte') },
+  { pattern: '/admin/system/imports/many', title: () => t('Many accounts at once'), load: () => import('../pages/system/ImportMany.svelte') },
   { pattern: '/admin/system/alerts', title: () => t('Alerts'), load: () => import('../pages/system/Alerts.svelte') },
   { pattern: '/admin/system/webhooks', title: () => t('Webhooks'), load: () => import('../pages/system/Webhooks.svelte') },
   { pattern: '/admin/system/logs', title: () => t('Logs'), load: () => import('../pages/system/Logs.svelte') },
