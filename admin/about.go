@@ -20,9 +20,41 @@ type About struct {
 	Uptime   int64         `json:"uptime" doc:"Seconds."`
 	DataDir  string        `json:"dataDir"`
 	Data     *int64        `json:"data,omitempty" doc:"Octets that the data folder takes, as /storage has seen last; absent if nobody has looked."`
+	Memory   *Memory       `json:"memory,omitempty"`
 	Ports    []ServicePort `json:"ports"`
 	Domains  int           `json:"domains"`
 	Accounts int           `json:"accounts"`
+}
+
+// Memory is what the server may have of the computer's memory, and has.
+type Memory struct {
+	Limit       int64        `json:"limit" doc:"Octets that the server may have; 0: nothing limits it."`
+	From        string       `json:"from" doc:"What says so."`
+	Used        int64        `json:"used" doc:"Octets that are in use and cannot be freed."`
+	Own         int64        `json:"own" doc:"Octets that only this process has, without pages of files; 0 if the system does not say."`
+	Connections int          `json:"connections" doc:"Of SMTP and IMAP that there is room for."`
+	Passwords   int          `json:"passwords" doc:"That are checked at a time."`
+	Parts       []MemoryPart `json:"parts"`
+}
+
+// MemoryPart is what a part of the server takes, about.
+type MemoryPart struct {
+	Part string `json:"part" enum:"passwords,connections,messages,databases,dns,words"`
+	Used int64  `json:"used"`
+	Most int64  `json:"most"`
+}
+
+// memory is how the memory stands; nil: nobody looks.
+func (a *Admin) memory() *Memory {
+	if a.opts.Server == nil || a.opts.Server.Memory == nil {
+		return nil
+	}
+	s := a.opts.Server.Memory()
+	m := &Memory{Limit: s.Bytes, From: s.From, Used: s.Used, Own: s.Resident, Connections: s.Connections, Passwords: s.PasswordChecks, Parts: []MemoryPart{}}
+	for _, p := range s.Parts {
+		m.Parts = append(m.Parts, MemoryPart{p.Name, p.Used, p.Most})
+	}
+	return m
 }
 
 // ServicePort is a port that is open.
@@ -41,7 +73,7 @@ func (a *Admin) About(ctx context.Context) (About, error) {
 		return About{}, &directory.Problem{Kind: ErrUnavailable, Text: "no server is running; start it with `mailstead serve`"}
 	}
 	v := About{Version: a.opts.Version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Hostname: a.Hostname(),
-		Started: a.started.UTC(), Uptime: int64(a.opts.Now().Sub(a.started) / time.Second), DataDir: a.opts.DataDir, Ports: []ServicePort{}}
+		Started: a.started.UTC(), Uptime: int64(a.opts.Now().Sub(a.started) / time.Second), DataDir: a.opts.DataDir, Memory: a.memory(), Ports: []ServicePort{}}
 	v.Domains, v.Accounts = a.opts.Directory.Counts()
 	if a.opts.Server != nil {
 		for _, p := range a.opts.Server.Ports {

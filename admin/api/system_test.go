@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,11 @@ func TestStorage(t *testing.T) {
 	about := read[admin.About](w, "/system")
 	if about.Hostname != host || about.Version != "test" || about.Uptime < 360 || about.Go == "" || about.Data == nil || *about.Data < v.Data || about.Domains != 2 || about.Accounts != len(roles) {
 		t.Errorf("about: %+v", about)
+	}
+	m := about.Memory
+	if m == nil || m.Limit != 512<<20 || m.From != "the test" || m.Used != 40<<20 || m.Own != 50<<20 || m.Connections < 1000 || m.Passwords != 2 ||
+		!slices.Equal(m.Parts, []admin.MemoryPart{{Part: "dns", Used: 1 << 20, Most: 16 << 20}}) {
+		t.Errorf("memory: %+v", m)
 	}
 }
 

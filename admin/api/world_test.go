@@ -26,6 +26,7 @@ import (
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/logs"
+	"github.com/mailstead/mailstead/admin/memory"
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/admin/push"
 	"github.com/mailstead/mailstead/admin/setup"
@@ -162,7 +163,10 @@ func emptyWorld(t *testing.T) *world {
 	w.admin = admin.New(admin.Options{
 		DataDir: data, Logs: lines, Version: "test", Series: series, Arrivals: arrivals, Authority: authority,
 		Addresses: func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.1")} },
-		Server:    &checks.Server{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network in tests") }},
+		Server: &checks.Server{Memory: func() memory.State {
+			return memory.State{Plan: memory.For(memory.Limit{Bytes: 512 << 20, From: "the test"}, memory.Machine{Processors: 2}), Used: 40 << 20, Resident: 50 << 20,
+				Parts: []memory.Part{{Name: "dns", Used: 1 << 20, Most: 16 << 20}}}
+		}, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network in tests") }},
 		Directory: w.dir, Mailboxes: w.boxes, Quarantine: w.book, Learner: w.junk, Queue: w.queue, Traces: w.traces, Reports: book, Hostname: host,
 		Resolver: w.zones, Certificates: fakeCerts{}, Now: w.now, Reload: reloaded, ExportDir: filepath.Join(data, "export"), ImportDir: w.imports,
 		Backup:   admin.NewBackups(backup.Options{Now: w.now, Source: backup.Source{DataDir: data, Directory: w.dir, Boxes: w.boxes, Store: eng}}),

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// memory is a Store.
-type memory struct {
+// remembered is a Store.
+type remembered struct {
 	mu   sync.Mutex
 	rows map[string][]byte
 	err  error
 }
 
-func (m *memory) State(_ context.Context, name string, v any) (bool, error) {
+func (m *remembered) State(_ context.Context, name string, v any) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	row, ok := m.rows[name]
@@ -31,7 +31,7 @@ func (m *memory) State(_ context.Context, name string, v any) (bool, error) {
 	return true, json.Unmarshal(row, v)
 }
 
-func (m *memory) PutState(_ context.Context, name string, v any) error {
+func (m *remembered) PutState(_ context.Context, name string, v any) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	row, err := json.Marshal(v)
@@ -68,7 +68,7 @@ func must[T any](t *testing.T) func(T, error) T {
 func TestRegistryRemembers(t *testing.T) {
 	clock := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	a, b := OK, Warn
-	store := &memory{}
+	store := &remembered{}
 	var changes []string
 	o := Options{
 		Checks: func() []Check { return []Check{fixed("a", &a), fixed("b", &b)} }, Store: store, Now: func() time.Time { return clock },
@@ -169,7 +169,7 @@ func TestBudget(t *testing.T) {
 func TestMute(t *testing.T) {
 	clock := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	a, b := Fail, Warn
-	r := New(Options{Checks: func() []Check { return []Check{fixed("b", &b), fixed("a", &a)} }, Now: func() time.Time { return clock }, Store: &memory{}})
+	r := New(Options{Checks: func() []Check { return []Check{fixed("b", &b), fixed("a", &a)} }, Now: func() time.Time { return clock }, Store: &remembered{}})
 	all := must[[]Result](t)(r.Run(t.Context()))
 	s := Summarize(all, clock)
 	if s.State != Fail || s.Sentence != "1 problem, 1 more thing to fix" || states(s.ToFix) != "a=fail b=warn" {

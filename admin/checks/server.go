@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/admin/memory"
 	"github.com/mailstead/mailstead/mail/clock"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/smtp/dnsbl"
@@ -42,6 +43,8 @@ type Server struct {
 
 	DataDir string
 	Disk    func(dir string) (Disk, error)
+
+	Memory func() memory.State
 
 	Ports        []Port
 	Certificates func() []certs.Status
@@ -105,6 +108,9 @@ func (s *Server) localChecks() []Check {
 	}
 	if s.Disk != nil {
 		all = append(all, s.diskCheck(), s.inodesCheck())
+	}
+	if s.Memory != nil {
+		all = append(all, s.memoryCheck())
 	}
 	for _, p := range s.Ports {
 		all = append(all, s.portCheck(p))

@@ -14,15 +14,21 @@ const (
 	detectEvery = time.Minute // at the cgroups, whose limits can change
 )
 
-// near is how full the heap is, in hundredths, when little can be begun any
-// more: the collector then runs all the time.
-const near = 85
+// How full the heap is, in hundredths, when all that a plan allows is in use, and
+// when that is over again.
+const (
+	near  = 70
+	apart = 60
+)
 
 // Options of a Keeper. Apply is needed.
 type Options struct {
 	// Limit is what an operator has set, in octets; 0, or nil: nothing. It is
 	// asked every second.
 	Limit func() int64
+	// Counts says what there is now of what a plan limits; nil: nobody counts. It
+	// is asked every second.
+	Counts func() Counts
 	// Apply gives the parts of the server their sizes, at the start and when the
 	// plan has changed.
 	Apply   func(Plan)
@@ -41,6 +47,7 @@ type State struct {
 	Used     int64     // octets in use: what the collector cannot free
 	Resident int64     // octets that only this process has, with garbage; 0: not known
 	Near     time.Time // since when Used is near the heap that is allowed; zero: it is not
+	Parts    []Part    // not to be changed
 }
 
 // Keeper keeps the process within its memory.
@@ -109,12 +116,16 @@ func (k *Keeper) look() {
 	}
 	s := State{Plan: k.plan()}
 	s.Used, s.Resident = k.opts.InUse()
+	if k.opts.Counts != nil {
+		s.Parts = parts(s.Plan, k.opts.Counts(), k.opts.Machine.Password)
+	}
 	k.mu.Lock()
 	before := k.state
-	if s.Used >= s.Heap/100*near {
-		if s.Near = before.Near; s.Near.IsZero() {
-			s.Near = now
-		}
+	switch s.Near = before.Near; {
+	case s.Used < s.Heap/100*apart:
+		s.Near = time.Time{}
+	case s.Used >= s.Heap/100*near && s.Near.IsZero():
+		s.Near = now
 	}
 	k.state = s
 	k.mu.Unlock()

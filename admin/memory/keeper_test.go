@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -71,6 +72,10 @@ func TestNear(t *testing.T) {
 		if near := k.State().Near; !near.IsZero() {
 			t.Errorf("40 of 448 MB are near since %v", near)
 		}
+		k.used.Store(300 * mb)
+		if k.look(); !k.State().Near.IsZero() {
+			t.Error("300 of 448 MB are near")
+		}
 		k.used.Store(440 * mb)
 		since := time.Now()
 		for range 3 {
@@ -81,8 +86,12 @@ func TestNear(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		k.used.Store(300 * mb)
+		if k.look(); !k.State().Near.Equal(since) {
+			t.Error("300 of 448 MB are far at once")
+		}
+		k.used.Store(200 * mb)
 		if k.look(); !k.State().Near.IsZero() {
-			t.Error("300 of 448 MB are near")
+			t.Error("200 of 448 MB are near")
 		}
 	})
 }
@@ -106,6 +115,24 @@ func TestKeeperEnvironment(t *testing.T) {
 				t.Errorf("heap %d MB from %s, Go was told %d MB", s.Heap/mb, s.From, k.goal/mb)
 			}
 		})
+	}
+}
+
+// TestParts: what is counted is set against what the plan allows.
+func TestParts(t *testing.T) {
+	k := New(Options{
+		Apply: func(Plan) {}, Machine: Machine{2, password}, Root: "testdata/systemd", Getenv: func(string) string { return "" }, Set: func(int64) {},
+		Counts: func() Counts {
+			return Counts{Passwords: 1, Connections: 10, Messages: 3 * mb, Databases: 4, DNS: 5 * mb, Words: 100}
+		},
+	})
+	s := k.State()
+	want := []Part{
+		{"passwords", password, 2 * password}, {"connections", 10 * connectionSize, int64(s.Connections) * connectionSize}, {"messages", 3 * mb, s.Intake},
+		{"databases", 4 * databaseSize, int64(s.Databases) * databaseSize}, {"dns", 5 * mb, s.DNSCache}, {"words", 100 * wordSize, int64(s.JunkWords) * wordSize},
+	}
+	if !slices.Equal(s.Parts, want) {
+		t.Errorf("parts %+v, want %+v", s.Parts, want)
 	}
 }
 

@@ -16,7 +16,7 @@ const (
 const (
 	connectionSize = 48 << 10  // one that is idle, with TLS, or busy without
 	databaseSize   = 32 << 10  // an open database of an account, beside its pages
-	wordSize       = 28        // a word of an account that the junk filter knows
+	wordSize       = 28        // a word that the junk filter knows
 	deliverySize   = 128 << 10 // an attempt to deliver to another server
 	intakeWeight   = 3         // octets that messages take on their way in for each that is held
 )

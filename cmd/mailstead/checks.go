@@ -10,6 +10,7 @@ import (
 func (n *node) checkServer() *checks.Server {
 	s := &checks.Server{Dial: n.cfg.Dial, DialLocal: (&net.Dialer{}).DialContext, DataDir: n.cfg.DataDir, Disk: checks.Statfs, Ports: n.cfg.Ports}
 	s.Filters = n.filters.checked
+	s.Memory = n.memory.State
 	if n.lists != nil {
 		s.Lists = n.lists.Test
 	}

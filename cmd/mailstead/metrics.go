@@ -44,6 +44,7 @@ func (n *node) openMetrics() (err error) {
 		at, ok := n.admin.LastProof(context.Background())
 		return n.now().Sub(at).Seconds(), ok
 	})
+	n.addMemory()
 	n.metrics.GaugeFunc("certificate.days", "Days until the first of our certificates ends.", n.certificateDays)
 	if n.series, err = metrics.Open(n.path("metrics.db"), n.metrics.Registry, metrics.StoreOptions{Now: n.now, Logger: n.cfg.Log}); err != nil {
 		return err

@@ -2821,6 +2821,7 @@ export interface components {
             /** @description Version of Go that it was built with. */
             go: string;
             hostname: string;
+            memory?: components["schemas"]["Memory"];
             os: string;
             ports: components["schemas"]["ServicePort"][];
             /** Format: date-time */
@@ -3942,6 +3943,44 @@ export interface components {
             /** @description File mail here, too, when it goes on. */
             keepCopy?: boolean;
             name?: string;
+        };
+        Memory: {
+            /**
+             * Format: int64
+             * @description Of SMTP and IMAP that there is room for.
+             */
+            connections: number;
+            /** @description What says so. */
+            from: string;
+            /**
+             * Format: int64
+             * @description Octets that the server may have; 0: nothing limits it.
+             */
+            limit: number;
+            /**
+             * Format: int64
+             * @description Octets that only this process has, without pages of files; 0 if the system does not say.
+             */
+            own: number;
+            parts: components["schemas"]["MemoryPart"][];
+            /**
+             * Format: int64
+             * @description That are checked at a time.
+             */
+            passwords: number;
+            /**
+             * Format: int64
+             * @description Octets that are in use and cannot be freed.
+             */
+            used: number;
+        };
+        MemoryPart: {
+            /** Format: int64 */
+            most: number;
+            /** @enum {string} */
+            part: "passwords" | "connections" | "messages" | "databases" | "dns" | "words";
+            /** Format: int64 */
+            used: number;
         };
         MessagesBody: {
             account: string;
