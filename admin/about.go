@@ -32,7 +32,7 @@ type Memory struct {
 	From        string       `json:"from" doc:"What says so."`
 	Used        int64        `json:"used" doc:"Octets that are in use and cannot be freed."`
 	Own         int64        `json:"own" doc:"Octets that only this process has, without pages of files; 0 if the system does not say."`
-	Connections int          `json:"connections" doc:"Of SMTP and IMAP that there is room for."`
+	Connections int          `json:"connections" doc:"Of SMTP and IMAP that are taken at a time."`
 	Passwords   int          `json:"passwords" doc:"That are checked at a time."`
 	Parts       []MemoryPart `json:"parts"`
 }
@@ -50,7 +50,7 @@ func (a *Admin) memory() *Memory {
 		return nil
 	}
 	s := a.opts.Server.Memory()
-	m := &Memory{Limit: s.Bytes, From: s.From, Used: s.Used, Own: s.Resident, Connections: s.Connections, Passwords: s.PasswordChecks, Parts: []MemoryPart{}}
+	m := &Memory{Limit: s.Bytes, From: s.From, Used: s.Used, Own: s.Resident, Connections: min(s.Connections, int(a.opts.Directory.Int(directory.LimitConnections))), Passwords: s.PasswordChecks, Parts: []MemoryPart{}}
 	for _, p := range s.Parts {
 		m.Parts = append(m.Parts, MemoryPart{p.Name, p.Used, p.Most})
 	}

@@ -41,7 +41,7 @@ const maxFile = 1 << 20
 func Detect(root string) Limit {
 	computer := Limit{}
 	if total := parseMemTotal(read(root, "proc/meminfo")); total > 0 {
-		computer = Limit{total / 2, "half of the " + formatSize(total) + " of this computer"}
+		computer = Limit{total / 2, "half of the computer's memory"}
 	}
 	return less(computer, cgroupLimit(root))
 }
@@ -172,6 +172,3 @@ func parseMemTotal(b []byte) int64 {
 	}
 	return 0
 }
-
-// formatSize writes octets in whole MB, as people say them: of 1,048,576 octets.
-func formatSize(n int64) string { return strconv.FormatInt(n>>20, 10) + " MB" }

@@ -21,8 +21,8 @@ func TestDetect(t *testing.T) {
 		{"parent", 256 * mb, "memory.high of cgroup /system.slice"},
 		{"container", 256 * mb, "memory.max of cgroup /"},
 		{"docker-v1", 192 * mb, "memory.limit_in_bytes of cgroup /"},
-		{"hybrid", 1009664 << 9, "half of the 986 MB of this computer"},
-		{"larger", 1009664 << 9, "half of the 986 MB of this computer"},
+		{"hybrid", 1009664 << 9, "half of the computer's memory"},
+		{"larger", 1009664 << 9, "half of the computer's memory"},
 		{"nothing", 0, ""},
 		{"not there", 0, ""},
 	} {
