@@ -30,6 +30,7 @@ import (
 	"github.com/mailstead/mailstead/delivery/quarantine"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/clock"
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/schema"
 	"github.com/mailstead/mailstead/mail/trace"
@@ -96,6 +97,7 @@ type Options struct {
 	Certificates Certificates        // nil: no server is running
 	DNS          *dnsprovider.Zones  // that have a provider
 	DataDir      string              // whose disk may fill; "" is not known
+	Disk         *disk.Guard         // of DataDir; nil: nobody guards it
 	ExportDir    string              // for copies of mailboxes; "": there are none
 	ImportDir    string              // for imports of mail; "": there are none
 	Version      string              // of the program

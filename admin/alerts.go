@@ -122,7 +122,7 @@ func (a *Admin) observe(ctx context.Context) (alerts.Observations, error) {
 		}
 	}
 	if d := a.diskUse(ctx); d != nil {
-		o.Disk = &alerts.Disk{FullAt: d.FullAt}
+		o.Disk = &alerts.Disk{FullAt: d.FullAt, Stage: a.opts.Disk.Stage()}
 	}
 	n, oldest, err := a.opts.Queue.Size(ctx)
 	switch {

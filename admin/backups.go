@@ -78,6 +78,8 @@ func ofBackup(err error) error {
 		kind = directory.ErrNotFound
 	case errors.Is(err, backup.ErrLocked):
 		kind = directory.ErrInUse
+	case errors.Is(err, backup.ErrNoRoom):
+		kind = ErrNoRoom
 	}
 	return &directory.Problem{Kind: kind, Text: err.Error()}
 }
@@ -179,6 +181,9 @@ func (a *Admin) RunBackup(ctx context.Context) (Job, error) {
 	s, err := a.backups()
 	if err != nil {
 		return Job{}, err
+	}
+	if err := s.Room(); err != nil {
+		return Job{}, ofBackup(err)
 	}
 	return a.startBackup(p, jobBackup, func(ctx context.Context, p *Progress) (any, error) {
 		run, err := s.Run(ctx, p.tell())

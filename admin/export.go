@@ -15,6 +15,7 @@ import (
 
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/metrics"
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mailbox"
 	"github.com/mailstead/mailstead/mailbox/transfer"
 )
@@ -69,8 +70,8 @@ func (a *Admin) MyExport(ctx context.Context) (Job, error) {
 	return j, err
 }
 
-// roomForExport makes sure that a copy leaves as much room on the disk as it
-// takes: mail must not be refused because of it.
+// roomForExport makes sure that a copy leaves room on the disk, and at least as
+// much as it takes: mail must not be refused because of it.
 func (a *Admin) roomForExport(ctx context.Context, account uint32) error {
 	use, err := a.usage(ctx, mailbox.AccountID(account))
 	if err != nil {
@@ -79,8 +80,11 @@ func (a *Admin) roomForExport(ctx context.Context, account uint32) error {
 	if err := os.MkdirAll(a.opts.ExportDir, 0o700); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
+	if err := a.roomFor("a copy of your mail cannot be made now", use.Bytes); err != nil {
+		return err
+	}
 	if _, free, ok := metrics.Disk(a.opts.ExportDir); ok && free < 2*float64(use.Bytes) {
-		return &directory.Problem{Kind: ErrUnavailable, Text: "the disk of the server has too little room for a copy; tell whoever runs it"}
+		return &directory.Problem{Kind: ErrNoRoom, Text: "the disk of the server has too little room for a copy; tell whoever runs it"}
 	}
 	return nil
 }
@@ -90,9 +94,12 @@ func (a *Admin) runExport(ctx context.Context, p *Progress) (any, error) {
 	id, account := p.job.ID, p.job.account
 	err := a.writeExport(ctx, p, mailbox.AccountID(account))
 	a.endExport(id, err == nil)
-	a.sweepExports()
+	a.sweepExports() // what has failed does not keep its room
 	if err != nil {
 		a.opts.Logger.Error("export of an account", "account", account, "err", err)
+		if errors.Is(err, disk.ErrFull) {
+			return nil, errors.New("the copy could not be written: the disk of the server has become too full; tell whoever runs it, and try again when there is room")
+		}
 		return nil, errors.New("the copy could not be written")
 	}
 	a.opts.Logger.Info("export of an account", "account", account)
@@ -111,7 +118,20 @@ func (a *Admin) writeExport(ctx context.Context, p *Progress, account mailbox.Ac
 	if err != nil {
 		return err
 	}
-	return transfer.WriteMbox(ctx, f, counted(transfer.All(ctx, a.opts.Mailboxes, acct), p, total))
+	return transfer.WriteMbox(ctx, roomyWriter{f, a.opts.Disk}, counted(transfer.All(ctx, a.opts.Mailboxes, acct), p, total))
+}
+
+// roomyWriter writes while there is room for it.
+type roomyWriter struct {
+	w    io.Writer
+	disk *disk.Guard
+}
+
+func (r roomyWriter) Write(p []byte) (int, error) {
+	if err := r.disk.Check(disk.Bulk, int64(len(p))); err != nil {
+		return 0, err
+	}
+	return r.w.Write(p)
 }
 
 // counted tells p of each message that is written.

@@ -249,7 +249,7 @@ func (a *Admin) runImport(ctx context.Context, p *Progress, m *importRecord, n *
 	}
 	defer src.Close()
 	return movein.Run(ctx, movein.Options{Source: src, Account: a.opts.Mailboxes.Account(id), Bodies: a.opts.Mailboxes, Into: n.Mailbox, DryRun: n.DryRun,
-		Spool: a.opts.ImportDir, Now: a.opts.Now, Logger: a.opts.Logger, Told: func(now movein.Progress) {
+		Spool: a.opts.ImportDir, Disk: a.opts.Disk, Now: a.opts.Now, Logger: a.opts.Logger, Told: func(now movein.Progress) {
 			p.Set(now.Messages, now.AllMessages)
 			a.imports.mu.Lock()
 			m.Progress = now

@@ -120,6 +120,9 @@ func (a *Admin) StartImport(ctx context.Context, n NewImport) (Import, error) {
 	if err != nil {
 		return Import{}, err
 	}
+	if err := a.roomForImport(n.DryRun); err != nil {
+		return Import{}, err
+	}
 	if err := a.checkImport(p, &n); err != nil {
 		return Import{}, err
 	}
@@ -155,6 +158,14 @@ func (a *Admin) startImport(ctx context.Context, p Principal, n NewImport) (Impo
 	return a.queueImport(p, m)
 }
 
+// roomForImport refuses to begin an import that would have to wait at once.
+func (a *Admin) roomForImport(dry bool) error {
+	if dry {
+		return nil
+	}
+	return a.roomFor("no import can begin now", 0)
+}
+
 // ResumeImport runs an import again: what is there stays, what is missing or
 // new comes.
 func (a *Admin) ResumeImport(ctx context.Context, id string) (Import, error) {
@@ -165,6 +176,9 @@ func (a *Admin) ResumeImport(ctx context.Context, id string) (Import, error) {
 	return a.withImport(id, func(m *importRecord) (Import, error) {
 		if m.underWay() {
 			return Import{}, errUnderWay
+		}
+		if err := a.roomForImport(m.Spec.DryRun); err != nil {
+			return Import{}, err
 		}
 		v, err := a.queueImport(p, m)
 		a.tellImport(m)

@@ -147,6 +147,9 @@ func (a *Admin) StartRestore(ctx context.Context, n NewRestore) (Job, error) {
 	if err != nil && !missing {
 		return Job{}, err
 	}
+	if err := a.roomFor("mail cannot be brought back now", 0); err != nil && !n.DryRun {
+		return Job{}, err
+	}
 	if n.Backup == "" {
 		if n.Backup, err = s.Latest(ctx); err != nil {
 			return Job{}, ofBackup(err)

@@ -31,10 +31,15 @@ const (
 
 // DiskUse is how full the disk of the data is.
 type DiskUse struct {
-	Used   int64     `json:"used" doc:"By all that is on the disk, in octets."`
-	Free   int64     `json:"free"`
-	Total  int64     `json:"total"`
-	FullAt time.Time `json:"fullAt,omitzero" doc:"When the disk is full if it goes on as in the last 30 days; absent if it does not get fuller, or too little is known."`
+	Stage   string    `json:"stage" enum:"plenty,low,lower,full,exhausted" doc:"How full it is, from plenty of room to none at all."`
+	Says    string    `json:"says,omitempty" doc:"What that means, in a sentence; absent with plenty of room."`
+	Fix     string    `json:"fix,omitempty" doc:"What to do about it."`
+	Stopped []string  `json:"stopped,omitempty" doc:"What has stopped to keep room for mail, in words."`
+	Reserve int64     `json:"reserve" doc:"Octets that new mail leaves free."`
+	Used    int64     `json:"used" doc:"By all that is on the disk, in octets."`
+	Free    int64     `json:"free"`
+	Total   int64     `json:"total"`
+	FullAt  time.Time `json:"fullAt,omitzero" doc:"When the disk is full if it goes on as in the last 30 days; absent if it does not get fuller, or too little is known."`
 }
 
 // Storage is what takes room on the disk.
@@ -174,7 +179,7 @@ func kindOf(rel string) (kind string, account uint32) {
 		kinds := map[string]string{"log": "mail", "big": "large-bodies", "queue.db": "queue", "sys.db": "mailboxes"}
 		return cmp.Or(kinds[parts[1]], "other"), 0
 	}
-	kinds := map[string]string{"trace.db": "traces", "metrics.db": "metrics", "junk.db": "junk", "inbound.db": "junk", "reports.db": "reports", "system.db": "directory", "certs": "certificates", "backup": "backups", "export": "exports"}
+	kinds := map[string]string{"trace.db": "traces", "metrics.db": "metrics", "junk.db": "junk", "inbound.db": "junk", "reports.db": "reports", "system.db": "directory", "certs": "certificates", "backup": "backups", "export": "exports", "ballast": "kept-free"}
 	return cmp.Or(kinds[parts[0]], "other"), 0
 }
 
@@ -212,6 +217,9 @@ func (a *Admin) diskUse(ctx context.Context) *DiskUse {
 		return nil
 	}
 	d := &DiskUse{Used: int64(used), Free: int64(free), Total: int64(used + free)}
+	if st, err := a.opts.Disk.Status(); err == nil {
+		d.Stage, d.Says, d.Fix, d.Stopped, d.Reserve = st.Stage.String(), st.Stage.Says(), st.Stage.Fix(), st.Stage.Stopped(), st.Reserve
+	}
 	if a.opts.Series == nil {
 		return d
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/mailbox"
@@ -81,7 +82,7 @@ func (m *MDA) Deliver(ctx context.Context, msg Mail) error {
 	if err != nil {
 		return err
 	}
-	new := &mailbox.NewMessage{Body: msg.Body, Size: msg.Size, Index: msg.Index, InternalDate: msg.Received}
+	new := &mailbox.NewMessage{Body: msg.Body, Size: msg.Size, Index: msg.Index, InternalDate: msg.Received, Owed: msg.Settle != nil}
 	if p.header != nil {
 		new.Body = io.MultiReader(bytes.NewReader(p.header), msg.Body)
 		new.Size += int64(len(p.header))
@@ -113,6 +114,15 @@ func storeError(err error) error {
 		return &mail.Error{Status: mail.StatusSystemFull, Code: 452, Text: "disk is full, try again later", Err: err}
 	}
 	return &mail.Error{Status: mail.StatusUnclassified, Text: "message could not be stored, try again later", Err: err}
+}
+
+// CheckRoom says before the message comes whether the disk has room for size
+// octets (0: not known). What then comes may find none all the same.
+func CheckRoom(g *disk.Guard, size int64) error {
+	if err := g.Fits(disk.Mail, max(size, 0)); err != nil {
+		return storeError(err)
+	}
+	return nil
 }
 
 // plan is where a message goes.

@@ -21,7 +21,7 @@ func (b *Boxes) Deliver(ctx context.Context, m *NewMessage, to []Target, also ..
 	if err != nil {
 		return fmt.Errorf("deliver: %w", err)
 	}
-	msg := &store.Message{Meta: meta, Body: m.Body, Size: m.Size}
+	msg := &store.Message{Meta: meta, Body: m.Body, Size: m.Size, Owed: m.Owed}
 	seen := make(map[AccountID]bool, len(to))
 	for _, t := range to {
 		if t.Account == store.Queue || len(t.Header) > MaxHeader {

@@ -93,6 +93,7 @@ type NewMessage struct {
 	InternalDate time.Time // zero: now
 	Flags        Flags
 	Keywords     []string
+	Owed         bool // as in store.Message; of deliveries
 }
 
 // Target is where one account gets a message that was delivered.

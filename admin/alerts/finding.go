@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/admin/checks"
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 // Finding is one thing that was looked at. Only warn and fail are trouble.
@@ -54,7 +55,10 @@ type Certificate struct {
 }
 
 // Disk is how full the disk is going to be; how full it is says a check.
-type Disk struct{ FullAt time.Time }
+type Disk struct {
+	FullAt time.Time
+	Stage  disk.Stage // now; the check may be older
+}
 
 // Queue is what waits to be delivered to others.
 type Queue struct {

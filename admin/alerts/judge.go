@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/admin/checks"
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 const (
@@ -85,6 +86,7 @@ func (o *Observations) check(r checks.Result) Finding {
 func (o *Observations) disk(r checks.Result) Finding {
 	f := o.check(r)
 	f.ID = "disk"
+	o.stage(&f)
 	if o.Disk == nil || o.Disk.FullAt.IsZero() {
 		return f
 	}
@@ -109,6 +111,23 @@ func (o *Observations) disk(r checks.Result) Finding {
 		f.State = state
 	}
 	return f
+}
+
+// stage adds what has stopped since the check has looked, to keep room for mail.
+func (o *Observations) stage(f *Finding) {
+	if o.Disk == nil {
+		return
+	}
+	state := checks.OK
+	switch s := o.Disk.Stage; {
+	case s >= disk.Lower:
+		state = checks.Fail
+	case s == disk.Low:
+		state = checks.Warn
+	}
+	if severity(state) > severity(f.State) {
+		f.State, f.Saw, f.Fix, f.FixLink = state, o.Disk.Stage.Says(), o.Disk.Stage.Fix(), "/admin/system/storage"
+	}
 }
 
 func (o *Observations) certificates() []Finding {

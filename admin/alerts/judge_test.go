@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/admin/checks"
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 var noon = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
@@ -32,9 +33,11 @@ func TestJudge(t *testing.T) {
 		{"a muted check", Observations{Checks: []checks.Result{quiet}}, "check.ptr.v4=fail quiet"},
 		{"what has its own rule is not told twice", Observations{Checks: []checks.Result{check("queue", checks.Mail, checks.Fail), check("errors", checks.Host, checks.Warn), check("certificates", checks.Names, checks.Warn)}}, ""},
 		{"a disk that is full", Observations{Checks: []checks.Result{check("disk", checks.Host, checks.Fail)}}, "disk=fail"},
-		{"a disk that is going to be full", Observations{Checks: []checks.Result{check("disk", checks.Host, checks.OK)}, Disk: &Disk{noon.Add(10 * day)}}, "disk=warn"},
-		{"soon", Observations{Checks: []checks.Result{check("disk", checks.Host, checks.Warn)}, Disk: &Disk{noon.Add(2 * day)}}, "disk=fail"},
-		{"much later", Observations{Checks: []checks.Result{check("disk", checks.Host, checks.OK)}, Disk: &Disk{noon.Add(90 * day)}}, ""},
+		{"a disk that is going to be full", Observations{Checks: []checks.Result{check("disk", checks.Host, checks.OK)}, Disk: &Disk{FullAt: noon.Add(10 * day)}}, "disk=warn"},
+		{"a disk that has become low since the check", Observations{Checks: []checks.Result{check("disk", checks.Host, checks.OK)}, Disk: &Disk{Stage: disk.Low}}, "disk=warn"},
+		{"a disk that has become full since the check", Observations{Checks: []checks.Result{check("disk", checks.Host, checks.Warn)}, Disk: &Disk{Stage: disk.Full}}, "disk=fail"},
+		{"soon", Observations{Checks: []checks.Result{check("disk", checks.Host, checks.Warn)}, Disk: &Disk{FullAt: noon.Add(2 * day)}}, "disk=fail"},
+		{"much later", Observations{Checks: []checks.Result{check("disk", checks.Host, checks.OK)}, Disk: &Disk{FullAt: noon.Add(90 * day)}}, ""},
 		{"certificates", Observations{Host: "mail.a.test", Certificates: []Certificate{
 			{Name: "mail.a.test", NotAfter: noon}, {Name: "b.test", NotAfter: noon.Add(10 * day), Renewed: true}, {Name: "c.test", NotAfter: noon.Add(10 * day), Renewed: true, Problem: "no"},
 			{Name: "d.test", NotAfter: noon.Add(2 * day), Renewed: true}, {Name: "e.test", NotAfter: noon.Add(-hour)}, {Name: "f.test", NotAfter: noon.Add(10 * day)},

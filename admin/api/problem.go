@@ -18,6 +18,7 @@ import (
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/setup"
 	"github.com/mailstead/mailstead/admin/signin"
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 const problemType = "application/problem+json"
@@ -75,6 +76,8 @@ func codes() []struct {
 		{"conflict", http.StatusConflict, directory.ErrConflict},
 		{"invalid", http.StatusUnprocessableEntity, directory.ErrInvalid},
 		{"unavailable", http.StatusServiceUnavailable, admin.ErrUnavailable},
+		{"no-room", http.StatusInsufficientStorage, admin.ErrNoRoom},
+		{"no-room", http.StatusInsufficientStorage, disk.ErrFull},
 		{"signed-out", http.StatusUnauthorized, admin.ErrSignedOut},
 		{"forbidden", http.StatusForbidden, admin.ErrForbidden},
 		{"reauth-required", http.StatusForbidden, admin.ErrReauth},
@@ -107,6 +110,8 @@ func codeOf(status int) string {
 		return "unavailable"
 	case http.StatusTooManyRequests:
 		return "rate-limited"
+	case http.StatusInsufficientStorage:
+		return "no-room"
 	}
 	if status >= http.StatusInternalServerError {
 		return "internal"

@@ -357,14 +357,7 @@ func room(dir string, m *Manifest, r *repository) error {
 			return err
 		}
 	}
-	free, err := freeRoom(dir)
-	if err != nil {
-		return err
-	}
-	if free < need {
-		return fmt.Errorf("no room to prove the backup: it takes up to %s in %s, where %s are free; set backup.scratch to a folder with more", octets(need), filepath.Dir(dir), octets(free))
-	}
-	return nil
+	return r.free(dir, need)
 }
 
 func octets(n int64) string {

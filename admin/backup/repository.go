@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/mailstead/mailstead/admin/backup/target"
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 // Names in a target.
@@ -43,6 +44,7 @@ type repository struct {
 	head   head
 	now    func() time.Time
 	log    *slog.Logger
+	disk   *disk.Guard   // of the scratch folder, where mail is on the same disk; nil: there is room
 	wait   time.Duration // before the second attempt
 
 	encoder *zstd.Encoder

@@ -66,7 +66,7 @@ func (r *repository) run(ctx context.Context, src Source, scratch string, tell p
 	if m.Survey, err = survey(ctx, src.Directory, src.Boxes); err != nil {
 		return nil, fmt.Errorf("look at the mailboxes: %w", err)
 	}
-	w := &writer{p: newPacker(ctx, r), scratch: scratch, root: filepath.Join(src.DataDir, "store"), old: map[string]*File{}, now: r.now}
+	w := &writer{p: newPacker(ctx, r), scratch: scratch, disk: r.disk, root: filepath.Join(src.DataDir, "store"), old: map[string]*File{}, now: r.now}
 	w.ctx = w.p.ctx
 	total, done := int64(0), int64(0)
 	if last != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailstead/mailstead/admin/backup/plan"
 	"github.com/mailstead/mailstead/admin/backup/target"
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 // State remembers things; *directory.Directory.
@@ -31,6 +32,9 @@ type Options struct {
 	Source   Source
 	Settings func() Settings
 	State    State
+	// Disk guards the disk of the data: backups to it, and copies on it, must not
+	// take the room of mail. nil: there is room.
+	Disk *disk.Guard
 	// Changed is told after a backup or a proof has ended; it may be nil.
 	Changed func()
 	Now     func() time.Time
@@ -138,6 +142,9 @@ func (s *Service) with(ctx context.Context, k *Key, init bool, fn func(r *reposi
 		return err
 	}
 	defer r.close()
+	if disk.Same(s.opts.Source.DataDir, existing(s.scratch())) {
+		r.disk = s.opts.Disk
+	}
 	return fn(r, t)
 }
 
@@ -157,7 +164,10 @@ func (s *Service) Run(ctx context.Context, tell Telling) (Run, error) {
 	s.busy.Lock()
 	defer s.busy.Unlock()
 	run := Run{Started: s.opts.Now().UTC()}
-	err := s.with(ctx, nil, true, func(r *repository, _ target.Target) error { return s.run(ctx, r, &run, tell) })
+	err := s.Room()
+	if err == nil {
+		err = s.with(ctx, nil, true, func(r *repository, _ target.Target) error { return s.run(ctx, r, &run, tell) })
+	}
 	run.Ended = s.opts.Now().UTC()
 	if err != nil {
 		run.Error = err.Error()

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mailbox/store"
 )
 
@@ -18,8 +19,9 @@ import (
 type writer struct {
 	ctx     context.Context
 	p       *packer
-	scratch string // folder for copies of bbolt files
-	root    string // of the store, for stamps
+	scratch string      // folder for copies of bbolt files
+	disk    *disk.Guard // as of the repository
+	root    string      // of the store, for stamps
 	old     map[string]*File
 	now     func() time.Time
 	seen    func(octets int64)
@@ -138,6 +140,19 @@ type copyWriter struct {
 	*os.File
 	w    *writer
 	name string
+}
+
+// Write writes while there is room for more than mail.
+func (c *copyWriter) Write(p []byte) (int, error) {
+	if err := c.w.disk.Check(disk.Bulk, int64(len(p))); err != nil {
+		return 0, fmt.Errorf("copy of %s in the scratch folder; set backup.scratch to a folder on another disk: %w", c.name, err)
+	}
+	return c.File.Write(p)
+}
+
+// ReadFrom keeps io.Copy from writing past Write.
+func (c *copyWriter) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{c}, r)
 }
 
 // Close takes the copy apart, and removes it.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 const (
@@ -42,8 +44,8 @@ type Disk struct {
 }
 
 func (s *Server) diskCheck() Check {
-	return Check{ID: "disk", Group: Host, Title: "Disk space", Want: "10 % and 1 GiB free",
-		Why: "Mail is refused for the time being before the disk is full.", Every: 15 * time.Minute,
+	return Check{ID: "disk", Group: Host, Title: "Disk space", Want: "10 % and 1 GiB free, of a small disk a quarter",
+		Why: "As it fills, what can wait stops first, and then mail is refused for the time being, before the disk is full.", Every: 15 * time.Minute,
 		Run: func(context.Context) Finding {
 			d, err := s.Disk(s.DataDir)
 			if err != nil || d.Total == 0 {
@@ -51,14 +53,27 @@ func (s *Server) diskCheck() Check {
 			}
 			saw := fmt.Sprintf("%s of %s are free", size(d.Free), size(d.Total))
 			const fix = "Make room, or give the disk more: remove old mail, or move the data folder."
+			stage := s.stage(d)
 			switch {
-			case d.Free < d.Total/50 || d.Free < 256<<20:
+			case stage >= disk.Lower:
+				return Fail.because("%s. %s", saw, stage.Says()).fix("%s", stage.Fix()).link("/admin/system/storage")
+			case stage == disk.Low:
+				return Warn.because("%s. %s", saw, stage.Says()).fix("%s", stage.Fix()).link("/admin/system/storage")
+			case d.Free < d.Total/50:
 				return Fail.because("%s", saw).fix(fix)
-			case d.Free < d.Total/10 || d.Free < 1<<30:
+			case d.Free < d.Total/10 || d.Free < min(1<<30, d.Total/4):
 				return Warn.because("%s", saw).fix(fix)
 			}
 			return ok("%s", saw)
 		}}
+}
+
+// stage is what the running server says; without one it is as of now.
+func (s *Server) stage(d Disk) disk.Stage {
+	if s.Guard == nil {
+		return disk.StageOf(disk.Room{Free: d.Free, Total: d.Total})
+	}
+	return s.Guard.Stage()
 }
 
 func (s *Server) inodesCheck() Check {

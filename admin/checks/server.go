@@ -15,6 +15,7 @@ import (
 	"github.com/mailstead/mailstead/admin/dnsadvice"
 	"github.com/mailstead/mailstead/admin/memory"
 	"github.com/mailstead/mailstead/mail/clock"
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/smtp/dnsbl"
 )
@@ -43,6 +44,7 @@ type Server struct {
 
 	DataDir string
 	Disk    func(dir string) (Disk, error)
+	Guard   *disk.Guard // of the running server; nil: there is none
 
 	Memory func() memory.State
 

@@ -281,6 +281,9 @@ func TestDisk(t *testing.T) {
 		{Disk{100 << 30, 9 << 30, 1000, 49}, nil, Warn, Warn},
 		{Disk{5 << 30, 900 << 20, 0, 0}, nil, Warn, OK},
 		{Disk{100 << 30, 1 << 30, 1000, 9}, nil, Fail, Fail},
+		{Disk{1 << 30, 300 << 20, 0, 0}, nil, OK, OK}, // a small disk is no trouble by itself
+		{Disk{1 << 30, 100 << 20, 0, 0}, nil, Warn, OK},
+		{Disk{1 << 30, 50 << 20, 0, 0}, nil, Fail, OK},
 		{Disk{}, errors.New("gone"), Unknown, Unknown},
 	} {
 		s := newWorld(goodZone).server()

@@ -62,6 +62,7 @@ const (
 	QuarantineKeep      DurationSetting = "quarantine.keep"
 	MailboxKeepExpunged DurationSetting = "mailbox.keep-expunged"
 	StoreCompress       BoolSetting     = "store.compress"
+	StoreReserve        IntSetting      = "store.reserve"
 	TraceKeep           DurationSetting = "trace.keep"
 
 	DMARCReports        BoolSetting     = "dmarc.reports"
@@ -160,6 +161,8 @@ func definitions() []definition {
 			doc: "How long a mail program may stay away and still hear only what changed."},
 		{name: string(StoreCompress), kind: boolean, initial: "false",
 			doc: "Compress messages on the disk (zstd) where that saves a tenth."},
+		{name: string(StoreReserve), kind: size, initial: "0", max: 1 << 40,
+			doc: "Room on the disk that new mail leaves free; below four and two times of it other things stop first. 0: a 32nd of the disk, from 4 MiB to 128 MiB."},
 		{name: string(TraceKeep), kind: duration, initial: "30d", min: int64(time.Hour), max: int64(365 * day),
 			doc: "How long the story of each message is kept."},
 		{name: string(TLSReportsAddress), kind: words, initial: "tls-reports", check: checkLocalPart,

@@ -12,6 +12,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/mailstead/mailstead/mail/boltfile"
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 // level is one of the resolutions that are kept.
@@ -40,6 +41,11 @@ const expireGroup = 100
 
 // StoreOptions are what a Store works with; the zero value works.
 type StoreOptions struct {
+	// Disk says how full the disk is. While it is full nothing is written: until
+	// then there are numbers, which take little, for the alerts about guessed
+	// passwords and the date when the disk is full are made of them. nil: there
+	// is room.
+	Disk   *disk.Guard
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -103,6 +109,9 @@ func (s *Store) logged(err error) {
 // Flush writes down what was counted since the Flush before, and drops what is
 // too old.
 func (s *Store) Flush() error {
+	if s.opts.Disk.Stage() >= disk.Full {
+		return nil // it stays counted
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// What is read as a minute ends belongs to that minute.

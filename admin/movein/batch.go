@@ -63,6 +63,9 @@ func (b *batch) flushWhatIs(ctx context.Context) error {
 
 // item takes one message.
 func (b *batch) item(ctx context.Context, item *Item) error {
+	if err := b.run.room(ctx); err != nil {
+		return err
+	}
 	if item.Change != nil {
 		if err := b.change(ctx, item.Change); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mailbox"
 	"github.com/mailstead/mailstead/mailbox/transfer"
 )
@@ -87,7 +88,10 @@ type Options struct {
 	Into   string
 	DryRun bool   // look at everything and file nothing
 	Spool  string // folder for large messages under way
-	Now    func() time.Time
+	// Disk says whether there is room; while there is not the run waits. nil:
+	// there is.
+	Disk *disk.Guard
+	Now  func() time.Time
 	// Told is called with how far the run is, now and then and at the end.
 	Told   func(Progress)
 	Logger *slog.Logger

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 // tellEvery bounds how often progress is told.
@@ -86,6 +88,22 @@ func (r *run) folder(ctx context.Context, f *Folder, to target) error {
 		rep.Folders++
 		rep.Reports = append(rep.Reports, b.rep)
 	})
+	return err
+}
+
+// room waits until the disk has room for what is brought in.
+func (r *run) room(ctx context.Context) error {
+	if r.o.DryRun {
+		return nil
+	}
+	waits := false
+	err := r.o.Disk.Await(ctx, disk.Bulk, func(full error) {
+		waits = true
+		r.waiting(full.Error())
+	})
+	if waits {
+		r.waiting("")
+	}
 	return err
 }
 

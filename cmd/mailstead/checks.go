@@ -8,7 +8,7 @@ import (
 
 // checkServer is what checks look at besides what admin knows.
 func (n *node) checkServer() *checks.Server {
-	s := &checks.Server{Dial: n.cfg.Dial, DialLocal: (&net.Dialer{}).DialContext, DataDir: n.cfg.DataDir, Disk: checks.Statfs, Ports: n.cfg.Ports}
+	s := &checks.Server{Dial: n.cfg.Dial, DialLocal: (&net.Dialer{}).DialContext, DataDir: n.cfg.DataDir, Disk: checks.Statfs, Guard: n.disk, Ports: n.cfg.Ports}
 	s.Filters = n.filters.checked
 	s.Memory = n.memory.State
 	if n.lists != nil {

@@ -15,7 +15,7 @@ import (
 
 // openDoor opens what port 25 remembers, and makes its policy.
 func (n *node) openDoor() (err error) {
-	if n.clientele, err = inbound.OpenMemory(n.path("inbound.db"), inbound.MemoryOptions{Now: n.now, Logger: n.cfg.Log}); err != nil {
+	if n.clientele, err = inbound.OpenMemory(n.path("inbound.db"), inbound.MemoryOptions{Now: n.now, Disk: n.disk, Logger: n.cfg.Log}); err != nil {
 		return err
 	}
 	n.lists = dnsbl.New(dnsbl.Options{Resolver: n.cfg.Resolver, Settings: n.listSettings, Now: n.now, Logger: n.cfg.Log})

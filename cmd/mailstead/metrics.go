@@ -26,6 +26,9 @@ const gaugeTimeout = 5 * time.Second
 func (n *node) openMetrics() (err error) {
 	n.metrics = metrics.New()
 	n.metrics.AddDisk(n.cfg.DataDir)
+	n.metrics.GaugeFunc("disk.stage", "How full the disk is: 0 plenty of room, 1 low, 2 lower, 3 full (new mail is refused), 4 exhausted (mail can only be read).", func() (float64, bool) {
+		return float64(n.disk.Stage()), true
+	})
 	n.metrics.GaugeFunc("queue.size", "Messages in the queue.", func() (float64, bool) {
 		size, _, ok := n.queueSize()
 		return float64(size), ok
@@ -46,7 +49,7 @@ func (n *node) openMetrics() (err error) {
 	})
 	n.addMemory()
 	n.metrics.GaugeFunc("certificate.days", "Days until the first of our certificates ends.", n.certificateDays)
-	if n.series, err = metrics.Open(n.path("metrics.db"), n.metrics.Registry, metrics.StoreOptions{Now: n.now, Logger: n.cfg.Log}); err != nil {
+	if n.series, err = metrics.Open(n.path("metrics.db"), n.metrics.Registry, metrics.StoreOptions{Now: n.now, Disk: n.disk, Logger: n.cfg.Log}); err != nil {
 		return err
 	}
 	n.arrivals, err = deliverability.Open(context.Background(), n.series.Days("deliverability"), deliverability.Options{Now: n.now, Logger: n.cfg.Log})

@@ -34,6 +34,7 @@ import (
 	"github.com/mailstead/mailstead/imap/imapserver"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/clock"
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/durable"
 	"github.com/mailstead/mailstead/mail/message"
@@ -136,6 +137,7 @@ type node struct {
 	intake     *message.Intake
 	clientele  *inbound.Memory
 	memory     *memory.Keeper
+	disk       *disk.Guard
 	lists      *dnsbl.Lists
 	door       *inbound.Door
 
@@ -157,6 +159,8 @@ type node struct {
 	serve     map[string]func(context.Context, net.Listener) error // by service
 	opened    chan service                                         // ports that were opened since
 	again     chan struct{}                                        // see reconfigure
+
+	diskChanged chan struct{} // the disk has another stage
 }
 
 // openNode opens the data and puts the parts together, the lowest first. Only
@@ -166,7 +170,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		cfg.Dial = (&net.Dialer{}).DialContext
 	}
 	lastLines := logs.NewRing(cfg.Log.Handler())
-	n := &node{opened: make(chan service), again: make(chan struct{}, 1), doubted: make(chan struct{}, 1)}
+	n := &node{opened: make(chan service), again: make(chan struct{}, 1), doubted: make(chan struct{}, 1), diskChanged: make(chan struct{}, 1)}
 	n.errors = checks.NewErrorLog(lastLines, n.now)
 	cfg.Log = slog.New(n.errors)
 	n.cfg = cfg
@@ -190,20 +194,21 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	if cfg.Level != nil {
 		cfg.Level.directory.Store(n.directory)
 	}
+	n.openDisk()
 	if err = n.openMetrics(); err != nil {
 		return nil, err
 	}
-	n.intake = message.NewIntake(n.path("spool"))
+	n.intake = message.NewIntake(n.path("spool")).Guarded(n.disk)
 	n.memory = n.newMemory()
 	d := n.directory
 	n.filters = &filters{directory: d, hostname: cfg.Hostname, log: cfg.Log}
 	if err = n.openWebhooks(); err != nil {
 		return nil, err
 	}
-	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Now: n.now, Keep: n.keep(directory.TraceKeep), Observe: n.countTrace, Written: n.traceWritten, Logger: cfg.Log}); err != nil {
+	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Now: n.now, Disk: n.disk, Keep: n.keep(directory.TraceKeep), Observe: n.countTrace, Written: n.traceWritten, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
-	if n.engine, err = store.Open(n.path("store"), store.Options{Now: n.now, Apply: apply, Hold: func() bool { return upgrade.Keeps(cfg.DataDir) }, MaxOpen: func() int { return n.memory.State().Databases }, Zstd: func() bool { return d.Bool(directory.StoreCompress) }, Logger: cfg.Log}); err != nil {
+	if n.engine, err = store.Open(n.path("store"), store.Options{Now: n.now, Disk: n.disk, Apply: apply, Hold: func() bool { return upgrade.Keeps(cfg.DataDir) }, MaxOpen: func() int { return n.memory.State().Databases }, Zstd: func() bool { return d.Bool(directory.StoreCompress) }, Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
 	n.boxes = mailbox.Open(n.engine, mailbox.Options{
@@ -211,7 +216,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		Touched: func(id mailbox.AccountID) { n.junk.Touched(id) }, // clients come later than n.junk
 	})
 	if n.junk, err = junk.Open(n.path("junk.db"), junk.Options{
-		Boxes: n.boxes, Hostname: cfg.Hostname, Learn: func() bool { return d.Bool(directory.JunkLearn) }, Words: func() int { return n.memory.State().JunkWords },
+		Boxes: n.boxes, Hostname: cfg.Hostname, Learn: func() bool { return d.Bool(directory.JunkLearn) && n.hasSpareRoom() }, Words: func() int { return n.memory.State().JunkWords },
 		Links: func(ctx context.Context, domains []mail.Domain) []mail.Reason { return n.door.Links(ctx, domains) }, // mail comes later than n.door
 		Exists: func(id mailbox.AccountID) bool {
 			_, err := d.Account(uint32(id))
@@ -248,7 +253,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 	}
 	n.clients = n.newClients()
 	n.admin = admin.New(admin.Options{
-		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, ExportDir: n.path("export"), ImportDir: n.path("imports"), Version: version(), Series: n.series, Arrivals: n.arrivals, Reports: n.reports,
+		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, Disk: n.disk, ExportDir: n.path("export"), ImportDir: n.path("imports"), Version: version(), Series: n.series, Arrivals: n.arrivals, Reports: n.reports,
 		Quarantine: n.quarantine, Learner: n.junk, DNS: zones, Logs: lastLines, Reload: n.reload,
 		Backup:    n.newBackups(),
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
@@ -344,7 +349,7 @@ func (n *node) limits() wire.Limits {
 // inbound is the service of port 25.
 func (n *node) inbound() *inbound.Service {
 	return inbound.New(inbound.Options{
-		Hostname: n.cfg.Hostname, Policies: n.directory, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, Intake: n.intake, Scorer: n.junk, Door: n.door,
+		Hostname: n.cfg.Hostname, Policies: n.directory, Resolver: n.cfg.Resolver, Deliverer: n.mda, Trace: n.traces, Intake: n.intake, Disk: n.disk, Scorer: n.junk, Door: n.door,
 		ForwardJunk:  n.forwardsJunk,
 		LenientDMARC: func() bool { return n.directory.Bool(directory.InboundLenientDMARC) }, Logger: n.cfg.Log,
 		Trust: n.trust, Observe: n.reports.Observe,
@@ -365,7 +370,7 @@ func (n *node) trust() inbound.Trust {
 func (n *node) submission() *submission.Service {
 	return submission.New(submission.Options{
 		Hostname: n.cfg.Hostname, Senders: n.directory, Domains: n.directory, Deliver: n.mda, Keys: n.dkimKeys, Quota: n.sendingQuota,
-		Trace: n.traces, Intake: n.intake, Now: n.now, Logger: n.cfg.Log,
+		Trace: n.traces, Intake: n.intake, Now: n.now, Disk: n.disk, Logger: n.cfg.Log,
 	})
 }
 
@@ -392,7 +397,7 @@ type service func(ctx context.Context) error
 // services are all that a node runs on its ports, and behind them.
 func (n *node) services(ls listeners) []service {
 	return append([]service{
-		n.memory.Run, forgetServicesStart, n.watchClock, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.admin.RunWebhooks, n.admin.WatchBackups, n.wizard.Watch,
+		n.memory.Run, forgetServicesStart, n.watchClock, n.watchDisk, n.queue.Run, n.junk.Run, n.quarantine.Run, n.certs.Run, n.serveAdmin, n.admin.WatchDNS, n.admin.Run, n.admin.WatchChecks, n.admin.WatchAlerts, n.admin.RunWebhooks, n.admin.WatchBackups, n.wizard.Watch,
 		n.series.Run, n.arrivals.Run, n.reports.Run, n.awaitReconfigure, n.tidyUpgrades, n.servePorts, n.watchHangup,
 	}, n.ports(ls)...)
 }
@@ -408,7 +413,7 @@ func (n *node) ports(ls listeners) (all []service) {
 	msas.Implicit = true
 	imap := imapserver.Server{
 		Boxes: n.boxes, Auth: logins, TLS: n.certs.TLSConfig(), PlainAuth: n.cfg.PlainAuth, Limits: n.limits(), Limiter: n.limiter,
-		Proxies: n.proxies, MaxAppend: func() int64 { return n.directory.Int(directory.MessageMaxSize) }, Intake: n.intake, Hostname: n.cfg.Hostname, Now: n.now, Logger: n.cfg.Log,
+		Proxies: n.proxies, MaxAppend: func() int64 { return n.directory.Int(directory.MessageMaxSize) }, Intake: n.intake, Hostname: n.cfg.Hostname, Now: n.now, Disk: n.disk, Logger: n.cfg.Log,
 	}
 	imaps := imap
 	imaps.Implicit = true

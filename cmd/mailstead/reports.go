@@ -17,7 +17,7 @@ func (n *node) openReports() (err error) {
 		Address: d.ReportAddress, Hosted: d.IsLocal, Keep: n.keep(directory.ReportsKeep),
 		Resolver: n.cfg.Resolver, Hostname: n.cfg.Hostname, Own: n.addresses,
 		Send: func() bool { return d.Bool(directory.DMARCReports) }, From: n.reportsFrom, Keys: n.dkimKeys, Deliver: reportMail{n},
-		Product: "Mailstead " + version(), Trace: n.traces, Now: n.now, Logger: n.cfg.Log,
+		Product: "Mailstead " + version(), Trace: n.traces, Now: n.now, Disk: n.disk, Logger: n.cfg.Log,
 	})
 	return err
 }

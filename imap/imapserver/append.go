@@ -11,6 +11,7 @@ import (
 
 	imapext "github.com/mailstead/mailstead/imap"
 	"github.com/mailstead/mailstead/imap/imapwire"
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mailbox"
 )
@@ -153,6 +154,9 @@ func (a *appendRun) take(args *imapwire.Decoder, m *mailbox.NewMessage) error {
 	}
 	start := a.spool.Size()
 	if err := a.s.srv.Boxes.CheckQuota(a.ctx, a.s.account.ID(), start+l.Size); err != nil {
+		return err
+	}
+	if err := a.s.srv.Disk.Fits(disk.Mail, start+l.Size); err != nil {
 		return err
 	}
 	err := a.spool.Fill(args.Literal(), io.Discard)

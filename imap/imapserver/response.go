@@ -129,7 +129,7 @@ func (s *session) failure(err error) *imap.Error {
 	case errors.Is(err, store.ErrNoBody):
 		return no(imapext.CodeExpungeIssued, "Some of these messages were expunged meanwhile")
 	case errors.Is(err, store.ErrFull):
-		s.log.Error("command failed", "command", s.cmd.name, "err", err)
+		s.log.Warn("command failed", "command", s.cmd.name, "err", err) // what stopped has said so
 		return no(imapext.CodeUnavailable, "Server has no room for more mail")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return no(imapext.CodeUnavailable, "Server is shutting down")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailstead/mailstead/imap/imapwire"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/sasl"
 	"github.com/mailstead/mailstead/mail/wire"
@@ -40,6 +41,7 @@ type Server struct {
 	// Intake is for messages on their way in, shared by services; nil: its own,
 	// in the system's folder.
 	Intake   *message.Intake
+	Disk     *disk.Guard // says whether there is room; nil: there is
 	Hostname mail.Domain // in the greeting
 	Logger   *slog.Logger
 	Now      func() time.Time

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mail/turns"
 )
 
@@ -26,6 +27,7 @@ const (
 type Intake struct {
 	dir     string
 	memory  atomic.Int64 // that spools may have
+	disk    *disk.Guard
 	used    atomic.Int64
 	headers *turns.Turns
 	stores  *turns.Turns
@@ -51,6 +53,12 @@ func (in *Intake) Limit(memory int64) {
 // Used is how many octets the spools have in memory, beyond the first chunk of
 // each.
 func (in *Intake) Used() int64 { return in.used.Load() }
+
+// Guarded has files written only while there is room for mail, and returns in.
+func (in *Intake) Guarded(g *disk.Guard) *Intake {
+	in.disk = g
+	return in
+}
 
 // NewSpool returns an empty Spool for one message.
 func (in *Intake) NewSpool() *Spool { return &Spool{dir: in.dir, intake: in} }
@@ -100,6 +108,14 @@ func (in *Intake) take(n int64) bool {
 		return false
 	}
 	return true
+}
+
+// onDisk takes room of the disk for n octets of a file.
+func (in *Intake) onDisk(n int64) error {
+	if in == nil {
+		return nil
+	}
+	return in.disk.Check(disk.Mail, n)
 }
 
 // give gives it back.

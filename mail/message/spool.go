@@ -58,7 +58,10 @@ func (s *Spool) Write(p []byte) (int, error) {
 		}
 	}
 	if len(rest) > 0 {
-		n, err := s.file.Write(rest)
+		n, err := 0, s.intake.onDisk(int64(len(rest)))
+		if err == nil {
+			n, err = s.file.Write(rest)
+		}
 		s.size += int64(n)
 		if err != nil {
 			s.fault = fmt.Errorf("spool message: %w", err)
@@ -140,6 +143,9 @@ func (s *Spool) grow() bool {
 
 // toFile moves what is in memory to a new file.
 func (s *Spool) toFile() error {
+	if err := s.intake.onDisk(s.size); err != nil {
+		return fmt.Errorf("spool message: %w", err)
+	}
 	f, err := os.CreateTemp(s.dir, "spool-")
 	if err != nil {
 		return fmt.Errorf("spool message: %w", err)

@@ -2,8 +2,10 @@ package trace
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +13,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/mailstead/mailstead/mail/boltfile"
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 // Defaults and bounds of a Log.
@@ -35,6 +38,10 @@ type Options struct {
 	// goroutine of the writer: it has to be quick, and changes nothing of its
 	// argument. What was dropped is never told.
 	Written func(w Written)
+	// Disk says how full the disk is: while it is low, commands and replies are
+	// left out, and while it is full nothing is kept, though all is told. nil:
+	// there is room.
+	Disk *disk.Guard
 }
 
 // Log is the store of traces. A nil *Log takes Append and keeps nothing.
@@ -193,7 +200,7 @@ func (l *Log) write() {
 	old := newReindex(l.db, l.runKeys)
 	for {
 		idle := ready
-		if old == nil {
+		if old == nil || l.opts.Disk.Stage() >= disk.Low {
 			idle = nil
 		}
 		select {
@@ -242,10 +249,7 @@ func (l *Log) writeGroup() (last bool) {
 	var changed []Written
 	var err error
 	if len(group) > 0 {
-		err = l.db.Update(func(tx *bolt.Tx) (err error) {
-			changed, err = putGroup(tx, group, l.runKeys)
-			return err
-		})
+		changed, err = l.put(group)
 		l.logError("write traces", err)
 	}
 	if err == nil {
@@ -260,6 +264,35 @@ func (l *Log) writeGroup() (last bool) {
 	clear(group)
 	l.spare = group[:0] // the writer's alone until it takes the next group
 	return last
+}
+
+// errNotKept takes back what was written.
+var errNotKept = errors.New("trace: the disk is full")
+
+// put writes a group, as far as the disk has room for it.
+func (l *Log) put(group []entry) (changed []Written, err error) {
+	stage := l.opts.Disk.Stage()
+	if stage >= disk.Low {
+		for i := range group {
+			group[i].events = brief(group[i].events)
+		}
+	}
+	err = l.db.Update(func(tx *bolt.Tx) (err error) {
+		changed, err = putGroup(tx, group, l.runKeys)
+		if err == nil && stage >= disk.Full {
+			err = errNotKept
+		}
+		return err
+	})
+	if errors.Is(err, errNotKept) {
+		err = nil
+	}
+	return changed, err
+}
+
+// brief leaves out what takes most room and says least.
+func brief(events []Event) []Event {
+	return slices.DeleteFunc(slices.Clone(events), func(e Event) bool { return e.Kind == Dialogue })
 }
 
 func (l *Log) logError(what string, err error) {

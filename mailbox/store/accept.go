@@ -162,7 +162,7 @@ func (e *Engine) request(ctx context.Context, m *Message) (*request, error) {
 	if err := errors.Join(e.usable(), ctx.Err(), checkMessage(m)); err != nil {
 		return nil, err
 	}
-	if err := e.disk.check(max(m.Size, 0)); err != nil {
+	if err := e.room(m.use(), max(m.Size, 0)); err != nil {
 		return nil, err
 	}
 	owners, err := e.roomFor(m.To)

@@ -167,7 +167,7 @@ func (b *bigBodies) copyBody(ctx context.Context, f file, off int64, h *header, 
 			if m.Size >= 0 {
 				more = 0 // was asked for at once
 			}
-			if err := b.e.disk.check(more); err != nil {
+			if err := b.e.room(m.use(), more); err != nil {
 				return 0, err
 			}
 			if err := f.WriteVec(off+h.storedLen, [][]byte{chunk}); err != nil {

@@ -51,7 +51,8 @@
 //   - a segment is written by one process only: what a later one accepts is behind
 //     all that any row was made from, even if the end of the log was lost;
 //   - references never move; a hole is punched only when every owner named in
-//     the record has let go of it longer than the grace time ago, or is gone.
+//     the record has let go of it longer than the grace time ago, or is gone
+//     (the grace time is short while the disk is low: squeeze.go).
 //
 // # When something fails
 //

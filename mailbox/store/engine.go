@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 // Defaults of Options.
@@ -24,7 +26,6 @@ const (
 	defaultSegment    = 64 << 20
 	defaultApplyDelay = time.Second
 	defaultGrace      = 24 * time.Hour
-	defaultReserve    = 128 << 20
 	defaultMaxOpen    = 1024
 
 	defaultReclaimPart = 50_000
@@ -52,10 +53,12 @@ type Options struct {
 	// ApplyDelay is how long rows may lag behind the log while nobody looks at
 	// them; 1 s if 0.
 	ApplyDelay time.Duration
-	// Grace is how long a released body stays readable; 24 h if 0.
+	// Grace is how long a released body stays readable; 24 h if 0. It is shorter
+	// while the disk is low.
 	Grace time.Duration
-	// Reserve is the room on the disk below which new mail is refused, in
-	// octets; 128 MiB if 0, none if negative.
+	// Disk says whether there is room on the disk; nil: the store looks itself,
+	// with a reserve of Reserve octets, and with none if that is negative.
+	Disk    *disk.Guard
 	Reserve int64
 	// MaxOpen is how many owners' databases are kept open. It is asked each time
 	// one is opened; nil is 1024.
@@ -77,7 +80,6 @@ func (o *Options) setDefaults() {
 	o.SegmentSize = min(o.SegmentSize, maxSegment)
 	setDefault(&o.ApplyDelay, defaultApplyDelay)
 	setDefault(&o.Grace, defaultGrace)
-	setDefault(&o.Reserve, defaultReserve)
 	setDefault(&o.reclaimPart, defaultReclaimPart)
 	if o.Zstd == nil {
 		o.Zstd = func() bool { return false }
@@ -108,13 +110,14 @@ func setDefault[T comparable](v *T, d T) {
 
 // Engine is the embedded store: a shared log and one bbolt file an owner.
 type Engine struct {
-	dir  string
-	opts Options
-	lock *os.File
-	sys  *sysDB
-	log  *appendLog
-	big  *bigBodies
-	disk diskGuard
+	dir     string
+	opts    Options
+	lock    *os.File
+	sys     *sysDB
+	log     *appendLog
+	big     *bigBodies
+	disk    *disk.Guard
+	squeeze squeeze
 
 	mu     sync.Mutex // guards owners, open and closed
 	owners map[Owner]*owner
@@ -141,7 +144,7 @@ func Open(dir string, opts Options) (*Engine, error) {
 	if opts.Apply == nil {
 		return nil, errors.New("store: Options.Apply is missing")
 	}
-	e := &Engine{dir: dir, opts: opts, owners: map[Owner]*owner{}, kick: make(chan *owner, 1024)}
+	e := &Engine{dir: dir, opts: opts, owners: map[Owner]*owner{}, kick: make(chan *owner, 1024), squeeze: squeeze{wake: make(chan struct{}, 1)}}
 	if err := e.prepare(); err != nil {
 		e.abandon()
 		return nil, fmt.Errorf("open store: %w", err)
@@ -161,7 +164,9 @@ func (e *Engine) prepare() (err error) {
 	if e.lock, err = lockDir(e.dir); err != nil {
 		return err
 	}
-	e.disk = diskGuard{fs: e.opts.fs, dir: e.dir, reserve: e.opts.Reserve}
+	if e.disk = e.opts.Disk; e.disk == nil {
+		e.disk = newGuard(e.opts.fs, e.dir, e.opts.Reserve)
+	}
 	if e.sys, err = openSys(e); err != nil {
 		return err
 	}
@@ -294,7 +299,7 @@ func (e *Engine) going(ctx context.Context) error {
 // its own name.
 func (e *Engine) passingError(err error) error {
 	if noRoom(err) || fullAtGrowing(err) {
-		e.disk.forget()
+		e.disk.Forget()
 		return fmt.Errorf("%w (%w)", ErrFull, err)
 	}
 	return err
@@ -371,7 +376,7 @@ func (e *Engine) Update(ctx context.Context, id Owner, fn func(RW) error) error 
 	if err := errors.Join(e.usable(), ctx.Err()); err != nil {
 		return err
 	}
-	if err := e.disk.checkRows(); err != nil {
+	if err := e.room(disk.Rows, 0); err != nil {
 		return err
 	}
 	return e.owner(id).update(fn)

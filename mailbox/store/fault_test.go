@@ -269,7 +269,7 @@ func TestReserve(t *testing.T) {
 		fs.mu.Lock()
 		fs.free = free
 		fs.mu.Unlock()
-		e.disk.forget()
+		e.disk.Forget()
 	}
 	set(80<<20 - 1)
 	if _, err := tryAccept(e, "b", "body", 1); !errors.Is(err, ErrFull) {
@@ -282,7 +282,7 @@ func TestReserve(t *testing.T) {
 		t.Errorf("Update = %v, want ErrFull", err)
 	}
 	wantMetas(t, e, 1, "a")
-	set(100 << 20)
+	set(91 << 20)
 	m := &Message{To: []Recipient{{Owner: 1}}, Body: strings.NewReader(pattern(1, 30<<20)), Size: -1}
 	if _, err := e.Accept(context.Background(), m); !errors.Is(err, ErrFull) {
 		t.Errorf("Accept of a body of unknown size = %v, want ErrFull", err)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 // fsys is the part of the operating system that the log and the large bodies
@@ -16,7 +18,7 @@ type fsys interface {
 	Open(name string) (file, error)   // for reading and writing
 	Remove(name string) error
 	SyncDir(name string) error // makes names in the folder durable
-	Free(name string) (int64, error)
+	Room(name string) (disk.Room, error)
 }
 
 // file is an open file of the log.
@@ -64,13 +66,7 @@ func (osFS) SyncDir(name string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func (osFS) Free(name string) (int64, error) {
-	var s unix.Statfs_t
-	if err := unix.Statfs(name, &s); err != nil {
-		return 0, &os.PathError{Op: "statfs", Path: name, Err: err}
-	}
-	return int64(s.Bavail) * s.Bsize, nil
-}
+func (osFS) Room(name string) (disk.Room, error) { return disk.Of(name) }
 
 type osFile struct{ *os.File }
 

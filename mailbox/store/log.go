@@ -16,7 +16,7 @@ import (
 const (
 	maxGroup      = 256
 	maxGroupBytes = 8 << 20
-	allocateAhead = 16 << 20 // room asked of the file system before it is needed
+	allocateAhead = 16 << 20 // room asked of the file system before it is needed, where it has much
 	zeroAhead     = 128 << 10
 	zeroBehind    = 32 << 10 // a group up to this size is followed by zeroAhead zeros
 	maxSegFiles   = 256      // sealed segments kept open for reading
@@ -227,7 +227,7 @@ func (l *appendLog) allocate(end int64) error {
 	if end <= l.allocated {
 		return nil
 	}
-	want := max(end, min(l.allocated+allocateAhead, l.e.opts.SegmentSize))
+	want := max(end, min(l.allocated+l.e.ahead(), l.e.opts.SegmentSize))
 	if err := l.current.Allocate(l.allocated, want-l.allocated); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}

@@ -141,8 +141,8 @@ type diskFile struct {
 	named    bool // its name is on stable storage
 }
 
-// disk is what is known of a disk after a part of the trace.
-type disk struct {
+// simDisk is what is known of a disk after a part of the trace.
+type simDisk struct {
 	files map[string]*diskFile
 	dbs   map[string][]byte // bbolt files
 	next  map[string][]byte // of those that are being changed: what they become
@@ -150,8 +150,8 @@ type disk struct {
 }
 
 // playTrace follows a trace up to an event.
-func playTrace(events []event, cut int) *disk {
-	d := &disk{files: map[string]*diskFile{}, dbs: map[string][]byte{}, next: map[string][]byte{}}
+func playTrace(events []event, cut int) *simDisk {
+	d := &simDisk{files: map[string]*diskFile{}, dbs: map[string][]byte{}, next: map[string][]byte{}}
 	for i, e := range events[:cut] {
 		at := int64(i)
 		switch e.kind {
@@ -183,7 +183,7 @@ func playTrace(events []event, cut int) *disk {
 
 // sync makes durable what was done to a file, or to the names in a folder,
 // before a moment.
-func (d *disk) sync(name string, before int64) {
+func (d *simDisk) sync(name string, before int64) {
 	if f := d.files[name]; f != nil {
 		for len(f.unsynced) > 0 && f.unsynced[0].at < before {
 			f.content = f.unsynced[0].apply(f.content, 0, len(f.unsynced[0].data))
@@ -240,7 +240,7 @@ const (
 const sector = 512
 
 // image writes a state into dir that the disk may have been in.
-func (d *disk) image(dir string, kind loss, random *rand.Rand) error {
+func (d *simDisk) image(dir string, kind loss, random *rand.Rand) error {
 	for _, name := range slices.Sorted(maps.Keys(d.files)) {
 		f := d.files[name]
 		unsure := !f.named || f.removed >= 0

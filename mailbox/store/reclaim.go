@@ -10,26 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
-
-// reclaimLoop gives back room in the background.
-func (e *Engine) reclaimLoop(ctx context.Context) {
-	tick := time.NewTicker(reclaimEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := e.Reclaim(ctx); err != nil && e.going(ctx) == nil {
-				e.opts.Logger.Error("room of deleted mail could not be given back", "err", err)
-			}
-		}
-	}
-}
 
 // Reclaim gives back the room of bodies that no owner needs and whose grace
 // time is over, unless Options.Hold says no: it punches holes into the log and removes large bodies. A
@@ -136,7 +119,7 @@ func (e *Engine) collectDead(ctx context.Context, after Ref) (dead deadBodies, l
 // eachDead calls fn, until it returns false, for what the owner has let go of
 // long enough ago, in the order of Refs.
 func (o *owner) eachDead(after Ref, fn func(Ref) bool) error {
-	limit := o.e.opts.Now().Add(-o.e.opts.Grace).Unix()
+	limit := o.e.opts.Now().Add(-o.e.grace()).Unix()
 	low := o.e.sys.low()
 	return o.viewRaw(func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucketDead)

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 // Rows of the tests: what was accepted, numbered.
@@ -217,13 +219,13 @@ func (f *faultFS) SyncDir(name string) error {
 	return f.osFS.SyncDir(name)
 }
 
-func (f *faultFS) Free(name string) (int64, error) {
+func (f *faultFS) Room(name string) (disk.Room, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.free > 0 {
-		return f.free, nil
+		return disk.Room{Free: f.free}, nil
 	}
-	return f.osFS.Free(name)
+	return f.osFS.Room(name)
 }
 
 type faultFile struct {

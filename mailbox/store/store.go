@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"iter"
+
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 // Owner is whoever rows and bodies belong to: an account, or 0 for the
@@ -30,7 +32,7 @@ const (
 var (
 	// ErrFull means that the disk has too little room left for new mail: a
 	// reserve is kept so that reading, deleting and shutting down still work.
-	ErrFull = errors.New("store: disk is nearly full")
+	ErrFull = disk.ErrFull
 	// ErrFailed means that a write or sync has failed; the store takes nothing
 	// more until it is opened again.
 	ErrFailed = errors.New("store: an earlier write failed; restart to recover")
@@ -59,6 +61,9 @@ type Message struct {
 	Meta []byte    // encoded message record, shared by all recipients, immutable
 	Body io.Reader // read once
 	Size int64     // octets of Body; < 0 if unknown
+	// Owed says that it follows from mail that was accepted before, such as a
+	// delivery report: it may use a part of what is kept of a full disk.
+	Owed bool
 }
 
 // Accepted is a record of the log on its way into one owner's rows.
@@ -97,7 +102,8 @@ type Store interface {
 	// fewer syncs. When it fails some of the first may have been accepted.
 	AcceptAll(ctx context.Context, msgs []*Message) error
 	// Open opens a body. A body stays readable for the grace time after the
-	// last Release, so that open sessions can finish reading.
+	// last Release, so that open sessions can finish reading; on a full disk for
+	// a second.
 	Open(ctx context.Context, r Ref) (Body, error)
 	// OpenAhead opens a body as Open does, cheaply if one after the other is
 	// opened in the order of acceptance. The body is valid until the next

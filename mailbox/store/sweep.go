@@ -40,7 +40,7 @@ func (e *Engine) ownerGone(dead deadBodies, r Ref, m *metaBlock) {
 
 // lettersGo returns which owners have let go of a body long enough ago.
 func (e *Engine) lettersGo(r Ref, to []Recipient) map[Owner]bool {
-	limit := e.opts.Now().Add(-e.opts.Grace).Unix()
+	limit := e.opts.Now().Add(-e.grace()).Unix()
 	let := map[Owner]bool{}
 	for _, t := range to {
 		err := e.owner(t.Owner).viewRaw(func(tx *bolt.Tx) error {

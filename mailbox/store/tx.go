@@ -118,6 +118,7 @@ func (t *boltTx) finish() error {
 		}
 	}
 	t.released = nil
+	t.o.e.squeeze.let()
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mail/message"
 )
 
@@ -124,7 +125,7 @@ func transferError(err error) error {
 	switch {
 	case errors.As(err, &named):
 		return err
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case errors.Is(err, disk.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return &mail.Error{Status: mail.StatusSystemFull, Code: 452, Text: "disk is full, try again later", Err: err}
 	}
 	return &mail.Error{Status: mail.StatusUnclassified, Text: "the message was not received completely", Err: err}

@@ -13,6 +13,7 @@ import (
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/delivery/junk"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
@@ -84,6 +85,7 @@ type Options struct {
 	// that could not be stored; it must not wait.
 	Observe func(m *Mail, v Verdict)
 	Intake  *message.Intake // shared by services; nil: its own, in the system's folder
+	Disk    *disk.Guard     // says whether there is room; nil: there is
 
 	Now    func() time.Time
 	Rand   io.Reader // nil: crypto/rand

@@ -13,6 +13,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/mailstead/mailstead/mail/boltfile"
+	"github.com/mailstead/mailstead/mail/disk"
 )
 
 // What is remembered, and for how long.
@@ -32,6 +33,7 @@ var bucketSeen = []byte("seen")
 
 // MemoryOptions are what a Memory works with; the zero value works.
 type MemoryOptions struct {
+	Disk   *disk.Guard // while it is low nobody new is remembered, or has to wait; nil: there is room
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -171,7 +173,7 @@ func (m *Memory) get(k memoryKey) (row, bool) {
 func (m *Memory) put(k memoryKey, r row, isNew bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.pending) >= maxPending || isNew && m.rows+len(m.pending)+len(m.writing) >= maxMemory {
+	if len(m.pending) >= maxPending || isNew && (m.opts.Disk.Stage() >= disk.Low || m.rows+len(m.pending)+len(m.writing) >= maxMemory) {
 		return false
 	}
 	m.pending[k] = r

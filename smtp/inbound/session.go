@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"time"
 
+	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/sasl"
 	"github.com/mailstead/mailstead/mail/trace"
@@ -76,6 +77,9 @@ func (s *session) Rcpt(ctx context.Context, r mail.Recipient) error {
 // checkRecipient asks delivery, and the door about recipients that exist.
 func (s *session) checkRecipient(ctx context.Context, r mail.Recipient) error {
 	err := s.service.opts.Deliverer.CheckRecipient(ctx, r.Path, s.tx.env.Size)
+	if err == nil {
+		err = delivery.CheckRoom(s.service.opts.Disk, s.tx.env.Size)
+	}
 	if s.visit == nil {
 		return err
 	}

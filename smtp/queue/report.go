@@ -112,7 +112,7 @@ func (q *Queue) makeReport(ctx context.Context, o owedReport) error {
 	if err != nil {
 		return err
 	}
-	m := &store.Message{To: []store.Recipient{to}, Body: bytes.NewReader(text), Size: int64(len(text))}
+	m := &store.Message{To: []store.Recipient{to}, Body: bytes.NewReader(text), Size: int64(len(text)), Owed: true}
 	if _, err := q.eng.Accept(ctx, m); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/boltfile"
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mail/dns"
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/smtp/dkim"
@@ -75,7 +76,11 @@ type Options struct {
 	Keys    func(d mail.Domain) []dkim.Key
 	Deliver Deliverer
 	Product string // name and version of the program
-	Trace   *trace.Log
+	// Disk says how full the disk is: while it is low nothing is counted for
+	// reports of ours, and when it gets lower those of others are put off. nil:
+	// there is room.
+	Disk  *disk.Guard
+	Trace *trace.Log
 
 	Now    func() time.Time
 	Rand   io.Reader // nil: crypto/rand

@@ -12,6 +12,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/smtp/dmarc"
 	"github.com/mailstead/mailstead/smtp/dmarc/aggregate"
 	"github.com/mailstead/mailstead/smtp/inbound"
@@ -53,7 +54,7 @@ type seenRow struct{ aggregate.Row }
 // reports does not count: else two servers would tell each other every day
 // about the reports of the day before.
 func (b *Book) Observe(m *inbound.Mail, v inbound.Verdict) {
-	if b.opts.Send == nil || !b.opts.Send() || v.Action == inbound.Refuse && !v.Status.Permanent() {
+	if b.opts.Send == nil || !b.opts.Send() || b.opts.Disk.Stage() >= disk.Low || v.Action == inbound.Refuse && !v.Status.Permanent() {
 		return // what is put off comes again
 	}
 	if !slices.ContainsFunc(m.Envelope.Recipients, func(r mail.Recipient) bool { return !b.Takes(r.Path) }) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/smtp/dmarc/aggregate"
 	"github.com/mailstead/mailstead/smtp/tlsrpt"
@@ -30,6 +31,9 @@ func (b *Book) Takes(p mail.Path) bool { return b.opts.Address != nil && b.opts.
 
 // Take keeps the reports in a message.
 func (b *Book) Take(ctx context.Context, m delivery.ReportMail) (string, error) {
+	if err := b.opts.Disk.Fits(disk.Bulk, 0); err != nil {
+		return "", err
+	}
 	files, why := findFiles(m)
 	var told []string
 	for _, f := range files {

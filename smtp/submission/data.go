@@ -3,11 +3,14 @@ package submission
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/smtp"
@@ -67,6 +70,9 @@ func (s *session) data(ctx context.Context, body io.Reader) error {
 func transferError(err error) error {
 	if mail.StatusOf(err) != mail.StatusUnclassified {
 		return err
+	}
+	if errors.Is(err, disk.ErrFull) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &mail.Error{Status: mail.StatusSystemFull, Code: 452, Text: "disk is full, try again later", Err: err}
 	}
 	return &mail.Error{Status: mail.StatusUnclassified, Text: "the message was not received completely", Err: err}
 }

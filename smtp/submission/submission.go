@@ -9,6 +9,7 @@ import (
 
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mail/sasl"
 	"github.com/mailstead/mailstead/mail/trace"
@@ -48,6 +49,7 @@ type Options struct {
 	Quota  func(account uint32) Quota
 	Trace  *trace.Log
 	Intake *message.Intake // shared by services
+	Disk   *disk.Guard     // says whether there is room; nil: there is
 	Now    func() time.Time
 	Random io.Reader
 	Logger *slog.Logger
@@ -131,6 +133,9 @@ func (s *session) Rcpt(ctx context.Context, r mail.Recipient) error {
 
 func (s *session) checkRecipient(ctx context.Context, r mail.Recipient) error {
 	o := &s.service.opts
+	if err := delivery.CheckRoom(o.Disk, s.tx.env.Size); err != nil {
+		return err
+	}
 	if r.Path.Domain == "" || o.Domains.IsLocal(r.Path.Domain) {
 		return o.Deliver.CheckRecipient(ctx, r.Path, s.tx.env.Size)
 	}
