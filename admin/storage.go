@@ -54,7 +54,7 @@ type Storage struct {
 
 // StorageKind is the room that things of one kind take.
 type StorageKind struct {
-	Kind  string `json:"kind" enum:"mail,large-bodies,mailboxes,search,queue,traces,metrics,junk,reports,directory,certificates,backups,exports,other"`
+	Kind  string `json:"kind" enum:"mail,large-bodies,mailboxes,search,queue,traces,metrics,junk,reports,directory,certificates,backups,exports,kept-free,other"`
 	Bytes int64  `json:"bytes" doc:"Taken on the disk."`
 	Files int    `json:"files"`
 }

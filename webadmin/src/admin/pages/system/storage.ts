@@ -19,6 +19,7 @@ const names: Record<Kind, string> = {
   certificates: t('Certificates'),
   backups: t('Backups'),
   exports: t('Copies that people made'),
+  'kept-free': t('Kept free for deleting mail'),
   other: t('Other'),
 };
 
