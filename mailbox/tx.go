@@ -132,11 +132,15 @@ func (t *tx) makeBox(name string, role Role) (*Mailbox, error) {
 	return m, t.rw.Put(bucketName, []byte(name), key32(uint32(n)))
 }
 
+// farUIDValidity bounds what a clock that is wrong can use up of the 32 bits:
+// there is room for mailboxes that come after it.
+const farUIDValidity = 1 << 32 * 15 / 16
+
 // newUIDValidity is the time, and more than any before it: a name that comes
 // again does so with a higher one (RFC 9051 section 2.3.1.1).
 func (t *tx) newUIDValidity() (UIDValidity, error) {
 	last := number(t.rw.Get(bucketState, stateUIDValidity), 0)
-	v := max(uint64(max(t.now.Unix(), 1)), last+1)
+	v := max(uint64(min(max(t.now.Unix(), 1), farUIDValidity)), last+1)
 	return UIDValidity(v), t.rw.Put(bucketState, stateUIDValidity, key64(v))
 }
 

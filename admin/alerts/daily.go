@@ -48,7 +48,7 @@ func (s *Service) dailyDue(o Observations, set Settings) (report, bool) {
 	if s.daily.Snapshot == nil {
 		return report{silent: true, next: dailyState{Day: today, At: o.Now.UTC(), Snapshot: s.snapshot(o)}}, true
 	}
-	if set.Daily == DailyOff || s.daily.Day >= today || local.Hour() < set.DailyHour {
+	if set.Daily == DailyOff || s.daily.Day >= today && !s.daily.At.After(o.Now) || local.Hour() < set.DailyHour {
 		return report{}, false
 	}
 	r := report{next: dailyState{Day: today, At: o.Now.UTC(), Snapshot: s.snapshot(o)}}

@@ -103,6 +103,14 @@ func (b book) ids() []string {
 	return ids
 }
 
+// earlier is a time that is not still to come: the clock was set back since.
+func earlier(t, now time.Time) time.Time {
+	if t.After(now) {
+		return now
+	}
+	return t
+}
+
 // bad notes trouble.
 func (b book) bad(f *Finding, now time.Time, r Rules) []Change {
 	a := b[f.ID]
@@ -114,6 +122,7 @@ func (b book) bad(f *Finding, now time.Time, r Rules) []Change {
 		a, b[f.ID] = next, next
 	}
 	a.Finding, a.Good = *f, time.Time{}
+	a.Since, a.Told = earlier(a.Since, now), earlier(a.Told, now)
 	if a.Phase == Pending {
 		if f.twice && now.Sub(a.Since) < r.Confirm {
 			return nil
@@ -149,7 +158,7 @@ func (b book) good(id string, now time.Time, r Rules) []Change {
 		delete(b, id)
 		return nil
 	}
-	if a.Good.IsZero() {
+	if a.Good.IsZero() || a.Good.After(now) { // or the clock was set back
 		a.Good = now
 	}
 	if now.Sub(a.Good) < r.Clear && len(b) <= maxAlerts {

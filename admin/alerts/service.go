@@ -309,7 +309,7 @@ func (s *Service) deliverDue(ctx context.Context) {
 	now := s.opts.Now()
 	if s.load(ctx) == nil {
 		for _, n := range s.notices {
-			if !blocked[n.Channel] && !n.Next.After(now) {
+			if !blocked[n.Channel] && (!n.Next.After(now) || n.Next.After(now.Add(retryMost))) {
 				due = append(due, n)
 			}
 			blocked[n.Channel] = true // the next waits for this one

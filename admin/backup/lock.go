@@ -74,7 +74,7 @@ func (r *repository) checkLocks(ctx context.Context, own string) error {
 		if err != nil && !errors.Is(err, ErrDamaged) {
 			return err
 		}
-		if err == nil && r.now().Sub(l.Renewed) < lockStale {
+		if err == nil && r.now().Sub(l.Renewed).Abs() < lockStale {
 			return &failure{ErrLocked, fmt.Sprintf("the place for backups is in use by process %d on %s (%s, last seen %s); try again when that has ended", l.Process, l.Host, l.Why, l.Renewed.Format(time.RFC3339))}
 		}
 		if err := r.remove(ctx, o.Name); err != nil {

@@ -90,3 +90,22 @@ func TestScheduleDaily(t *testing.T) {
 		}
 	})
 }
+
+// TestScheduleAfterTheClockWasSetBack: a backup of next year is no reason to
+// make none until then.
+func TestScheduleAfterTheClockWasSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ahead := time.Now().Add(365 * 24 * time.Hour)
+		w.must(w.service.remember(t.Context(), func(l *runLog) {
+			l.add(Run{ID: "x", Started: ahead, Ended: ahead})
+			l.add(Run{Started: ahead, Ended: ahead, Error: "no network"})
+		}))
+		for schedule, most := range map[string]time.Duration{"6h": 0, "02:30": 24 * time.Hour} {
+			w.set.Schedule = schedule
+			if next, err := w.service.Next(t.Context()); err != nil || next.Sub(time.Now()) > most {
+				t.Errorf("%s: the next backup is at %v (%v), want within %v", schedule, next, err, most)
+			}
+		}
+	})
+}

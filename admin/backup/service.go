@@ -424,8 +424,12 @@ func (s *Service) Next(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	now := s.opts.Now()
-	next := sch.Next(l.lastGood().Local(), now)
-	if last := l.last(); !next.IsZero() && last.Error != "" && next.Before(last.Ended.Add(retryAfter)) {
+	good := l.lastGood()
+	if good.After(now) { // the clock was set back since: as if there were none
+		good = time.Time{}
+	}
+	next := sch.Next(good.Local(), now)
+	if last := l.last(); !next.IsZero() && last.Error != "" && !last.Ended.After(now) && next.Before(last.Ended.Add(retryAfter)) {
 		next = last.Ended.Add(retryAfter)
 	}
 	return next, nil

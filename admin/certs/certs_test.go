@@ -3,6 +3,7 @@ package certs
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -115,5 +116,14 @@ func TestModes(t *testing.T) {
 	}
 	if s := m.Status()[0].String(); !strings.Contains(s, "no certificate yet") {
 		t.Error(s)
+	}
+}
+
+// TestNothingIsOrderedInDoubt: a clock that has jumped by years does not have
+// every certificate renewed.
+func TestNothingIsOrderedInDoubt(t *testing.T) {
+	ca := &authority{owner: &acmeCA{doubted: func() bool { return true }}}
+	if err := ca.PreCheck(t.Context(), []string{"mail.example.org"}, false); !errors.Is(err, errDoubted) {
+		t.Errorf("PreCheck: %v, want %v", err, errDoubted)
 	}
 }

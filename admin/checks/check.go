@@ -61,7 +61,11 @@ type Finding struct {
 	Saw     string // one sentence
 	Fix     string // what to do; "" when it is ok
 	FixLink string // an https URL, or a path of the console
+	Action  string // an operation that may fix it, such as ActionAcceptClock
 }
+
+// ActionAcceptClock believes the clock of the system.
+const ActionAcceptClock = "accept-clock"
 
 func ok(format string, a ...any) Finding {
 	return Finding{State: OK, Saw: fmt.Sprintf(format, a...)}
@@ -98,6 +102,7 @@ type Result struct {
 	Why        string     `json:"why"`
 	Fix        string     `json:"fix,omitempty"`
 	FixLink    string     `json:"fixLink,omitempty"`
+	Action     string     `json:"action,omitempty" enum:"accept-clock" doc:"An operation that fixes it, if somebody says that it is right to."`
 	Domain     string     `json:"domain,omitempty"`
 	MutedUntil *time.Time `json:"mutedUntil,omitempty"`
 	Since      time.Time  `json:"since,omitzero"`     // of the state

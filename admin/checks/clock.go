@@ -46,7 +46,9 @@ func judgeDoubt(d clock.Doubt, now time.Time) Finding {
 	if d.Wrong {
 		return Fail.because("%s; a time server says that the system is wrong", saw).fix("Set the clock of the system right; then it is believed again by itself. " + fixClock)
 	}
-	return Fail.because("%s", saw).fix("If it is really %s, say so: `mailstead clock accept`. If not, set the clock right; then it is believed again by itself. "+fixClock, system)
+	f := Fail.because("%s", saw).fix("If it is really %s, say so: `mailstead clock accept`. If not, set the clock right; then it is believed again by itself. "+fixClock, system)
+	f.Action = ActionAcceptClock
+	return f
 }
 
 func moment(t time.Time) string { return t.UTC().Format("2 January 2006 15:04 UTC") }

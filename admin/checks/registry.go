@@ -108,7 +108,7 @@ func (r *Registry) Results(ctx context.Context) ([]Result, error) {
 
 // describe puts a check and what it found together.
 func (r *Registry) describe(c Check, k kept) Result {
-	res := Result{ID: c.ID, Group: c.Group, Title: c.Title, State: k.State, Saw: k.Saw, Want: c.Want, Why: c.Why, Fix: k.Fix, FixLink: k.FixLink,
+	res := Result{ID: c.ID, Group: c.Group, Title: c.Title, State: k.State, Saw: k.Saw, Want: c.Want, Why: c.Why, Fix: k.Fix, FixLink: k.FixLink, Action: k.Action,
 		Domain: c.Domain, Since: k.Since, CheckedAt: k.CheckedAt, History: slices.Clone(k.History)}
 	if res.History == nil {
 		res.History = []Point{}
@@ -386,7 +386,7 @@ func (r *Registry) runDue(ctx context.Context) error {
 		if k.State == Unknown {
 			every /= 4
 		}
-		if now.Sub(k.CheckedAt) >= every {
+		if since := now.Sub(k.CheckedAt); since >= every || since < 0 { // or the clock was set back
 			due = append(due, c.ID)
 		}
 	}

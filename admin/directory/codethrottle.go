@@ -60,7 +60,7 @@ func (t *throttle) waitForCode(s source) time.Duration {
 		return wait
 	}
 	if all := t.get(s.everywhere(), false); all != nil {
-		wait = max(wait, all.until.Sub(t.now()))
+		wait = max(wait, all.left(t.now()))
 	}
 	return wait
 }

@@ -140,7 +140,7 @@ func (d *Directory) UseSession(ctx context.Context, token string, from netip.Add
 		s, err = readSession(tx, sessionKey(account, hash), d.opts.Now())
 		return err
 	})
-	if err != nil || d.opts.Now().Sub(s.LastSeen) < seenEvery {
+	if err != nil || d.opts.Now().Sub(s.LastSeen).Abs() < seenEvery {
 		return s, err
 	}
 	seen, err := d.touchSession(ctx, sessionKey(account, hash), from)
@@ -307,7 +307,8 @@ func readSession(tx *bolt.Tx, key []byte, now time.Time) (Session, error) {
 	if err := decode(row, &r); err != nil {
 		return Session{}, err
 	}
-	if now.Sub(r.LastSeen) >= SessionIdle || now.Sub(r.Created) >= SessionMost {
+	// Also one of a far future ends, which was begun before the clock was set back.
+	if now.Sub(r.LastSeen).Abs() >= SessionIdle || now.Sub(r.Created).Abs() >= SessionMost {
 		return Session{}, signedOut()
 	}
 	account, hash := splitKey(key)

@@ -83,7 +83,7 @@ func (t *throttle) get(s source, create bool) *attempts {
 		}
 		t.young[s] = a
 	}
-	if t.now().Sub(a.last) >= failuresAge {
+	if t.now().Sub(a.last).Abs() >= failuresAge {
 		a.failures, a.wrong = 0, nil
 	}
 	return a
@@ -97,15 +97,24 @@ func (t *throttle) wait(s source) time.Duration {
 	var wait time.Duration
 	own := t.get(s, false)
 	if own != nil {
-		wait = own.until.Sub(now)
+		wait = own.left(now)
 	}
 	if own != nil && own.known {
 		return max(wait, 0)
 	}
 	if net := t.get(source{net: s.net}, false); net != nil {
-		wait = max(wait, net.until.Sub(now))
+		wait = max(wait, net.left(now))
 	}
 	return max(wait, 0)
+}
+
+// left is how long is to be waited still. Nobody waits longer than penaltyMost,
+// whatever is done to the clock.
+func (a *attempts) left(now time.Time) time.Duration {
+	if a.until.Sub(now) > penaltyMost {
+		a.until = now.Add(penaltyMost)
+	}
+	return a.until.Sub(now)
 }
 
 // repeated reports whether a password was found wrong before.

@@ -58,9 +58,13 @@ func hotp(secret []byte, counter int64) string {
 }
 
 // matchTOTP returns the step whose code was typed: the present one or one
-// beside it, later than used.
+// beside it, later than used. A used one that is still to come says that the
+// clock was set back, and nothing else.
 func matchTOTP(secret []byte, code string, now time.Time, used int64) (int64, bool) {
 	code = strings.Join(strings.Fields(code[:min(len(code), maxCodeText)]), "")
+	if used > totpStep(now)+totpSkew {
+		used = 0
+	}
 	var found int64
 	for step := totpStep(now) - totpSkew; step <= totpStep(now)+totpSkew; step++ {
 		if subtle.ConstantTimeCompare([]byte(hotp(secret, step)), []byte(code)) == 1 && step > used {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -237,7 +238,7 @@ func (b *Book) due(hook string, now time.Time, n int) (list []Delivery, err erro
 		c := tx.Bucket(bucketDue).Cursor()
 		for k, _ := c.Seek([]byte(hook)); bytes.HasPrefix(k, []byte(hook)) && len(list) < n; k, _ = c.Next() {
 			at, number := readTimeKey(k)
-			if at.After(now) {
+			if notYet(at, now) {
 				return nil
 			}
 			d, err := getDelivery(tx, hook, number)
@@ -249,6 +250,13 @@ func (b *Book) due(hook string, now time.Time, n int) (list []Delivery, err erro
 		return nil
 	})
 	return list, err
+}
+
+// notYet reports whether a time is still to come. One beyond the longest wait
+// is not: the clock was set back.
+func notYet(at, now time.Time) bool {
+	wait := at.Sub(now)
+	return wait > 0 && wait <= max(waitMost, slices.Max(delays))
 }
 
 // next is when the first delivery of a webhook is due.

@@ -46,11 +46,11 @@ func (b *Book) dispatch(ctx context.Context, wait *sync.WaitGroup) time.Duration
 		if !ok {
 			continue
 		}
-		if l.notBefore.After(at) {
+		if notYet(l.notBefore, now) && l.notBefore.After(at) {
 			at = l.notBefore
 		}
-		if left := at.Sub(now); left > 0 {
-			sleep = min(sleep, left)
+		if notYet(at, now) {
+			sleep = min(sleep, at.Sub(now))
 			continue
 		}
 		l.busy = true
@@ -189,6 +189,9 @@ func (d *Delivery) tried(r *outcome, now time.Time) {
 	}
 	wait := max(delays[min(d.Tries, len(delays)-1)], min(r.answer.After, waitMost))
 	d.Tries++
+	if end := now.Add(giveUp); d.Until.After(end) { // the clock was set back
+		d.Until = end
+	}
 	if d.Next = now.Add(wait); d.Next.After(d.Until) {
 		d.State, d.Ended, d.Next = Failed, now, time.Time{}
 	}

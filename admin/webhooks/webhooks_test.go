@@ -423,3 +423,13 @@ func TestHooksThatAreNotValid(t *testing.T) {
 	var none *Book
 	none.Emit(event("x"))
 }
+
+// TestNotYet: who waits, and for whom the clock was set back.
+func TestNotYet(t *testing.T) {
+	now := time.Date(2027, 3, 14, 12, 0, 0, 0, time.UTC)
+	for wait, want := range map[time.Duration]bool{-time.Hour: false, 0: false, time.Second: true, 4 * time.Hour: true, 5 * time.Hour: false, 365 * 24 * time.Hour: false} {
+		if got := notYet(now.Add(wait), now); got != want {
+			t.Errorf("in %v: %v, want %v", wait, got, want)
+		}
+	}
+}

@@ -57,17 +57,20 @@ type testNode struct {
 }
 
 // newTestNode makes the server of a domain with one user, publishes its
-// records and runs it until the test ends.
-func newTestNode(t *testing.T, w *internet, domain mail.Domain, addr string) *testNode {
+// records and runs it until the test ends. Its configuration is changed first.
+func newTestNode(t *testing.T, w *internet, domain mail.Domain, addr string, changes ...func(*nodeConfig)) *testNode {
 	t.Helper()
 	n := &testNode{t: t, domain: domain, addr: addr, user: mail.Path{Local: "user", Domain: domain}, log: &logBuffer{}}
-	var err error
-	n.node, err = openNode(nodeConfig{
+	cfg := nodeConfig{
 		Hostname: "mx." + domain, DataDir: t.TempDir(), Resolver: w.zones, Dial: w.dialFrom(addr), Certs: certs.Options{Mode: certs.SelfSigned},
 		Log:   slog.New(slog.NewTextHandler(n.log, nil)),
 		Retry: &queue.Options{Schedule: []time.Duration{200 * time.Millisecond}, DelayNotice: 700 * time.Millisecond, Expire: 3 * time.Second},
-	})
-	if err != nil {
+	}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	var err error
+	if n.node, err = openNode(cfg); err != nil {
 		t.Fatal(err)
 	}
 	n.addUser()

@@ -107,7 +107,7 @@ func (m *Memory) comeAgain(a netip.Addr, env *mail.Envelope, delay time.Duration
 	for _, rcpt := range env.Recipients[:min(len(env.Recipients), maxTriplets)] {
 		k := tripletKey(a, string(env.ReversePath.Domain), rcpt.Path.Key())
 		r, ok := m.get(k)
-		if !ok {
+		if !ok || r.first.After(now) { // or the clock was set back
 			if !m.put(k, row{first: now, last: now}, true) {
 				return 0
 			}

@@ -49,7 +49,7 @@ type bucket struct {
 
 // take takes one, if a minute allows so many.
 func (b *bucket) take(perMinute int, now time.Time) bool {
-	b.used = max(0, b.used-now.Sub(b.last).Minutes()*float64(perMinute))
+	b.used = max(0, b.used-max(0, now.Sub(b.last).Minutes())*float64(perMinute))
 	b.last = now
 	if b.used+1 > float64(perMinute) {
 		return false
@@ -112,7 +112,7 @@ func (p *probe) fade(now time.Time) {
 			*p = probe{}
 		}
 	}
-	if p.total == 0 {
+	if p.total == 0 || p.last.After(now) { // the clock was set back
 		p.last = now
 	}
 }

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +15,7 @@ const year = 365 * 24 * time.Hour
 // jumpy is a queue whose clock can be set; nobody takes its mail yet.
 type jumpy struct {
 	*fixture
-	ahead time.Duration // of what the system says
+	ahead atomic.Int64 // nanoseconds that the system is ahead
 	clock *clock.Clock
 }
 
@@ -22,7 +23,7 @@ func newJumpy(t *testing.T) *jumpy {
 	start := time.Now()
 	j := &jumpy{}
 	j.clock = clock.Open(clock.Options{
-		System:  func() time.Time { return time.Now().Round(0).Add(j.ahead) },
+		System:  func() time.Time { return time.Now().Round(0).Add(time.Duration(j.ahead.Load())) },
 		Elapsed: func() time.Duration { return time.Since(start) },
 	})
 	j.fixture = newFixture(t, Options{Now: j.clock.Now, Keep: j.clock.Keep})
@@ -60,7 +61,7 @@ func TestJumpThatIsNotBelieved(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			j := newJumpy(t)
 			defer func() { j.stop() }()
-			j.ahead = by
+			j.ahead.Store(int64(by))
 			if n := j.tries(24 * time.Hour); n < 4 || n > 6 {
 				t.Errorf("after a jump by %v tried %d times in a day, want 4 to 6", by, n)
 			}
@@ -106,7 +107,7 @@ func TestJumpBackThatCameTrue(t *testing.T) {
 // accept sets the clock of the system, as an operator wants it.
 func (j *jumpy) accept(ahead time.Duration) {
 	j.t.Helper()
-	j.ahead = ahead
+	j.ahead.Store(int64(ahead))
 	j.clock.Now()
 	if _, err := j.clock.Accept(); err != nil {
 		j.t.Fatal(err)

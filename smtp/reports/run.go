@@ -36,11 +36,11 @@ func (b *Book) Run(ctx context.Context) error {
 	var expired, tried time.Time
 	for {
 		now := b.opts.Now()
-		if now.Sub(expired) >= expireEvery {
+		if now.Sub(expired).Abs() >= expireEvery {
 			b.logged("drop old reports", b.expire(ctx, now))
 			expired = now
 		}
-		if now.Sub(dayOf(now)) >= sendAfter+jitter && now.Sub(tried) >= sendRetry {
+		if now.Sub(dayOf(now)) >= sendAfter+jitter && now.Sub(tried).Abs() >= sendRetry {
 			b.sendDue(ctx, now)
 			tried = now
 		}
