@@ -96,8 +96,9 @@ func (g *Guard) Check(u Use, n int64) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	err := g.fits(u, n)
-	if err == nil {
+	if err == nil && n != 0 {
 		g.room.Free -= n
+		g.enter(max(g.stage, stageOf(g.room.Free, g.reserve())))
 	}
 	return err
 }
