@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -202,10 +200,10 @@ func (w crowd) readOne(ctx context.Context, p *probed, k int, who tryAccount, wa
 	again := time.NewTicker(200 * time.Millisecond)
 	defer again.Stop()
 	for {
-		if c, err = p.connectFast(who); err == nil {
+		if c, err = p.connectFastFrom(spread(k), who, 16<<10); err == nil {
 			break
 		}
-		if !errors.Is(err, io.EOF) && !unavailable.MatchString(err.Error()) {
+		if !unavailable.MatchString(err.Error()) {
 			return putOff, err
 		}
 		putOff++

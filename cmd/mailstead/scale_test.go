@@ -168,13 +168,26 @@ func (i *instance) dialFast(t *testing.T, who tryAccount) *imapConn {
 }
 
 func (i *instance) connectFast(who tryAccount) (*imapConn, error) {
-	conn, err := net.Dial("tcp", i.IMAP)
+	return i.connectFastFrom(nil, who, 256<<10)
+}
+
+// connectFastFrom is connectFast from an address of loopback, with buffers of a
+// size.
+func (i *instance) connectFastFrom(from net.IP, who tryAccount, buffer int) (*imapConn, error) {
+	conn, err := dialRaw(i.IMAP, from)
+	if err == nil {
+		err = conn.SetDeadline(time.Time{})
+	}
 	if err != nil {
 		return nil, err
 	}
-	c := &imapConn{conn: conn, r: bufio.NewReaderSize(conn, 256<<10), w: bufio.NewWriterSize(conn, 256<<10)}
-	if _, err = c.line(); err == nil {
+	c := &imapConn{conn: conn, r: bufio.NewReaderSize(conn, buffer), w: bufio.NewWriterSize(conn, buffer)}
+	greeting, err := c.line()
+	switch {
+	case err == nil && bytes.HasPrefix(greeting, []byte("* OK")):
 		err = c.run("LOGIN "+who.Address+" "+who.Password, nil)
+	case err == nil:
+		err = fmt.Errorf("greeted with %s", greeting)
 	}
 	if err != nil {
 		conn.Close()
