@@ -142,9 +142,9 @@ func (u *updates) send(ctx context.Context, zone string, change func(*dns.Msg)) 
 	case err != nil && answer == nil:
 		return &Error{Kind: RFC2136, Said: cause(err), Err: ctx.Err()}
 	case err != nil || answer.Rcode == dns.RcodeNotAuth:
-		return fmt.Errorf("the name server %s does not take the TSIG key %s: see its name, algorithm and secret, and that the clocks agree", u.server, u.key.name)
+		return fmt.Errorf("the name server %s does not take the TSIG key %s: see its name, algorithm and secret, and that the clocks agree", u.server, strings.TrimSuffix(u.key.name, "."))
 	case answer.Rcode == dns.RcodeRefused:
-		return fmt.Errorf("the name server %s refuses updates of %s with the key %s: allow them there (update-policy or allow-update)", u.server, zone, u.key.name)
+		return fmt.Errorf("the name server %s refuses updates of %s with the key %s: allow them there (update-policy or allow-update)", u.server, zone, strings.TrimSuffix(u.key.name, "."))
 	case answer.Rcode == dns.RcodeNotZone || answer.Rcode == dns.RcodeNotImplemented:
 		return fmt.Errorf("the name server %s takes no updates of %s (%s): name the primary server of the zone", u.server, zone, dns.RcodeToString[answer.Rcode])
 	case answer.Rcode != dns.RcodeSuccess:

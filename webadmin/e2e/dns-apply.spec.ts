@@ -67,7 +67,8 @@ test('an owner adds a DNS provider, and publishes with it what mail needs', asyn
     await row.getByRole('button', { name: 'Test home' }).click();
     await expect(row).toContainText('Answers');
     const change = async (secret: string, unchecked: boolean) => {
-      await row.getByRole('button', { name: 'Change home' }).click();
+      await row.getByRole('button', { name: 'More about home' }).click();
+      await page.getByRole('menuitem', { name: 'Change' }).click();
       const form = page.getByRole('dialog', { name: 'Change home' });
       await expect(form.getByLabel('Secret of the key'), 'is never shown').toHaveValue('');
       await form.getByLabel('Secret of the key').fill(secret);
@@ -85,6 +86,9 @@ test('an owner adds a DNS provider, and publishes with it what mail needs', asyn
     await change(primary.secret, false);
     await row.getByRole('button', { name: 'Test home' }).click();
     await expect(row).toContainText('Answers');
+    await page.reload(); // without what the toasts say
+    await row.getByRole('button', { name: 'Test home' }).click();
+    await expect(row).toContainText('Answers');
     await picture(page, 'dns-providers');
     expect(JSON.stringify(await must(page, 'GET', '/dns-providers'))).not.toContain(primary.secret);
   });
@@ -93,7 +97,7 @@ test('an owner adds a DNS provider, and publishes with it what mail needs', asyn
   await test.step('the plan, and what is published of it', async () => {
     await page.goto('/admin/domains/example.test/dns');
     await page.getByRole('button', { name: 'Apply with home' }).click();
-    const ours = sheet.getByRole('region', { name: 'Is published' });
+    const ours = sheet.getByRole('region', { name: 'To publish' });
     const others = sheet.getByRole('region', { name: 'Of others: left alone' });
     await expect(ours.getByRole('checkbox', { name: 'Publish TXT of example.test', exact: true })).toBeChecked();
     await expect(ours).toContainText('include:news.elsewhere.test');
@@ -136,7 +140,8 @@ test('an owner adds a DNS provider, and publishes with it what mail needs', asyn
 
   await test.step('removed, and the records stay', async () => {
     await page.goto('/admin/system/dns-providers');
-    await page.getByRole('button', { name: 'Remove home' }).click();
+    await page.getByRole('button', { name: 'More about home' }).click();
+    await page.getByRole('menuitem', { name: 'Remove' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
     await expect(page.getByText('No DNS providers')).toBeVisible();
     expect((await have(page)).mx).toEqual(['10 mail.example.test']);

@@ -8,5 +8,6 @@ export async function picture(page: Page, name: string) {
   if (!process.env.MAILSTEAD_SCREENSHOTS) return;
   const folder = join(root, 'docs/screenshots');
   mkdirSync(folder, { recursive: true });
+  await page.emulateMedia({ reducedMotion: 'reduce' });
   await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled' });
 }
