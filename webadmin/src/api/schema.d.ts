@@ -745,6 +745,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/clock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say how late it is, and whether the clock of the system is believed. */
+        get: operations["get-clock"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/clock:accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Believe the clock of the system after a jump. */
+        post: operations["accept-clock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deliverability": {
         parameters: {
             query?: never;
@@ -3287,6 +3321,11 @@ export interface components {
             state: "ok" | "warn" | "fail" | "unknown";
         };
         ChecksResult: {
+            /**
+             * @description An operation that fixes it, if somebody says that it is right to.
+             * @enum {string}
+             */
+            action?: "accept-clock";
             /** Format: date-time */
             checkedAt?: string;
             domain?: string;
@@ -3320,6 +3359,36 @@ export interface components {
             imap: components["schemas"]["AutoconfigEndpoint"][];
             login: string;
             smtp: components["schemas"]["AutoconfigEndpoint"][];
+        };
+        Clock: {
+            /** @description Absent while the clock of the system is believed. */
+            doubt?: components["schemas"]["ClockDoubt"];
+            /**
+             * Format: date-time
+             * @description What the clock of the system says.
+             */
+            system: string;
+            /**
+             * Format: date-time
+             * @description By which this server works.
+             */
+            time: string;
+        };
+        ClockDoubt: {
+            /**
+             * Format: int64
+             * @description How far the system is ahead; negative: behind.
+             */
+            seconds: number;
+            /**
+             * Format: date-time
+             * @description When it was noticed, by the time of this server.
+             */
+            since: string;
+            /** @description It was so when the server started. */
+            start: boolean;
+            /** @description Who was asked for the time says that the system is wrong. */
+            wrong: boolean;
         };
         CodeBody: {
             code: string;
@@ -3566,6 +3635,8 @@ export interface components {
             protocol: string;
         };
         DiskUse: {
+            /** @description What to do about it. */
+            fix?: string;
             /** Format: int64 */
             free: number;
             /**
@@ -3573,6 +3644,20 @@ export interface components {
              * @description When the disk is full if it goes on as in the last 30 days; absent if it does not get fuller, or too little is known.
              */
             fullAt?: string;
+            /**
+             * Format: int64
+             * @description Octets that new mail leaves free.
+             */
+            reserve: number;
+            /** @description What that means, in a sentence; absent with plenty of room. */
+            says?: string;
+            /**
+             * @description How full it is, from plenty of room to none at all.
+             * @enum {string}
+             */
+            stage: "plenty" | "low" | "lower" | "full" | "exhausted";
+            /** @description What has stopped to keep room for mail, in words. */
+            stopped?: string[];
             /** Format: int64 */
             total: number;
             /**
@@ -3947,7 +4032,7 @@ export interface components {
         Memory: {
             /**
              * Format: int64
-             * @description Of SMTP and IMAP that there is room for.
+             * @description Of SMTP and IMAP that are taken at a time.
              */
             connections: number;
             /** @description What says so. */
@@ -5502,7 +5587,7 @@ export interface components {
             /** Format: int64 */
             files: number;
             /** @enum {string} */
-            kind: "mail" | "large-bodies" | "mailboxes" | "search" | "queue" | "traces" | "metrics" | "junk" | "reports" | "directory" | "certificates" | "backups" | "exports" | "other";
+            kind: "mail" | "large-bodies" | "mailboxes" | "search" | "queue" | "traces" | "metrics" | "junk" | "reports" | "directory" | "certificates" | "backups" | "exports" | "kept-free" | "other";
         };
         StoryLine: {
             /**
@@ -7654,6 +7739,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CheckReport"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-clock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Clock"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "accept-clock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Clock"];
                 };
             };
             /** @description What went wrong. */
