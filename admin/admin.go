@@ -136,6 +136,7 @@ type Admin struct {
 	close  func() error
 	hub    *hub
 	jobs   *jobs
+	looks  looks            // into backups
 	checks *checks.Registry // nil: there are none
 	alerts *alerts.Service
 

@@ -194,7 +194,7 @@ type Operator interface {
 	ForgetBackupHost(ctx context.Context) error
 	// BackupAccounts and BackupMessages say what is in a backup.
 	BackupAccounts(ctx context.Context, id string) (Page[backup.AccountSurvey], error)
-	BackupMessages(ctx context.Context, id, account string, sel backup.Selection) (Page[backup.Message], error)
+	BackupMessages(ctx context.Context, id, account string, sel backup.Selection, p Paging) (Page[backup.Message], error)
 	// StartRestore brings messages back into an account, or says which it would.
 	StartRestore(ctx context.Context, n NewRestore) (Job, error)
 

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/mailstead/mailstead/admin/backup"
 	"github.com/mailstead/mailstead/admin/directory"
@@ -20,7 +23,7 @@ type NewRestore struct {
 	To   string `json:"to,omitempty" maxLength:"320" doc:"Address of the account that gets the messages; absent: the same."`
 	Into string `json:"into,omitempty" maxLength:"1000" doc:"Mailbox that gets the messages; absent: those where they were."`
 	// AddAccount brings back an account that was removed.
-	AddAccount bool `json:"addAccount,omitempty" doc:"If there is no such account any more, also add it as it was in the backup: name, role, quota, forwarding, password."`
+	AddAccount bool `json:"addAccount,omitempty" doc:"If there is no such account any more, also add it as it was in the backup: name, role, quota, forwarding, filters and aliases, and the ways to sign in that were not revoked since."`
 	DryRun     bool `json:"dryRun,omitempty" doc:"Only say what would be added."`
 }
 
@@ -40,22 +43,75 @@ func (a *Admin) BackupAccounts(ctx context.Context, id string) (Page[backup.Acco
 	return whole(list), nil
 }
 
-// BackupMessages lists messages of an account in a backup: the first 500 that
-// are meant. That somebody looked is written to the audit log.
-func (a *Admin) BackupMessages(ctx context.Context, id, account string, sel backup.Selection) (Page[backup.Message], error) {
+// BackupMessages lists messages of an account in a backup, mailbox by mailbox,
+// the newest first. A page may have fewer than its limit, even none, before the
+// last: a search looks at a bounded number of messages at a time. That somebody
+// looked is written to the audit log, once for all pages.
+func (a *Admin) BackupMessages(ctx context.Context, id, account string, sel backup.Selection, p Paging) (Page[backup.Message], error) {
 	s, _, err := a.backupServiceSudo(ctx) // it is mail of somebody else
 	if err != nil {
 		return Page[backup.Message]{}, err
 	}
-	list, err := s.Messages(ctx, id, account, sel, 1, maxBackupMessages)
+	after, err := p.place()
+	if err != nil {
+		return Page[backup.Message]{}, err
+	}
+	list, next, err := s.Browse(ctx, id, account, sel, after, p.limit())
 	if err != nil {
 		return Page[backup.Message]{}, ofBackup(err)
 	}
-	return whole(list), a.opts.Directory.Record(ctx, Actor(ctx), "backup.browse", account, id)
+	page := Page[backup.Message]{Items: list}
+	if next != nil {
+		page.Next = cursor(fmt.Sprintf("%d/%d", next.Mailbox, next.UID))
+	}
+	return page, a.looks.note(Actor(ctx), id, strings.ToLower(account), a.opts.Now(), func() error {
+		return a.opts.Directory.Record(ctx, Actor(ctx), "backup.browse", account, id)
+	})
 }
 
-// maxBackupMessages is how many messages a list has.
-const maxBackupMessages = 500
+// place is where a page of messages of a backup begins.
+func (p Paging) place() (backup.Place, error) {
+	key, err := p.after()
+	if err != nil || key == "" {
+		return backup.Place{}, err
+	}
+	var at backup.Place
+	if _, err := fmt.Sscanf(key, "%d/%d", &at.Mailbox, &at.UID); err != nil || at.Mailbox == 0 || at.UID == 0 {
+		return backup.Place{}, At("cursor", invalid("the cursor is not one of this list; begin without"))
+	}
+	return at, nil
+}
+
+// lookPause is how long nobody may have looked before another look begins.
+const lookPause = 15 * time.Minute
+
+// looks are those into mail of others that are under way. A cursor could not
+// say whether a look is new: whoever makes one up would leave no trace.
+type looks struct {
+	mu   sync.Mutex
+	last map[look]time.Time
+}
+
+// look is that of somebody into an account of a backup.
+type look struct{ actor, backup, account string }
+
+// note calls record if a look begins.
+func (l *looks) note(actor, backup, account string, now time.Time, record func() error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	maps.DeleteFunc(l.last, func(_ look, at time.Time) bool { return now.Sub(at) > lookPause })
+	this := look{actor, backup, account}
+	if _, on := l.last[this]; !on {
+		if err := record(); err != nil {
+			return err
+		}
+	}
+	if l.last == nil {
+		l.last = map[look]time.Time{}
+	}
+	l.last[this] = now
+	return nil
+}
 
 // StartRestore begins to bring messages back; with DryRun it says what would be
 // added.
@@ -92,19 +148,21 @@ func (a *Admin) StartRestore(ctx context.Context, n NewRestore) (Job, error) {
 		}
 	}
 	return a.start(p, jobRestore, func(ctx context.Context, p *Progress) (any, error) {
+		var back directory.BroughtBack
 		if missing {
-			if acct, err = a.bringBack(ctx, s, &n); err != nil {
+			if back, err = a.bringBack(ctx, s, &n); err != nil {
 				return nil, err
 			}
+			acct = back.Account
 		}
 		live := backup.Live{Boxes: a.opts.Mailboxes}
-		if acct.ID != 0 { // else a dry run
+		if !missing || !n.DryRun {
 			live.Account = a.opts.Mailboxes.Account(mailbox.AccountID(acct.ID))
 		}
 		in := backup.Into{Backup: n.Backup, Address: n.Account, Selection: n.Selection, Mailbox: n.Into, DryRun: n.DryRun}
 		res, err := s.RestoreInto(ctx, in, live, p.Set)
 		if missing {
-			res.Account = to
+			res.Account, res.Back = to, &back
 			if errors.Is(err, backup.ErrNotInBackup) && n.Mailbox == "" { // it had no such mail
 				err = nil
 			}
@@ -116,30 +174,30 @@ func (a *Admin) StartRestore(ctx context.Context, n NewRestore) (Job, error) {
 	})
 }
 
-// bringBack adds an account that was removed; in a dry run it is only looked
-// up, and has no number. A role that whoever asks may not give becomes that of
-// a user.
-func (a *Admin) bringBack(ctx context.Context, s *backup.Service, n *NewRestore) (directory.Account, error) {
+// bringBack adds an account that was removed, with what went with it; a dry run
+// rehearses it. A role that whoever asks may not give becomes that of a user.
+func (a *Admin) bringBack(ctx context.Context, s *backup.Service, n *NewRestore) (directory.BroughtBack, error) {
 	old, err := s.AccountOf(ctx, n.Backup, n.Account)
 	if err != nil {
-		return directory.Account{}, ofBackup(err)
+		return directory.BroughtBack{}, ofBackup(err)
 	}
 	if authorizeRole(ctx, directory.RoleUser, old.Account.Role) != nil {
 		old.Account.Role, old.Account.Domains = directory.RoleUser, nil
 	}
 	if n.DryRun {
-		if _, err := a.opts.Directory.Domain(old.Account.Address.Domain); err != nil {
-			return directory.Account{}, err
+		back, err := a.opts.Directory.BringBack(directory.Rehearse(ctx, &directory.Rehearsal{}), Actor(ctx), old)
+		if errors.Is(err, directory.ErrRehearsed) {
+			err = nil
 		}
-		return directory.Account{}, nil
+		return back, err
 	}
-	acct, err := a.opts.Directory.BringBack(ctx, Actor(ctx), old)
+	back, err := a.opts.Directory.BringBack(ctx, Actor(ctx), old)
 	if err != nil {
-		return acct, err
+		return back, err
 	}
-	if err := a.createMailboxes(ctx, acct); err != nil {
-		undo := a.opts.Directory.RemoveAccount(context.WithoutCancel(ctx), Actor(ctx), acct.ID)
-		return acct, errors.Join(fmt.Errorf("make the mailboxes of %s: %w", acct.Address, err), undo)
+	if err := a.createMailboxes(ctx, back.Account); err != nil {
+		undo := a.opts.Directory.RemoveAccount(context.WithoutCancel(ctx), Actor(ctx), back.Account.ID)
+		return back, errors.Join(fmt.Errorf("make the mailboxes of %s: %w", back.Address, err), undo)
 	}
-	return acct, nil
+	return back, nil
 }

@@ -164,6 +164,27 @@ func (v *View) Messages(box ID, set *UIDSet, from UID) iter.Seq2[*Message, error
 	}
 }
 
+// MessagesBack walks the messages of a mailbox whose UIDs are below one (0:
+// all), the newest first.
+func (v *View) MessagesBack(box ID, below UID) iter.Seq2[*Message, error] {
+	return func(yield func(*Message, error) bool) {
+		to := key32(uint32(box) + 1)
+		if below != 0 {
+			to = messageKey(box, below)
+		}
+		m := &Message{view: v, Mailbox: box}
+		for k, row := range v.tx.ScanBack(bucketMessage, key32(uint32(box)), to) {
+			if err := m.set(k, row); err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
 // rangesFrom yields the ranges of set from a UID on; all UIDs for nil.
 func rangesFrom(set *UIDSet, from UID) iter.Seq[UIDRange] {
 	return func(yield func(UIDRange) bool) {

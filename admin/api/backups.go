@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/backup"
@@ -68,14 +69,15 @@ func (s *Server) backupContentRoutes() {
 		})
 	type messages struct {
 		BackupPath
+		Paging
 		Body struct {
 			Account string `json:"account" maxLength:"320"`
 			backup.Selection
 		}
 	}
-	handle(s, operation{id: "list-backup-messages", method: "POST", path: "/backups/{id}:messages", summary: "List messages of an account in a backup: the first 500 that are meant."},
+	handle(s, operation{id: "list-backup-messages", method: "POST", path: "/backups/{id}:messages", summary: "List messages of an account in a backup, mailbox by mailbox, the newest first. A page may have fewer than its limit before the last."},
 		func(ctx context.Context, in *messages) (*body[admin.Page[backup.Message]], error) {
-			return answer(s.admin.BackupMessages(ctx, in.ID, in.Body.Account, in.Body.Selection))
+			return answer(s.admin.BackupMessages(ctx, in.ID, in.Body.Account, in.Body.Selection, in.page()))
 		})
 	handle(s, operation{id: "start-restore", method: "POST", path: "/restores", summary: "Begin to bring messages of a backup back into an account, or to say which would be.", status: http.StatusAccepted},
 		func(ctx context.Context, in *struct{ Body admin.NewRestore }) (*body[startedJob], error) {
@@ -90,12 +92,16 @@ func (c *Client) BackupAccounts(ctx context.Context, id string) (admin.Page[back
 }
 
 // BackupMessages is POST /backups/{id}:messages.
-func (c *Client) BackupMessages(ctx context.Context, id, account string, sel backup.Selection) (admin.Page[backup.Message], error) {
+func (c *Client) BackupMessages(ctx context.Context, id, account string, sel backup.Selection, p admin.Paging) (admin.Page[backup.Message], error) {
 	in := struct {
 		Account string `json:"account"`
 		backup.Selection
 	}{account, sel}
-	return call[admin.Page[backup.Message]](ctx, c, request{method: http.MethodPost, path: backupPath(id) + ":messages", body: in})
+	q := url.Values{"cursor": {p.Cursor}}
+	if p.Limit > 0 {
+		q.Set("limit", strconv.Itoa(p.Limit))
+	}
+	return call[admin.Page[backup.Message]](ctx, c, request{method: http.MethodPost, path: backupPath(id) + ":messages", query: q, body: in})
 }
 
 // StartRestore is POST /restores.

@@ -13,13 +13,19 @@ import (
 // export makes a copy of the mail of an account, and returns its job.
 func (w *world) export(address string) string {
 	w.t.Helper()
+	return w.finish(attempt{as: address, method: "POST", path: "/me/export"}).ID
+}
+
+// finish begins a job and waits until it is done.
+func (w *world) finish(c attempt) admin.Job {
+	w.t.Helper()
 	stream, err := w.admin.Events(admin.AsOwner(w.t.Context(), "test"), []admin.Topic{admin.TopicJobs}, 0)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r := w.do(attempt{as: address, method: "POST", path: "/me/export"})
+	r := w.do(c)
 	if r.code != http.StatusAccepted {
-		w.t.Fatalf("export: %+v", r)
+		w.t.Fatalf("%s: %+v", c.path, r)
 	}
 	id := r.field(w.t, "job")
 	for {
@@ -29,9 +35,9 @@ func (w *world) export(address string) string {
 		}
 		for _, e := range list {
 			if j := e.Data.(admin.Job); j.ID == id && j.State == admin.JobDone {
-				return id
+				return j
 			} else if j.ID == id && j.State == admin.JobFailed {
-				w.t.Fatalf("export: %+v", j)
+				w.t.Fatalf("%s: %+v", c.path, j)
 			}
 		}
 	}

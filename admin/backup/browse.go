@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/admin/backup/target"
+	"github.com/mailstead/mailstead/mail/message"
 	"github.com/mailstead/mailstead/mailbox"
 )
 
@@ -19,6 +20,7 @@ type Selection struct {
 	UIDs      []uint32  `json:"uids,omitempty" maxItems:"1000" doc:"Of the mailbox."`
 	MessageID string    `json:"messageId,omitempty" maxLength:"1000"`
 	Subject   string    `json:"subject,omitempty" maxLength:"1000" doc:"A part of it, in any case."`
+	Text      string    `json:"text,omitempty" maxLength:"1000" doc:"A part of the subject, or of the author's name or address, in any case."`
 	Since     time.Time `json:"since,omitzero" doc:"Received then or later."`
 	Before    time.Time `json:"before,omitzero" doc:"Received before."`
 }
@@ -28,7 +30,8 @@ type Message struct {
 	Mailbox   string    `json:"mailbox"`
 	UID       uint32    `json:"uid"`
 	MessageID string    `json:"messageId,omitempty"`
-	From      string    `json:"from,omitempty"`
+	From      string    `json:"from,omitempty" doc:"Address of the author."`
+	Name      string    `json:"name,omitempty" doc:"Name of the author."`
 	Subject   string    `json:"subject,omitempty"`
 	Received  time.Time `json:"received"`
 	Size      int64     `json:"size"`
@@ -76,18 +79,88 @@ func (s *Service) Accounts(ctx context.Context, id string) (list []AccountSurvey
 	return list, err
 }
 
-// Messages returns messages of an account in a backup, from a UID on, the
-// oldest first, at most limit.
-func (s *Service) Messages(ctx context.Context, id, address string, sel Selection, from uint32, limit int) (list []Message, err error) {
+// Place is where a page of messages begins: behind this one. The zero Place is
+// the beginning.
+type Place struct{ Mailbox, UID uint32 }
+
+// browseMost bounds the messages that are looked at for one page. A search that
+// fits few of a large mailbox takes several pages, of which some may be empty.
+const browseMost = 20_000
+
+// Browse returns messages of an account in a backup behind a place: mailbox by
+// mailbox, the newest first, at most limit. next is where the page after it
+// begins; nil: there is none. While mail is brought back it is ErrLocked.
+func (s *Service) Browse(ctx context.Context, id, address string, sel Selection, after Place, limit int) (list []Message, next *Place, err error) {
+	if s.viewing.restoring.Load() {
+		return nil, nil, &failure{ErrLocked, "mail is being brought back from a backup at this moment; look again when that is done"}
+	}
 	err = s.withView(ctx, id, address, func(v *view) error {
-		list = []Message{}
-		all, err := v.find(ctx, sel, from, limit)
-		for _, f := range all {
-			list = append(list, f.Message)
-		}
+		b := &browsing{v: v, sel: sel, limit: limit, left: browseMost}
+		next, err = b.from(ctx, after)
+		list = b.list
 		return err
 	})
-	return list, err
+	return list, next, err
+}
+
+// browsing is a page at work.
+type browsing struct {
+	v     *view
+	sel   Selection
+	limit int
+	left  int // messages that may be looked at
+	list  []Message
+}
+
+func (b *browsing) from(ctx context.Context, after Place) (*Place, error) {
+	boxes, err := b.v.boxesOf(ctx, b.sel.Mailbox)
+	if err != nil {
+		return nil, err
+	}
+	if after.Mailbox != 0 {
+		at := slices.IndexFunc(boxes, func(m mailbox.Mailbox) bool { return uint32(m.ID) == after.Mailbox })
+		if at < 0 {
+			return nil, &failure{ErrNotInBackup, "the page begins in a mailbox that is not one of these"}
+		}
+		boxes = boxes[at:]
+	}
+	for i := range boxes {
+		next, err := b.mailbox(ctx, &boxes[i], after.UID)
+		if next != nil || err != nil {
+			return next, err
+		}
+		after.UID = 0
+	}
+	return nil, nil
+}
+
+// mailbox looks at the messages of one mailbox below a UID; 0: all. It returns
+// where it stopped, nil at the end.
+func (b *browsing) mailbox(ctx context.Context, box *mailbox.Mailbox, below uint32) (next *Place, err error) {
+	had, left := len(b.list), b.left
+	err = b.v.mail().View(ctx, func(mv *mailbox.View) error {
+		b.list, b.left, next = b.list[:had], left, nil
+		for m, err := range mv.MessagesBack(box.ID, mailbox.UID(below)) {
+			if err != nil {
+				return err
+			}
+			if len(b.list) == b.limit || b.left == 0 {
+				next = &Place{uint32(box.ID), below}
+				return ctx.Err()
+			}
+			b.left--
+			below = uint32(m.UID)
+			f, ok, err := b.sel.find(mv, box, m)
+			if err != nil {
+				return err
+			}
+			if ok {
+				b.list = append(b.list, f.Message)
+			}
+		}
+		return nil
+	})
+	return next, err
 }
 
 // boxesOf returns the mailboxes that are meant.
@@ -107,25 +180,6 @@ func (v *view) boxesOf(ctx context.Context, name string) (list []mailbox.Mailbox
 	return list, err
 }
 
-// find returns the messages that are meant of all mailboxes that are.
-func (v *view) find(ctx context.Context, sel Selection, from uint32, limit int) ([]found, error) {
-	boxes, err := v.boxesOf(ctx, sel.Mailbox)
-	if err != nil {
-		return nil, err
-	}
-	var all []found
-	for i := range boxes {
-		list, err := v.findIn(ctx, &boxes[i], sel, from, limit-len(all))
-		if err != nil {
-			return nil, err
-		}
-		if all = append(all, list...); len(all) >= limit {
-			break
-		}
-	}
-	return all, nil
-}
-
 // findIn returns the messages that are meant of one mailbox, at most limit.
 func (v *view) findIn(ctx context.Context, box *mailbox.Mailbox, sel Selection, from uint32, limit int) (list []found, err error) {
 	err = v.mail().View(ctx, func(mv *mailbox.View) error {
@@ -137,14 +191,11 @@ func (v *view) findIn(ctx context.Context, box *mailbox.Mailbox, sel Selection, 
 			if len(list) >= limit {
 				break
 			}
-			if len(sel.UIDs) > 0 && !slices.Contains(sel.UIDs, uint32(m.UID)) {
-				continue
-			}
-			f, err := describe(mv, box, m)
+			f, ok, err := sel.find(mv, box, m)
 			if err != nil {
 				return err
 			}
-			if sel.fits(&f.Message) {
+			if ok {
 				list = append(list, f)
 			}
 		}
@@ -153,35 +204,53 @@ func (v *view) findIn(ctx context.Context, box *mailbox.Mailbox, sel Selection, 
 	return list, err
 }
 
-// fits reports whether a message is meant; UIDs were looked at.
-func (s *Selection) fits(m *Message) bool {
-	bare := func(id string) string { return strings.Trim(strings.TrimSpace(id), "<>") }
-	return (s.MessageID == "" || bare(s.MessageID) == bare(m.MessageID)) &&
-		(s.Subject == "" || strings.Contains(strings.ToLower(m.Subject), strings.ToLower(s.Subject))) &&
-		(s.Since.IsZero() || !m.Received.Before(s.Since)) && (s.Before.IsZero() || m.Received.Before(s.Before))
-}
-
-func describe(mv *mailbox.View, box *mailbox.Mailbox, m *mailbox.Message) (f found, err error) {
-	f.Mailbox, f.UID, f.flags, f.keywords = box.Name, uint32(m.UID), m.Flags, mv.KeywordNames(m.Keywords)
-	f.Flags = append(flagNames(m.Flags), f.keywords...)
+// find describes a message if it is meant. What is cheap to know is looked at
+// first: most messages of a large mailbox are not meant.
+func (s *Selection) find(mv *mailbox.View, box *mailbox.Mailbox, m *mailbox.Message) (f found, ok bool, err error) {
+	if len(s.UIDs) > 0 && !slices.Contains(s.UIDs, uint32(m.UID)) {
+		return f, false, nil
+	}
 	if f.Received, err = m.InternalDate(); err != nil {
-		return f, err
+		return f, false, err
 	}
-	if f.Size, err = m.Size(); err != nil {
-		return f, err
-	}
-	if f.body, err = m.Body(); err != nil {
-		return f, err
+	if !s.Since.IsZero() && f.Received.Before(s.Since) || !s.Before.IsZero() && !f.Received.Before(s.Before) {
+		return f, false, nil
 	}
 	env, err := m.Envelope()
 	if err != nil {
-		return f, err
+		return f, false, err
 	}
-	f.MessageID, f.Subject = env.MessageID, env.Subject
+	f.MessageID, f.Subject = env.MessageID, message.DecodeHeaderText(env.Subject)
 	if len(env.From) > 0 {
-		f.From = env.From[0].Mailbox + "@" + env.From[0].Host
+		f.From, f.Name = env.From[0].Mailbox+"@"+env.From[0].Host, message.DecodeHeaderText(env.From[0].Name)
 	}
-	return f, nil
+	if !s.fits(&f.Message) {
+		return f, false, nil
+	}
+	return f, true, f.describe(mv, box, m)
+}
+
+// fits reports whether the envelope of a message is meant.
+func (s *Selection) fits(m *Message) bool {
+	bare := func(id string) string { return strings.Trim(strings.TrimSpace(id), "<>") }
+	return (s.MessageID == "" || bare(s.MessageID) == bare(m.MessageID)) && has(m.Subject, s.Subject) &&
+		(has(m.Subject, s.Text) || has(m.From, s.Text) || has(m.Name, s.Text))
+}
+
+// has reports whether a part is in text, in any case.
+func has(text, part string) bool {
+	return part == "" || strings.Contains(strings.ToLower(text), strings.ToLower(part))
+}
+
+// describe fills in what a message has beside date and envelope.
+func (f *found) describe(mv *mailbox.View, box *mailbox.Mailbox, m *mailbox.Message) (err error) {
+	f.Mailbox, f.UID, f.flags, f.keywords = box.Name, uint32(m.UID), m.Flags, mv.KeywordNames(m.Keywords)
+	f.Flags = append(flagNames(m.Flags), f.keywords...)
+	if f.Size, err = m.Size(); err != nil {
+		return err
+	}
+	f.body, err = m.Body()
+	return err
 }
 
 // flagNames are the system flags as IMAP writes them.

@@ -26,15 +26,16 @@ const maxNamed = 100
 
 // IntoResult says what was restored, or would be.
 type IntoResult struct {
-	DryRun     bool           `json:"dryRun"`
-	Added      int            `json:"added" doc:"Messages that were added, or would be."`
-	Bytes      int64          `json:"bytes"`
-	There      int            `json:"alreadyThere" doc:"Messages that the mailbox has already, octet for octet."`
-	Mailboxes  map[string]int `json:"mailboxes" doc:"How many were added to which."`
-	NewBoxes   []string       `json:"newMailboxes" doc:"Mailboxes that were made, or would be."`
-	Messages   []Message      `json:"messages" doc:"The first of them."`
-	Account    string         `json:"newAccount,omitempty" doc:"The account that was added because it had been removed, or would be."`
-	Incomplete string         `json:"incomplete,omitempty" doc:"Why it ended before its end. What was added stays; what is there is not added again."`
+	DryRun     bool                   `json:"dryRun"`
+	Added      int                    `json:"added" doc:"Messages that were added, or would be."`
+	Bytes      int64                  `json:"bytes"`
+	There      int                    `json:"alreadyThere" doc:"Messages that the mailbox has already, octet for octet."`
+	Mailboxes  map[string]int         `json:"mailboxes" doc:"How many were added to which."`
+	NewBoxes   []string               `json:"newMailboxes" doc:"Mailboxes that were made, or would be."`
+	Messages   []Message              `json:"messages" doc:"The first of them."`
+	Account    string                 `json:"newAccount,omitempty" doc:"The account that was added because it had been removed, or would be."`
+	Back       *directory.BroughtBack `json:"comesBack,omitempty" doc:"What of that account came back beside its mail, or would."`
+	Incomplete string                 `json:"incomplete,omitempty" doc:"Why it ended before its end. What was added stays; what is there is not added again."`
 }
 
 // Live is the account of the running server; without Account there is none yet,
@@ -56,6 +57,8 @@ var errNothing = &failure{ErrNotInBackup, "the backup has no such messages"}
 // what the mailbox has already is not added again.
 func (s *Service) RestoreInto(ctx context.Context, in Into, live Live, tell func(done, total int64)) (res IntoResult, err error) {
 	err = s.withView(ctx, in.Backup, in.Address, func(v *view) error {
+		s.viewing.restoring.Store(true)
+		defer s.viewing.restoring.Store(false)
 		boxes, err := v.boxesOf(ctx, in.Selection.Mailbox)
 		if err != nil {
 			return err
@@ -85,7 +88,7 @@ func (s *Service) RestoreInto(ctx context.Context, in Into, live Live, tell func
 // AccountOf returns an account as it is in a backup.
 func (s *Service) AccountOf(ctx context.Context, id, address string) (c directory.AccountCopy, err error) {
 	err = s.withView(ctx, id, address, func(v *view) error {
-		c, err = v.o.dir.CopyAccount(v.account.ID)
+		c, err = v.o.dir.CopyAccount(ctx, v.account.ID)
 		return err
 	})
 	return c, err

@@ -69,7 +69,8 @@ func New(o Options) *Service {
 	if o.Changed == nil {
 		o.Changed = func() {}
 	}
-	s := &Service{opts: o, details: map[string]details{}}
+	s := &Service{opts: o, details: map[string]details{}, viewing: viewing{turn: make(chan struct{}, 1)}}
+	s.viewing.free()
 	sweepScratch(s.scratch(), o.Logger)
 	return s
 }

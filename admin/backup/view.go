@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mailstead/mailstead/admin/backup/target"
@@ -40,15 +40,22 @@ type view struct {
 
 // viewing is the view that is open; one at a time.
 type viewing struct {
-	mu   sync.Mutex // held while it is used
-	last *view
+	turn      chan struct{} // holds one value while nobody uses it
+	restoring atomic.Bool   // it is used for long
+	last      *view
 }
+
+func (v *viewing) free() { v.turn <- struct{}{} }
 
 // withView runs fn on an account of a backup. The view stays open for a while,
 // because who looks at a backup looks again.
 func (s *Service) withView(ctx context.Context, id, address string, fn func(v *view) error) error {
-	s.viewing.mu.Lock()
-	defer s.viewing.mu.Unlock()
+	select {
+	case <-s.viewing.turn:
+		defer s.viewing.free()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if v := s.viewing.last; v == nil || v.id != id || v.address != address {
 		if v != nil {
 			s.viewing.last = nil
@@ -78,8 +85,8 @@ func (s *Service) closeIdle() {
 
 // Close closes what is open.
 func (s *Service) Close() error {
-	s.viewing.mu.Lock()
-	defer s.viewing.mu.Unlock()
+	<-s.viewing.turn
+	defer s.viewing.free()
 	v := s.viewing.last
 	if v == nil {
 		return nil

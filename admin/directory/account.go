@@ -17,7 +17,10 @@ const maxName = 200
 
 // Account is the owner of mailboxes.
 type Account struct {
-	ID        uint32 // more than 0; never used again
+	ID uint32 // more than 0; never used again
+	// Origin is the number that it had first, of an account that was brought
+	// back, and 0 of others. Its app passwords and passkeys are bound to it.
+	Origin    uint32
 	Address   mail.Path
 	Name      string
 	Suspended bool // takes no mail and cannot log in; its mail is kept

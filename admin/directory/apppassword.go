@@ -100,7 +100,15 @@ func parseAppSecret(typed string) (secret string, ok bool) {
 }
 
 func (d *Directory) hashAppSecret(account uint32, secret string) secretHash {
-	return d.hashSecret("app password", accountKey(account), secret)
+	return d.hashSecret("app password", accountKey(d.current.Load().origin(account)), secret)
+}
+
+// origin is the number that the secrets of an account are bound to.
+func (s *snapshot) origin(account uint32) uint32 {
+	if a := s.accounts[account]; a != nil && a.Origin != 0 {
+		return a.Origin
+	}
+	return account
 }
 
 // AddAppPassword makes an app password. The secret is returned once and cannot

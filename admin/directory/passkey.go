@@ -65,7 +65,11 @@ type passkeyRecord struct {
 // about the person, and another directory gives it another name (Web
 // Authentication Level 3 section 14.6.1).
 func (d *Directory) UserHandle(account uint32) []byte {
-	return append(accountKey(account), d.derive("user handle", accountKey(account))[:handleMAC]...)
+	return d.handle(d.current.Load().origin(account))
+}
+
+func (d *Directory) handle(origin uint32) []byte {
+	return append(accountKey(origin), d.derive("user handle", accountKey(origin))[:handleMAC]...)
 }
 
 // AccountByHandle returns the account of a user handle.
@@ -73,11 +77,16 @@ func (d *Directory) AccountByHandle(handle []byte) (Account, error) {
 	if len(handle) != 4+handleMAC {
 		return Account{}, notFound("no account has this user handle")
 	}
-	account := binary.BigEndian.Uint32(handle)
-	if !hmac.Equal(handle, d.UserHandle(account)) {
+	origin := binary.BigEndian.Uint32(handle)
+	if !hmac.Equal(handle, d.handle(origin)) {
 		return Account{}, notFound("no account has this user handle")
 	}
-	return d.Account(account)
+	for _, a := range d.current.Load().accounts {
+		if a.Origin == origin && origin != 0 {
+			return *a, nil
+		}
+	}
+	return d.Account(origin)
 }
 
 // MadeUpCredential returns 64 octets for the credential ID of a login that has

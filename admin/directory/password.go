@@ -134,11 +134,15 @@ func (d *Directory) newCredential(ctx context.Context, p mail.Path, password str
 
 // putCredential gives an account its new password.
 func (c *change) putCredential(a *Account, cred *credential) error {
-	if err := c.put(bucketCredentials, accountKey(a.ID), cred.record()); err != nil {
+	if err := c.storeCredential(a.ID, cred); err != nil {
 		return err
 	}
-	c.next.credentials[a.ID] = cred
 	return c.audit("account.password", text(a.Address), nil, nil)
+}
+
+func (c *change) storeCredential(account uint32, cred *credential) error {
+	c.next.credentials[account] = cred
+	return c.put(bucketCredentials, accountKey(account), cred.record())
 }
 
 // record writes the hash in PHC form, as other programs do.

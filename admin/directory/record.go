@@ -52,6 +52,7 @@ type accountRecord struct {
 	Forward          []string `json:"forward,omitempty"`
 	KeepCopy         bool     `json:"keep_copy,omitempty"`
 	AppPasswordsOnly bool     `json:"app_passwords_only,omitempty"`
+	Origin           uint32   `json:"origin,omitempty"`
 }
 
 type credentialRecord struct {
@@ -182,7 +183,7 @@ func (r *domainRecord) domain() (*Domain, error) {
 func (a *Account) record() *accountRecord {
 	r := &accountRecord{ID: a.ID, Address: text(a.Address), Name: a.Name, Suspended: a.Suspended,
 		QuotaBytes: a.QuotaBytes, QuotaMessages: a.QuotaMessages, Created: a.Created,
-		Forward: texts(a.Forward), KeepCopy: a.KeepCopy, AppPasswordsOnly: a.AppPasswordsOnly}
+		Forward: texts(a.Forward), KeepCopy: a.KeepCopy, AppPasswordsOnly: a.AppPasswordsOnly, Origin: a.Origin}
 	if a.Role != RoleUser {
 		r.Role = string(a.Role)
 	}
@@ -203,7 +204,7 @@ func (r *accountRecord) account() (*Account, error) {
 	}
 	a := &Account{ID: r.ID, Address: p, Name: r.Name, Suspended: r.Suspended,
 		QuotaBytes: r.QuotaBytes, QuotaMessages: r.QuotaMessages, Created: r.Created,
-		Role: cmp.Or(Role(r.Role), RoleUser), Forward: forward, KeepCopy: r.KeepCopy, AppPasswordsOnly: r.AppPasswordsOnly}
+		Role: cmp.Or(Role(r.Role), RoleUser), Forward: forward, KeepCopy: r.KeepCopy, AppPasswordsOnly: r.AppPasswordsOnly, Origin: r.Origin}
 	for _, d := range r.Domains {
 		a.Domains = append(a.Domains, mail.Domain(d))
 	}

@@ -329,7 +329,7 @@ func (e *AuditEntry) describe() {
 		after, err2 := fieldsOf(e.After)
 		changed := differ(before, after)
 		e.Undoable = strings.HasSuffix(e.Action, ".set") && err1 == nil && err2 == nil && len(changed) > 0 && !slices.Contains(changed, "keys")
-		e.Security = slices.ContainsFunc(securityFields, func(f string) bool { return slices.Contains(changed, f) })
+		e.Security = e.Action == actionBringBack || slices.ContainsFunc(securityFields, func(f string) bool { return slices.Contains(changed, f) })
 	case "app-password", "api-key", "passkey", "totp", "recovery-codes", "factors":
 		e.Security = true
 	}

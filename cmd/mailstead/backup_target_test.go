@@ -90,6 +90,7 @@ func TestBringBackAccount(t *testing.T) {
 	fillForExport(t, i, bob)
 	was := i.allMail(t, bob)
 	mustMailstead(t, "account", "set", bob.Address, "--name", "Bob B.", "--quota", "1GiB", "--data", dir)
+	mustMailstead(t, "alias", "add", "sales@example.test", bob.Address, "--data", dir)
 	mustMailstead(t, "backup", "run", "--data", dir)
 	mustMailstead(t, "account", "remove", bob.Address, "--yes", "--data", dir)
 	restore := []string{"restore", "account", bob.Address, "--data", dir}
@@ -97,7 +98,8 @@ func TestBringBackAccount(t *testing.T) {
 		t.Errorf("without --add-account: %d %s", code, out)
 	}
 	restore = append(restore, "--add-account")
-	if out := mustMailstead(t, restore...); !strings.Contains(out, "it would be added, as it was") || !strings.Contains(out, "54 messages") || !strings.Contains(out, "Say --yes") {
+	if out := mustMailstead(t, restore...); !strings.Contains(out, "it would be added, as it was") || !strings.Contains(out, "54 messages") ||
+		!strings.Contains(out, "with its password\n") || !strings.Contains(out, "with aliases: sales@example.test\n") || !strings.Contains(out, "Say --yes") {
 		t.Errorf("dry run: %s", out)
 	}
 	if code, out := mailstead(t, "account", "show", bob.Address, "--data", dir); code != exitFailed {
@@ -114,6 +116,9 @@ func TestBringBackAccount(t *testing.T) {
 	sameMail(t, "brought back", i.allMail(t, bob), was) // logs in with the password of before
 	if out := mustMailstead(t, "account", "show", bob.Address, "--data", dir); !strings.Contains(out, "Bob B.") || !strings.Contains(out, "1.0 GiB") {
 		t.Errorf("account show: %s", out)
+	}
+	if out := mustMailstead(t, "alias", "show", "sales@example.test", "--data", dir); !strings.Contains(out, bob.Address) {
+		t.Errorf("alias show: %s", out)
 	}
 	if out := mustMailstead(t, append(restore, "--yes")...); !strings.Contains(out, "54 are there already") {
 		t.Errorf("again: %s", out)

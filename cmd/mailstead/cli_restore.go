@@ -8,11 +8,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/api"
 	"github.com/mailstead/mailstead/admin/backup"
+	"github.com/mailstead/mailstead/admin/directory"
 )
 
 // jobResult reads what a job has found out: of a running server it is JSON.
@@ -42,7 +44,7 @@ type restoreAccountCmd struct {
 	Before     time.Time `help:"Only messages received before this day." format:"2006-01-02" placeholder:"YYYY-MM-DD"`
 	To         string    `help:"Account that gets them; else the same." placeholder:"ADDRESS"`
 	Into       string    `help:"Mailbox that gets them; else those where they were." placeholder:"NAME"`
-	AddAccount bool      `help:"If the account was removed, also add it as it was: name, role, quota, forwarding and password."`
+	AddAccount bool      `help:"If the account was removed, also add it as it was, with filters and aliases, and the ways to sign in that were not revoked since."`
 	Yes        bool      `help:"Do it; without, it is only said what would be added."`
 }
 
@@ -79,6 +81,9 @@ func showRestored(w io.Writer, res *backup.IntoResult) {
 	if res.Account != "" {
 		fmt.Fprintf(w, "the account %s was removed since: it %s, as it was\n", clean(res.Account), map[bool]string{true: "would be added", false: "was added"}[res.DryRun])
 	}
+	if res.Back != nil {
+		showBroughtBack(w, res.Back)
+	}
 	fmt.Fprintf(w, "%s (%s) %s; %d are there already\n", numbered(res.Added), amount(res.Bytes), verb, res.There)
 	rows := [][]string{{"RECEIVED", "MAILBOX", "UID THEN", "FROM", "SUBJECT"}}
 	for _, m := range res.Messages {
@@ -95,6 +100,33 @@ func showRestored(w io.Writer, res *backup.IntoResult) {
 	}
 	if res.DryRun && (res.Added > 0 || res.Account != "") {
 		fmt.Fprintln(w, "Say --yes to do it.")
+	}
+}
+
+// showBroughtBack says what comes with an account, and what does not.
+func showBroughtBack(w io.Writer, b *directory.BroughtBack) {
+	with := []string{}
+	for _, part := range []struct {
+		on   bool
+		text string
+	}{
+		{b.Password, "its password"},
+		{b.SecondFactor, "its second factor"},
+		{len(b.AppPasswords) > 0, "app passwords: " + strings.Join(b.AppPasswords, ", ")},
+		{len(b.Passkeys) > 0, "passkeys: " + strings.Join(b.Passkeys, ", ")},
+		{b.Filters > 0, fmt.Sprintf("allowed and blocked senders: %d", b.Filters)},
+		{b.JunkPolicy, "its thresholds for junk"},
+		{len(b.Aliases) > 0, "aliases: " + strings.Join(b.Aliases, ", ")},
+	} {
+		if part.on {
+			with = append(with, part.text)
+		}
+	}
+	for _, text := range with {
+		fmt.Fprintln(w, "  with", clean(text))
+	}
+	for _, text := range b.Left {
+		fmt.Fprintln(w, "  not", clean(text))
 	}
 }
 

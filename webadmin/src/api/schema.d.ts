@@ -533,7 +533,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** List messages of an account in a backup: the first 500 that are meant. */
+        /** List messages of an account in a backup, mailbox by mailbox, the newest first. A page may have fewer than its limit before the last. */
         post: operations["list-backup-messages"];
         delete?: never;
         options?: never;
@@ -3005,9 +3005,12 @@ export interface components {
         };
         BackupMessage: {
             flags: string[];
+            /** @description Address of the author. */
             from?: string;
             mailbox: string;
             messageId?: string;
+            /** @description Name of the author. */
+            name?: string;
             /** Format: date-time */
             received: string;
             /** Format: int64 */
@@ -3828,6 +3831,8 @@ export interface components {
             since?: string;
             /** @description A part of it, in any case. */
             subject?: string;
+            /** @description A part of the subject, or of the author's name or address, in any case. */
+            text?: string;
             /** @description Of the mailbox. */
             uids?: number[];
         };
@@ -4093,7 +4098,7 @@ export interface components {
         NewRestore: {
             /** @description Its address in the backup. */
             account: string;
-            /** @description If there is no such account any more, also add it as it was in the backup: name, role, quota, forwarding, password. */
+            /** @description If there is no such account any more, also add it as it was in the backup: name, role, quota, forwarding, filters and aliases, and the ways to sign in that were not revoked since. */
             addAccount?: boolean;
             /** @description Absent: the last one. */
             backup?: string;
@@ -4116,6 +4121,8 @@ export interface components {
             since?: string;
             /** @description A part of it, in any case. */
             subject?: string;
+            /** @description A part of the subject, or of the author's name or address, in any case. */
+            text?: string;
             /** @description Address of the account that gets the messages; absent: the same. */
             to?: string;
             /** @description Of the mailbox. */
@@ -7057,7 +7064,11 @@ export interface operations {
     };
     "list-backup-messages": {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                /** @description The next of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 /** @description The backup, as in 20261129T021500.120Z-k3x7q2ab. */
