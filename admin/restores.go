@@ -64,7 +64,13 @@ func (a *Admin) BackupMessages(ctx context.Context, id, account string, sel back
 	if next != nil {
 		page.Next = cursor(fmt.Sprintf("%d/%d", next.Mailbox, next.UID))
 	}
-	return page, a.looks.note(Actor(ctx), id, strings.ToLower(account), a.opts.Now(), func() error {
+	return page, a.noteLook(ctx, id, account)
+}
+
+// noteLook writes into the audit log that somebody looks into an account of a
+// backup, if they have not done so for a while.
+func (a *Admin) noteLook(ctx context.Context, id, account string) error {
+	return a.looks.note(look{Actor(ctx), id, strings.ToLower(account)}, a.opts.Now(), func() error {
 		return a.opts.Directory.Record(ctx, Actor(ctx), "backup.browse", account, id)
 	})
 }
@@ -76,7 +82,7 @@ func (p Paging) place() (backup.Place, error) {
 		return backup.Place{}, err
 	}
 	var at backup.Place
-	if _, err := fmt.Sscanf(key, "%d/%d", &at.Mailbox, &at.UID); err != nil || at.Mailbox == 0 || at.UID == 0 {
+	if _, err := fmt.Sscanf(key, "%d/%d", &at.Mailbox, &at.UID); err != nil || at.Mailbox == 0 {
 		return backup.Place{}, At("cursor", invalid("the cursor is not one of this list; begin without"))
 	}
 	return at, nil
@@ -96,11 +102,10 @@ type looks struct {
 type look struct{ actor, backup, account string }
 
 // note calls record if a look begins.
-func (l *looks) note(actor, backup, account string, now time.Time, record func() error) error {
+func (l *looks) note(this look, now time.Time, record func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	maps.DeleteFunc(l.last, func(_ look, at time.Time) bool { return now.Sub(at) > lookPause })
-	this := look{actor, backup, account}
 	if _, on := l.last[this]; !on {
 		if err := record(); err != nil {
 			return err
@@ -167,8 +172,11 @@ func (a *Admin) StartRestore(ctx context.Context, n NewRestore) (Job, error) {
 				err = nil
 			}
 		}
-		if err != nil || n.DryRun {
+		if err != nil {
 			return res, err
+		}
+		if n.DryRun { // it names messages
+			return res, a.noteLook(ctx, n.Backup, n.Account)
 		}
 		return res, a.opts.Directory.Record(ctx, Actor(ctx), "backup.restore", to, map[string]any{"backup": n.Backup, "from": n.Account, "added": res.Added})
 	})

@@ -10,6 +10,8 @@ import (
 
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/backup"
+	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/mailbox"
 )
 
 // backUp makes a backup and returns its ID.
@@ -33,12 +35,27 @@ func (w *world) looks() (n int) {
 	return n
 }
 
+// spam is a message.
+func spam(t *testing.T) *mailbox.NewMessage {
+	t.Helper()
+	const text = "Subject: x\r\n\r\ny\r\n"
+	ix, err := message.Parse(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &mailbox.NewMessage{Body: strings.NewReader(text), Size: int64(len(text)), Index: ix}
+}
+
 // Messages of a backup come in pages, and each look leaves one entry in the
 // audit log, however many pages and searches it has.
 func TestBackupMessages(t *testing.T) {
 	w := newWorld(t)
 	w.fill("user@a.test", 5)
 	w.fill("bob@b.test", 1)
+	err := w.boxes.Deliver(t.Context(), spam(t), []mailbox.Target{{Account: mailbox.AccountID(w.account("user@a.test").ID), Role: mailbox.RoleJunk}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	path := "/backups/" + w.backUp() + ":messages"
 	page := func(as, query, body string) admin.Page[backup.Message] {
 		t.Helper()
@@ -61,6 +78,11 @@ func TestBackupMessages(t *testing.T) {
 	}
 	if fmt.Sprint(uids) != "[5 4 3 2 1]" || next != "" {
 		t.Errorf("three pages have %v, and %q comes next", uids, next)
+	}
+	if first := page("owner@a.test", "?limit=5", `{"account":"user@a.test"}`); first.Next == "" {
+		t.Error("nothing comes after the inbox")
+	} else if rest := page("owner@a.test", "?limit=5&cursor="+first.Next, `{"account":"user@a.test"}`); len(rest.Items) != 1 || rest.Items[0].Mailbox == "INBOX" || rest.Next != "" {
+		t.Errorf("after the inbox comes %+v", rest)
 	}
 	for _, tt := range []struct {
 		name, as, query, body string
@@ -109,7 +131,7 @@ func TestRestoreBringsAccountBack(t *testing.T) {
 	if r := w.do(attempt{as: "user@a.test", method: "DELETE", path: "/me/app-passwords/" + ids["Lost"]}); r.code != 204 {
 		t.Fatalf("%d %s", r.code, r.body)
 	}
-	if r := w.do(attempt{as: "owner@a.test", method: "DELETE", path: "/accounts/user@a.test?confirm=user@a.test"}); r.code != 204 {
+	if r := w.do(attempt{as: "owner@a.test", method: "DELETE", path: "/accounts/user@a.test"}); r.code != 204 {
 		t.Fatalf("%d %s", r.code, r.body)
 	}
 	for _, dry := range []bool{true, false} {

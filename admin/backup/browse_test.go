@@ -132,3 +132,34 @@ func TestBrowseIsBounded(t *testing.T) {
 		return nil
 	}))
 }
+
+// TestDryRunSaysTheSame restores into an account that has some of the messages,
+// others of the same size, and one twice: the dry run counts as the restore does.
+func TestDryRunSaysTheSame(t *testing.T) {
+	w := newWorld(t)
+	now := time.Now()
+	body := func(n int) string { return fmt.Sprintf("Subject: number %d\r\n\r\nx\r\n", n) }
+	for _, n := range []int{1, 2, 3, 3, 10, 100, 100, 1000} {
+		w.file("Old", body(n), now)
+	}
+	id := w.run().ID
+	w.file("There", body(2), now)
+	w.file("There", body(4), now)
+	live := Live{Account: w.boxes.Account(w.ana), Boxes: w.boxes}
+	restore := func(into string, dry bool) IntoResult {
+		t.Helper()
+		res, err := w.service.RestoreInto(t.Context(), Into{Backup: id, Address: "ana@example.org", Selection: Selection{Mailbox: "Old"}, Mailbox: into, DryRun: dry}, live, func(int64, int64) {})
+		w.must(err)
+		return res
+	}
+	for into, want := range map[string][2]int{"There": {5, 3}, "New": {6, 2}, "Old": {0, 8}} {
+		for _, dry := range []bool{true, false} {
+			if res := restore(into, dry); res.Added != want[0] || res.There != want[1] || len(res.Messages) != want[0] {
+				t.Errorf("%s, dry run %v: %d added, %d there; want %v", into, dry, res.Added, res.There, want)
+			}
+		}
+		if res := restore(into, true); res.Added != 0 || res.There != 8 {
+			t.Errorf("%s, again: %d added, %d there", into, res.Added, res.There)
+		}
+	}
+}

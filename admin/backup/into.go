@@ -138,14 +138,7 @@ func (i *into) mailbox(ctx context.Context, box *mailbox.Mailbox) error {
 func (i *into) message(ctx context.Context, dest *destination, f *found) error {
 	i.done++
 	i.tell(i.done, max(i.done, i.total))
-	if err := i.v.fetch(ctx, f.body.Ref); err != nil {
-		return err
-	}
-	sum, err := hashBody(ctx, i.v.o.boxes, f.body)
-	if err != nil {
-		return err
-	}
-	there, err := dest.has(ctx, f.Size, [32]byte(sum))
+	there, err := i.there(ctx, dest, f)
 	if err != nil {
 		return err
 	}
@@ -158,7 +151,6 @@ func (i *into) message(ctx context.Context, dest *destination, f *found) error {
 			return err
 		}
 	}
-	dest.added[[32]byte(sum)] = true
 	if dest.fresh && i.res.Mailboxes[dest.name] == 0 {
 		i.res.NewBoxes = append(i.res.NewBoxes, dest.name)
 	}
@@ -169,6 +161,43 @@ func (i *into) message(ctx context.Context, dest *destination, f *found) error {
 		i.res.Messages = append(i.res.Messages, f.Message)
 	}
 	return nil
+}
+
+// there reports whether the mailbox has a message, octet for octet, or has got
+// it by now. A dry run reads no message whose size nothing else has: most of
+// what it counts would have to come from far away.
+func (i *into) there(ctx context.Context, dest *destination, f *found) (bool, error) {
+	if i.in.DryRun && len(dest.bySize[f.Size]) == 0 {
+		first, again := dest.unread[f.Size]
+		if !again {
+			dest.unread[f.Size] = &f.body
+			return false, nil
+		}
+		if first != nil { // it is to be compared now
+			dest.unread[f.Size] = nil
+			if _, err := i.hash(ctx, dest, first); err != nil {
+				return false, err
+			}
+		}
+	}
+	if err := dest.read(ctx, f.Size); err != nil {
+		return false, err
+	}
+	return i.hash(ctx, dest, &f.body)
+}
+
+// hash notes the hash of a message, and reports whether it was noted before.
+func (i *into) hash(ctx context.Context, dest *destination, ref *mailbox.BodyRef) (known bool, err error) {
+	if err := i.v.fetch(ctx, ref.Ref); err != nil {
+		return false, err
+	}
+	sum, err := hashBody(ctx, i.v.o.boxes, *ref)
+	if err != nil {
+		return false, err
+	}
+	known = dest.added[[32]byte(sum)]
+	dest.added[[32]byte(sum)] = true
+	return known, nil
 }
 
 func (i *into) add(ctx context.Context, dest *destination, f *found) error {
@@ -199,11 +228,12 @@ type destination struct {
 	bySize map[int64][]mailbox.BodyRef
 	hashed map[int64]bool // sizes whose bodies are in added
 	added  map[[32]byte]bool
+	unread map[int64]*mailbox.BodyRef // the first of a size in a dry run; nil: it was read
 }
 
 // look finds what is there, by size.
 func (d *destination) look(ctx context.Context) error {
-	d.hashed, d.added = map[int64]bool{}, map[[32]byte]bool{}
+	d.hashed, d.added, d.unread = map[int64]bool{}, map[[32]byte]bool{}, map[int64]*mailbox.BodyRef{}
 	if d.live.Account == nil {
 		d.fresh = true
 		return nil
@@ -233,23 +263,23 @@ func (d *destination) look(ctx context.Context) error {
 	})
 }
 
-// has reports whether the mailbox has a message, octet for octet. Only those
-// of its size are read.
-func (d *destination) has(ctx context.Context, size int64, sum [32]byte) (bool, error) {
-	if !d.hashed[size] {
-		d.hashed[size] = true
-		for _, ref := range d.bySize[size] {
-			got, err := hashBody(ctx, d.live.Boxes, ref)
-			if errors.Is(err, store.ErrNoBody) {
-				continue
-			}
-			if err != nil {
-				return false, err
-			}
-			d.added[[32]byte(got)] = true
-		}
+// read notes the hashes of what the mailbox has of a size.
+func (d *destination) read(ctx context.Context, size int64) error {
+	if d.hashed[size] {
+		return nil
 	}
-	return d.added[sum], nil
+	d.hashed[size] = true
+	for _, ref := range d.bySize[size] {
+		got, err := hashBody(ctx, d.live.Boxes, ref)
+		if errors.Is(err, store.ErrNoBody) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		d.added[[32]byte(got)] = true
+	}
+	return nil
 }
 
 func (d *destination) make(ctx context.Context) error {
