@@ -95,7 +95,7 @@ func (s *Service) Browse(ctx context.Context, id, address string, sel Selection,
 		return nil, nil, &failure{ErrLocked, "mail is being brought back from a backup at this moment; look again when that is done"}
 	}
 	err = s.withView(ctx, id, address, func(v *view) error {
-		b := &browsing{v: v, sel: sel, limit: limit, left: browseMost}
+		b := &browsing{v: v, sel: sel, limit: limit, left: browseMost, list: []Message{}}
 		next, err = b.from(ctx, after)
 		list = b.list
 		return err
