@@ -195,7 +195,15 @@ if (process.env.MAILSTEAD_SCREENSHOTS) {
     await page.getByRole('button', { name: 'Back up now' }).click();
     await expect(page.getByText('Last proved that it can be restored')).toBeVisible({ timeout: 60_000 });
     await shoot(page, 'backups', 'desktop', '/admin/system/backups');
-    await shoot(page, 'backup', 'dark', `/admin/system/backups?backup=${(await must(page, 'GET', '/backups')).items[0].id}`);
+    const backup = (await must(page, 'GET', '/backups')).items[0].id as string;
+    await shoot(page, 'backup', 'dark', `/admin/system/backups?backup=${backup}`);
+    await shoot(page, 'backup-mail', 'desktop', `/admin/system/backups/${backup}/bob@example.test`);
+    await shoot(page, 'bring-back', 'desktop', `/admin/system/backups/${backup}/bob@example.test`, async () => {
+      await page.getByRole('button', { name: 'Bring back this mailbox' }).click();
+      await page.getByRole('radio', { name: 'One mailbox, to look through it first' }).check();
+      await page.getByRole('button', { name: 'See what would be added' }).click();
+      await expect(page.getByRole('region', { name: 'What would happen' })).toBeVisible();
+    });
     await shoot(page, 'alerts', 'desktop', '/admin/system/alerts');
     await shoot(page, 'webhooks', 'desktop', '/admin/system/webhooks');
     await shoot(page, 'logs', 'dark', '/admin/system/logs');
