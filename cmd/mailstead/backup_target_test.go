@@ -117,8 +117,8 @@ func TestBringBackAccount(t *testing.T) {
 	if out := mustMailstead(t, "account", "show", bob.Address, "--data", dir); !strings.Contains(out, "Bob B.") || !strings.Contains(out, "1.0 GiB") {
 		t.Errorf("account show: %s", out)
 	}
-	if out := mustMailstead(t, "alias", "show", "sales@example.test", "--data", dir); !strings.Contains(out, bob.Address) {
-		t.Errorf("alias show: %s", out)
+	if out := mustMailstead(t, "alias", "list", "--data", dir); !strings.Contains(out, "sales@example.test") {
+		t.Errorf("alias list: %s", out)
 	}
 	if out := mustMailstead(t, append(restore, "--yes")...); !strings.Contains(out, "54 are there already") {
 		t.Errorf("again: %s", out)
