@@ -40,7 +40,11 @@ func judgeDoubt(d clock.Doubt, now time.Time) Finding {
 	system := moment(now.Add(d.By))
 	saw := fmt.Sprintf("the clock of the system has jumped %s to %s", distance(d.By), system)
 	if d.Start {
-		saw = fmt.Sprintf("the clock of the system is %s of when this server last ran: %s", distance(d.By), system)
+		of := ""
+		if d.By > 0 {
+			of = " of"
+		}
+		saw = fmt.Sprintf("the clock of the system is %s%s where it was when this server last ran: %s", distance(d.By), of, system)
 	}
 	saw += fmt.Sprintf("; it is not believed, and this server goes on at %s, so that nothing is lost for its age", moment(now))
 	if d.Wrong {

@@ -58,7 +58,8 @@ func TestDoubt(t *testing.T) {
 		{"forward", clock.Doubt{By: 3660 * day}, "has jumped 10 years ahead to 8 November 2036", "mailstead clock accept"},
 		{"back", clock.Doubt{By: -90 * day}, "has jumped 90 days behind to 3 August 2026", "mailstead clock accept"},
 		{"a little", clock.Doubt{By: 7 * time.Minute}, "7 minutes ahead", "mailstead clock accept"},
-		{"at the start", clock.Doubt{By: -5 * hour, Start: true}, "5 hours behind of when this server last ran", "mailstead clock accept"},
+		{"at the start", clock.Doubt{By: -5 * hour, Start: true}, "5 hours behind where it was when this server last ran", "mailstead clock accept"},
+		{"long off", clock.Doubt{By: 90 * day, Start: true}, "90 days ahead of where it was", "mailstead clock accept"},
 		{"known to be wrong", clock.Doubt{By: day, Wrong: true}, "a time server says that the system is wrong", "Set the clock of the system right"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,6 +16,9 @@ func (n *node) openClock() {
 	o := n.cfg.Clock
 	o.File, o.Changed, o.Logger = n.path(admin.ClockFile), n.clockChanged, n.cfg.Log
 	n.clock = clock.Open(o)
+	if _, doubted := n.clock.Doubt(); doubted {
+		n.clockChanged()
+	}
 }
 
 // now is the time by which this server decides.
