@@ -7,6 +7,8 @@ export { expect };
 /** Arguments of the server of a test file: `test.use({ serverArgs: ['--setup'] })`. */
 interface WorkerFixtures {
   serverArgs: string[];
+  /** Files that the server finds in its data folder, by name. */
+  serverFiles: Record<string, string>;
   server: Server;
 }
 
@@ -18,10 +20,11 @@ interface Fixtures {
 
 export const test = base.extend<Fixtures, WorkerFixtures>({
   serverArgs: [[], { scope: 'worker', option: true }],
+  serverFiles: [{}, { scope: 'worker', option: true }],
 
   server: [
-    async ({ serverArgs }, use) => {
-      const server = await Server.start(...serverArgs);
+    async ({ serverArgs, serverFiles }, use) => {
+      const server = await Server.startWith(serverFiles, ...serverArgs);
       await use(server);
       await server.stop();
     },

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -59,7 +59,14 @@ export class Server {
   }
 
   static async start(...args: string[]): Promise<Server> {
+    return Server.startWith({}, ...args);
+  }
+
+  /** Starts a server that finds files in its data folder. */
+  static async startWith(files: Record<string, string>, ...args: string[]): Promise<Server> {
     const folder = mkdtempSync(join(tmpdir(), 'mailstead-e2e-'));
+    mkdirSync(join(folder, 'data'), { mode: 0o700 });
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, 'data', name), content);
     const offset = await freeOffset();
     const process = spawn(binary, ['try', '--json', '--dir', join(folder, 'data'), '--port-offset', String(offset), ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
