@@ -55,7 +55,6 @@ func TestSoak(t *testing.T) {
 type soak struct {
 	*acmeSite
 	i    *instance
-	tool string // what the load tool knows of the server
 	rows []string
 
 	mu    sync.Mutex
