@@ -244,6 +244,8 @@ if (process.env.MAILSTEAD_SCREENSHOTS) {
     await must(page, 'POST', '/imports:cancel', {});
     await shoot(page, 'alerts', 'desktop', '/admin/system/alerts');
     await shoot(page, 'webhooks', 'desktop', '/admin/system/webhooks');
+    const { program } = await must(page, 'GET', '/updates');
+    await shoot(page, 'updates', 'desktop', '/admin/system/updates', () => showAs(page, program, '/usr/bin/mailstead'));
     await shoot(page, 'logs', 'dark', '/admin/system/logs');
     await must(page, 'DELETE', '/session');
     await signIn(page, ready.accounts[0]!.address, ready.accounts[0]!.password, '/account/sign-in');
