@@ -59,6 +59,11 @@ func (a *Admin) mayUndo(ctx context.Context, p Principal, id string) error {
 	if owner := a.accountOf(e); owner != nil && !p.mayChange(owner.Role) {
 		return &directory.Problem{Kind: ErrForbidden, Text: "only owners undo changes to owners"}
 	}
+	if strings.HasPrefix(e.Action, "setting.") {
+		if err := a.authorizeSetting(ctx, e.Object); err != nil {
+			return err
+		}
+	}
 	if e.Security {
 		_, err = authorizeSudo(ctx, GiveRoles)
 	}

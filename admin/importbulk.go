@@ -59,6 +59,9 @@ type ImportListResult struct {
 func (a *Admin) StartImports(ctx context.Context, l ImportList) (ImportListResult, error) {
 	p, err := authorizeSudo(ctx, ChangeSystem)
 	if err == nil {
+		err = a.roomForImport(l.DryRun)
+	}
+	if err == nil {
 		err = a.loadImports()
 	}
 	if err != nil {

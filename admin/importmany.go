@@ -28,6 +28,9 @@ type ImportsResult struct {
 // mail comes here, that brings what is new at the source. Dry runs stay.
 func (a *Admin) ResumeImports(ctx context.Context, c ImportChoice) (ImportsResult, error) {
 	p, err := authorize(ctx, ChangeSystem)
+	if err == nil {
+		err = a.roomForImport(false)
+	}
 	if err != nil {
 		return ImportsResult{}, err
 	}

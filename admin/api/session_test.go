@@ -101,6 +101,17 @@ func TestReauth(t *testing.T) {
 		}
 	}
 	delete(as, "Content-Type")
+	owner := admin.AsOwner(t.Context(), "test")
+	if _, err := w.admin.SetSetting(owner, "postmaster", "user@a.test"); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := w.admin.Audit(owner, admin.AuditFilter{Paging: admin.Paging{Limit: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := w.do(attempt{method: "POST", path: "/audit/" + entries.Items[0].ID + ":undo", header: as}); r.code != 403 || r.problem(t).Code != "reauth-required" {
+		t.Errorf("undoing a change of a guarded setting: %d %s", r.code, r.body)
+	}
 	if r := w.do(attempt{method: "PUT", path: "/settings/queue.expire", body: `{"value":"4d"}`, header: as}); r.code != 200 {
 		t.Errorf("a setting that leads nothing elsewhere: %+v", r)
 	}

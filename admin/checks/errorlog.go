@@ -61,9 +61,10 @@ func (l *ErrorLog) WithGroup(name string) slog.Handler {
 }
 
 func (c *errorCount) add(text string) {
+	now := c.now() // without the lock: a clock that finds a jump logs an error itself
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.times = append(c.times, c.now())
+	c.times = append(c.times, now)
 	c.times = c.times[max(0, len(c.times)-maxErrors):]
 	c.last = clip(text)
 }
@@ -71,9 +72,9 @@ func (c *errorCount) add(text string) {
 // Last returns how many errors there were in 24 hours, and the last of them.
 func (l *ErrorLog) Last() (count int, last string, at time.Time) {
 	c := l.shared
+	begin := c.now().Add(-day)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	begin := c.now().Add(-day)
 	for len(c.times) > 0 && c.times[0].Before(begin) {
 		c.times = c.times[1:]
 	}
@@ -87,9 +88,9 @@ func (l *ErrorLog) Last() (count int, last string, at time.Time) {
 // last of all.
 func (l *ErrorLog) Since(span time.Duration) (count int, last string) {
 	c := l.shared
+	begin := c.now().Add(-span)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	begin := c.now().Add(-span)
 	for i := len(c.times) - 1; i >= 0 && !c.times[i].Before(begin); i-- {
 		count++
 	}

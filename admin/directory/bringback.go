@@ -90,6 +90,7 @@ type BroughtBack struct {
 	Filters      int      `json:"filters" doc:"Senders that it allows or blocks."`
 	JunkPolicy   bool     `json:"junkPolicy" doc:"It has its own thresholds for junk."`
 	Aliases      []string `json:"aliases" doc:"Addresses that lead to it again."`
+	Forward      []string `json:"forward" doc:"Where its mail goes on to again."`
 	Left         []string `json:"left" doc:"What does not come back, and why: sentences."`
 }
 
@@ -111,7 +112,7 @@ func (b *BroughtBack) leave(format string, args ...any) {
 func (d *Directory) BringBack(ctx context.Context, actor string, old AccountCopy) (BroughtBack, error) {
 	var res BroughtBack
 	err := d.update(ctx, actor, func(c *change) error {
-		res = BroughtBack{Account: old.Account, Address: text(old.Account.Address), AppPasswords: []string{}, Passkeys: []string{}, Aliases: []string{}, Left: []string{}}
+		res = BroughtBack{Account: old.Account, Address: text(old.Account.Address), AppPasswords: []string{}, Passkeys: []string{}, Aliases: []string{}, Forward: []string{}, Left: []string{}}
 		since, err := c.since(&old, d.secret)
 		if err != nil {
 			return err
@@ -132,8 +133,10 @@ type bringing struct {
 
 func (b *bringing) all() error {
 	a := &b.res.Account
-	a.Origin = cmp.Or(b.old.Account.Origin, b.old.Account.ID)
+	a.Origin = b.origin()
 	b.since.limit(a)
+	b.domains()
+	b.forward()
 	if err := b.c.next.checkNewAccount(a); err != nil {
 		return err
 	}
@@ -150,9 +153,79 @@ func (b *bringing) all() error {
 
 const actionBringBack = "account.bring-back"
 
-// signIn brings back the password and the second factor. Together they are no
+// origin is the number that the account had first, by which its app passwords
+// and passkeys know it; 0 if none of them can come back, or if the number is
+// somebody else's: after a restore of everything the same one can be given again.
+func (b *bringing) origin() uint32 {
+	id := cmp.Or(b.old.Account.Origin, b.old.Account.ID)
+	if !b.since.known {
+		return 0
+	}
+	for _, a := range b.c.next.accounts {
+		if a.ID == id || a.Origin == id {
+			b.since.known, b.since.unknown = false, "its number is that of another account now"
+			return 0
+		}
+	}
+	return id
+}
+
+// domains leaves out those of a domain-admin that are gone.
+func (b *bringing) domains() {
+	a := &b.res.Account
+	a.Domains = slices.DeleteFunc(slices.Clone(a.Domains), func(d mail.Domain) bool {
+		_, err := b.c.next.domain(d)
+		if err != nil {
+			b.res.leave("the rights in %s: there is no such domain any more", d.Unicode())
+		}
+		return err != nil
+	})
+	if a.Role == RoleDomainAdmin && len(a.Domains) == 0 {
+		a.Role = RoleUser
+	}
+}
+
+// forward leaves out where mail did not go any more when the account was
+// removed, and where it cannot go now.
+func (b *bringing) forward() {
+	a, last := &b.res.Account, b.since.forward
+	was := a.Forward
+	a.Forward = nil
+	for _, to := range was {
+		switch {
+		case b.since.last != nil && !containsPath(last, to):
+			b.res.leave("forwarding to %s: it was taken away after the backup", to.Display())
+		case b.c.next.checkTarget(to) != nil || b.c.next.leadsTo(to, a.Address.Key(), map[string]bool{}):
+			b.res.leave("forwarding to %s: there is no such address any more, or it leads back here", to.Display())
+		default:
+			a.Forward = append(a.Forward, to)
+		}
+	}
+	b.res.Forward = append(b.res.Forward, texts(a.Forward)...)
+	a.KeepCopy = a.KeepCopy || len(a.Forward) == 0
+}
+
+// signIn brings back the second factor and the password. Together they are no
 // weaker than they were when the account was removed.
 func (b *bringing) signIn() error {
+	if err := b.secondFactor(); err != nil {
+		return err
+	}
+	return b.password()
+}
+
+// secondFactor comes back also where the password does not: passkeys without a
+// PIN of their own want its codes, too.
+func (b *bringing) secondFactor() error {
+	if b.old.totp == nil || !b.since.known || b.since.totp != "" { // it had none, or has none any more
+		return nil
+	}
+	b.res.SecondFactor = true
+	b.res.leave("recovery codes: nothing says which of them were used; new ones can be made")
+	return b.c.put(bucketTOTP, accountKey(b.res.Account.ID), b.old.totp)
+}
+
+func (b *bringing) password() error {
 	a, s := &b.res.Account, &b.since
 	switch {
 	case b.old.cred == nil:
@@ -171,12 +244,7 @@ func (b *bringing) signIn() error {
 		return err
 	}
 	b.res.Password = true
-	if b.old.totp == nil || s.totp != "" { // it had none, or has none any more
-		return nil
-	}
-	b.res.SecondFactor = true
-	b.res.leave("recovery codes: nothing says which of them were used; new ones can be made")
-	return b.c.put(bucketTOTP, accountKey(a.ID), b.old.totp)
+	return nil
 }
 
 func (b *bringing) appPasswords() error {
@@ -213,6 +281,9 @@ func (b *bringing) passkeys() error {
 			continue
 		case b.since.revoked["passkey/"+p.ID] || b.since.factors:
 			b.res.leave("the passkey %q: it was removed after the backup", p.Label)
+			continue
+		case b.since.totp == "totp.set":
+			b.res.leave("the passkey %q: the second factor was set up after the backup, and the passkey alone is weaker", p.Label)
 			continue
 		}
 		p.Account = b.res.Account.ID
@@ -289,6 +360,7 @@ type since struct {
 	factors  bool   // all passkeys were taken away at once
 	revoked  map[string]bool
 	last     *accountRecord // as it was removed
+	forward  []mail.Path    // of last
 }
 
 // since reads the audit log. An address that was given to somebody else
@@ -357,6 +429,7 @@ func (s *since) limit(a *Account) {
 	if err != nil {
 		return
 	}
+	s.forward = last.Forward
 	a.Suspended = a.Suspended || last.Suspended
 	a.AppPasswordsOnly = a.AppPasswordsOnly || last.AppPasswordsOnly
 	if roles := Roles(); slices.Index(roles, last.Role) < slices.Index(roles, a.Role) {

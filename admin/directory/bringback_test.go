@@ -168,10 +168,10 @@ func TestBringBackLeavesWhatWasRevoked(t *testing.T) {
 		{"nothing", func(*fullHome) error { return nil }, "password totp Laptop Phone Passkey", 1},
 		{"an app password was revoked", func(h *fullHome) error { return h.RemoveAppPassword(ctx, actor, 1, h.phone.ID) }, "password totp Laptop Passkey", 2},
 		{"a passkey was removed", func(h *fullHome) error { return h.RemovePasskey(ctx, actor, 1, h.passkey.ID) }, "password totp Laptop Phone", 2},
-		{"another password", func(h *fullHome) error { return h.SetPassword(ctx, actor, 1, "another horse") }, "Laptop Phone Passkey", 1},
+		{"another password", func(h *fullHome) error { return h.SetPassword(ctx, actor, 1, "another horse") }, "totp Laptop Phone Passkey", 2},
 		{"no second factor any more", func(h *fullHome) error { return h.RemoveTOTP(ctx, actor, 1) }, "password Laptop Phone Passkey", 0},
 		{"all factors lost", func(h *fullHome) error { return h.RemoveFactors(ctx, actor, 1) }, "password Laptop Phone", 1},
-		{"another second factor", func(h *fullHome) error { h.setTOTP(1); return nil }, "Laptop Phone Passkey", 1},
+		{"another second factor", func(h *fullHome) error { h.setTOTP(1); return nil }, "Laptop Phone", 2},
 		{"a newer app password is not in the copy", func(h *fullHome) error { h.mustAppPassword(h.t, 1, NewAppPassword{Label: "New"}); return nil }, "password totp Laptop Phone Passkey", 1},
 		{"of somebody else", func(h *fullHome) error { return h.SetPassword(ctx, actor, 2, "another horse") }, "password totp Laptop Phone Passkey", 1},
 		{"revoked after it was brought back before", func(h *fullHome) error {
@@ -223,6 +223,57 @@ func TestBringBackLeavesWhatWasRevoked(t *testing.T) {
 			t.Errorf("came back: %+v, %v", b, err)
 		}
 	})
+}
+
+// TestBringBackForwards: mail goes on only to where it still went when the
+// account was removed, and where it can go.
+func TestBringBackForwards(t *testing.T) {
+	d := town(t)
+	forward := func(to ...string) {
+		t.Helper()
+		var list []mail.Path
+		for _, s := range to {
+			list = append(list, path(t, s))
+		}
+		if _, err := d.SetAccount(ctx, actor, 1, AccountChange{Forward: &list}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	forward("me@far.test", "intruder@far.test", "bo@example.org")
+	old := d.copyOf(t, 1)
+	forward("me@far.test", "bo@example.org")
+	bo, err := d.AccountByAddress(path(t, "bo@example.org"))
+	if err == nil {
+		err = d.RemoveAccount(ctx, actor, 1)
+	}
+	if err == nil {
+		err = d.RemoveAccount(ctx, actor, bo.ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := d.BringBack(ctx, actor, old)
+	if err != nil || !slices.Equal(b.Forward, []string{"me@far.test"}) || len(b.Account.Forward) != 1 {
+		t.Errorf("forwards to %q (%v), left %q", b.Forward, err, b.Left)
+	}
+}
+
+// TestBringBackNumberTaken: after a restore of everything the number of an
+// account can be another one's, whose passkeys it must not take over.
+func TestBringBackNumberTaken(t *testing.T) {
+	h := newFullHome(t)
+	old := h.copyOf(t, 1)
+	h.must(h.RemoveAccount(ctx, actor, 1))
+	h.must(h.update(ctx, actor, func(c *change) error {
+		a := *c.next.accounts[2]
+		was := a
+		a.Origin = 1
+		return c.putAccount("account.set", &was, &a)
+	}))
+	b, err := h.BringBack(ctx, actor, old)
+	if err != nil || b.summary() != "" || b.Account.Origin != 0 {
+		t.Errorf("came back: %q with the number %d, %v", b.summary(), b.Account.Origin, err)
+	}
 }
 
 // TestBringBackRights: an account may do no more than when it was removed.

@@ -161,7 +161,9 @@ func (w *Wizard) relay(ctx context.Context, s *state, r Relay) error {
 		name  directory.TextSetting
 		value string
 	}{{directory.RelayTLS, r.TLS}, {directory.RelayLogin, r.Login}, {directory.RelayPassword, r.Password}, {directory.RelayHost, r.Host}} {
-		if _, err := w.opts.Admin.SetSetting(ctx, string(set.name), set.value); err != nil {
+		if _, err := w.opts.Admin.SetSetting(ctx, string(set.name), set.value); errors.Is(err, admin.ErrReauth) {
+			return err
+		} else if err != nil {
 			return field("relay", "%v", err)
 		}
 	}

@@ -117,6 +117,7 @@ func showBroughtBack(w io.Writer, b *directory.BroughtBack) {
 		{b.Filters > 0, fmt.Sprintf("allowed and blocked senders: %d", b.Filters)},
 		{b.JunkPolicy, "its thresholds for junk"},
 		{len(b.Aliases) > 0, "aliases: " + strings.Join(b.Aliases, ", ")},
+		{len(b.Forward) > 0, "forwarding to " + strings.Join(b.Forward, ", ")},
 	} {
 		if part.on {
 			with = append(with, part.text)

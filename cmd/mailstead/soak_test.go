@@ -189,9 +189,6 @@ func (s *soak) round(name string, before *atRest, load func(stop func())) {
 	now := s.rest(before)
 	now.peak = peak
 	s.row(name, now)
-	if slack := before.memory/4 + 16<<20; now.memory > before.memory+slack {
-		s.t.Errorf("%s: the server has %d MB of its own at rest, and had %d before", name, now.memory>>20, before.memory>>20)
-	}
 }
 
 // briefly sends and appends mail until everything was done to the server once.
@@ -293,20 +290,25 @@ type atRest struct {
 	memory, peak            int64 // of its own, in octets
 }
 
+// restMost is how long a server may take to come to rest: Go collects what
+// nobody uses any more after two minutes at the latest.
+const restMost = 3 * time.Minute
+
 // rest waits until the server holds no more than before, but for a few that
-// come and go by themselves.
+// come and go by themselves, and a quarter of the memory.
 func (s *soak) rest(before *atRest) *atRest {
 	s.t.Helper()
 	const slack = 8
 	var now *atRest
-	until := time.Now().Add(deadline)
+	until := time.Now().Add(restMost)
 	for {
 		now = s.holds()
-		if before == nil || now.goroutines <= before.goroutines+slack && now.descriptors <= before.descriptors+slack {
+		if before == nil || now.goroutines <= before.goroutines+slack && now.descriptors <= before.descriptors+slack && now.memory <= before.memory*5/4+16<<20 {
 			return now
 		}
 		if time.Now().After(until) {
-			s.t.Errorf("a leak: %d goroutines and %d descriptors before, %d and %d after", before.goroutines, before.descriptors, now.goroutines, now.descriptors)
+			s.t.Errorf("a leak: %d goroutines, %d descriptors and %d MB before, %d, %d and %d MB after", before.goroutines, before.descriptors, before.memory>>20,
+				now.goroutines, now.descriptors, now.memory>>20)
 			return now
 		}
 		time.Sleep(50 * time.Millisecond)

@@ -70,9 +70,10 @@ type mark struct {
 
 // doubt is kept in a mark.
 type doubt struct {
-	since time.Time
-	start bool
-	wrong bool
+	since  time.Time
+	start  bool
+	behind bool // at the start, the system was before it
+	wrong  bool
 }
 
 // Doubt is a jump that is not believed.
@@ -130,7 +131,7 @@ func (c *Clock) begin() *mark {
 	}
 	c.opts.Logger.Error("the system clock is not believed", "system", m.at.UTC(), "last", last.At.UTC())
 	m.at = last.At
-	m.doubt = &doubt{since: last.At, start: true}
+	m.doubt = &doubt{since: last.At, start: true, behind: off < -Most}
 	return m
 }
 
@@ -143,7 +144,7 @@ func (c *Clock) Now() time.Time {
 	case m.doubt != nil:
 		return m.course(elapsed)
 	case m.skew(t, elapsed).Abs() > Most:
-		return c.suspect(t, elapsed)
+		return c.suspect()
 	}
 	return t
 }
@@ -157,8 +158,8 @@ func (m *mark) skew(t time.Time, elapsed time.Duration) time.Duration {
 }
 
 // suspect begins a doubt, unless the machine has slept.
-func (c *Clock) suspect(t time.Time, elapsed time.Duration) time.Time {
-	now, begun := c.judge(t, elapsed)
+func (c *Clock) suspect() time.Time {
+	now, t, begun := c.judge()
 	if begun {
 		c.opts.Logger.Error("the system clock has jumped and is not believed", "system", t.UTC(), "time", now.UTC())
 		c.opts.Changed()
@@ -166,23 +167,26 @@ func (c *Clock) suspect(t time.Time, elapsed time.Duration) time.Time {
 	return now
 }
 
-func (c *Clock) judge(t time.Time, elapsed time.Duration) (now time.Time, begun bool) {
+// judge looks again while nobody changes the mark: a time from before another
+// one was made says nothing.
+func (c *Clock) judge() (now, t time.Time, begun bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	t, elapsed := c.opts.System(), c.opts.Elapsed()
 	m, asleep := c.mark.Load(), c.opts.Slept()
 	switch off := m.skew(t, elapsed); {
 	case m.doubt != nil:
-		return m.course(elapsed), false
+		return m.course(elapsed), t, false
 	case off.Abs() <= Most:
-		return t, false
+		return t, t, false
 	case (off - (asleep - m.slept)).Abs() <= Most:
 		c.mark.Store(&mark{at: t, elapsed: elapsed, slept: asleep})
-		return t, false
+		return t, t, false
 	}
 	now = m.course(elapsed)
 	c.mark.Store(&mark{at: m.at, elapsed: m.elapsed, slept: m.slept, doubt: &doubt{since: now.Round(0)}})
 	c.askAt, c.pause = 0, askFirst
-	return now, true
+	return now, t, true
 }
 
 // Doubt returns the jump that is not believed now, if there is one.

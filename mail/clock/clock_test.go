@@ -223,6 +223,36 @@ func TestStart(t *testing.T) {
 	}
 }
 
+// TestBehindAtTheStart: a computer without a battery starts in the past, and is
+// right once it has asked for the time.
+func TestBehindAtTheStart(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		right   time.Duration // when the system is right, it is this much after the last time
+		doubted bool
+	}{
+		{"an hour later", time.Hour, false},
+		{"years later", 9 * 365 * day, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMachine(t)
+			if err := m.open().Close(); err != nil {
+				t.Fatal(err)
+			}
+			m.jump(-20 * 365 * day)
+			c := m.open()
+			want(t, c, noon, true)
+			m.jump(20*365*day + tt.right)
+			c.watch(t.Context(), nil)
+			now := m.wall
+			if tt.doubted {
+				now = noon
+			}
+			want(t, c, now, tt.doubted)
+		})
+	}
+}
+
 // TestDoubtOutlivesTheProgram: who starts the server again has not said that
 // its clock is right, and jumps that came true are not forgotten.
 func TestDoubtOutlivesTheProgram(t *testing.T) {

@@ -35,7 +35,7 @@ func (c *Clock) Close() error {
 func (c *Clock) watch(ctx context.Context, ask Ask) {
 	now := c.Now()
 	if c.mark.Load().doubt != nil {
-		c.adopt(func(m *mark, t time.Time, elapsed time.Duration) bool { return m.skew(t, elapsed).Abs() <= Most })
+		c.adopt(c.plausible)
 	} else {
 		c.follow()
 	}
@@ -47,6 +47,14 @@ func (c *Clock) watch(ctx context.Context, ask Ask) {
 	if c.opts.Elapsed()-c.noted >= noteEvery {
 		c.note(now)
 	}
+}
+
+// plausible reports whether the clock of the system is where it was. One that
+// was behind when the program started, as on a computer without a battery, may
+// be ahead as far as it may at a start.
+func (c *Clock) plausible(m *mark, t time.Time, elapsed time.Duration) bool {
+	off := m.skew(t, elapsed)
+	return off.Abs() <= Most || m.doubt.behind && off > 0 && off <= c.opts.Rest
 }
 
 // follow takes the clock of the system for the course: it is corrected by

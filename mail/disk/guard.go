@@ -3,6 +3,7 @@ package disk
 import (
 	"context"
 	"log/slog"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -69,7 +70,13 @@ func Of(dir string) (Room, error) {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return Room{}, &os.PathError{Op: "statfs", Path: dir, Err: err}
 	}
-	block := int64(s.Bsize)
+	if s.Blocks == 0 { // some have no size, and no end
+		return Room{Free: math.MaxInt64 / 2}, nil
+	}
+	block := int64(s.Frsize)
+	if block == 0 {
+		block = int64(s.Bsize)
+	}
 	return Room{Free: int64(s.Bavail) * block, Total: int64(s.Blocks) * block}, nil
 }
 

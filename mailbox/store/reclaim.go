@@ -119,7 +119,6 @@ func (e *Engine) collectDead(ctx context.Context, after Ref) (dead deadBodies, l
 // eachDead calls fn, until it returns false, for what the owner has let go of
 // long enough ago, in the order of Refs.
 func (o *owner) eachDead(after Ref, fn func(Ref) bool) error {
-	limit := o.e.opts.Now().Add(-o.e.grace()).Unix()
 	low := o.e.sys.low()
 	return o.viewRaw(func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucketDead)
@@ -128,7 +127,7 @@ func (o *owner) eachDead(after Ref, fn func(Ref) bool) error {
 		}
 		c := b.Cursor()
 		for k, v := c.Seek(after[:]); k != nil; k, v = c.Next() {
-			if len(k) != len(Ref{}) || bytes.Equal(k, after[:]) || int64(uint64Of(v)) > limit {
+			if len(k) != len(Ref{}) || bytes.Equal(k, after[:]) || !o.e.isOver(int64(uint64Of(v))) {
 				continue
 			}
 			r := Ref(k)

@@ -13,17 +13,25 @@ import (
 // short then, and the next Reclaim comes as soon as it is over.
 const (
 	graceLow  = 10 * time.Minute
-	graceFull = time.Second // for whoever reads just now
+	graceFull = 2 * time.Second // for whoever reads just now; times are noted in whole seconds
 
 	// restFactor is how many times as long as a Reclaim took nothing is done
 	// after it: it looks into all accounts.
 	restFactor = 20
+
+	// failedTook is what a Reclaim that failed counts as having taken, at least.
+	failedTook = 500 * time.Millisecond
+
+	// aheadMost is how far ahead the time of a release may be: with more the clock
+	// was wrong then.
+	aheadMost = 5 * time.Minute
 )
 
 // squeeze lets Reclaim come early.
 type squeeze struct {
 	wake     chan struct{}
 	released atomic.Int64 // when a body was let go of last, in Unix nanoseconds
+	first    atomic.Int64 // when the first one was since the last Reclaim began; 0: none
 }
 
 // tell says that mail was deleted, or that there is no room for more.
@@ -36,7 +44,9 @@ func (s *squeeze) tell() {
 
 // let notes that bodies were let go of.
 func (s *squeeze) let() {
-	s.released.Store(time.Now().UnixNano())
+	now := time.Now().UnixNano()
+	s.first.CompareAndSwap(0, now)
+	s.released.Store(now)
 	s.tell()
 }
 
@@ -49,6 +59,13 @@ func (e *Engine) grace() time.Duration {
 		return min(e.opts.Grace, graceLow)
 	}
 	return e.opts.Grace
+}
+
+// isOver reports whether the grace time of a body is over that was let go of at
+// a time, in Unix seconds; also when that time has not come.
+func (e *Engine) isOver(let int64) bool {
+	now := e.opts.Now()
+	return let <= now.Add(-e.grace()).Unix() || let > now.Add(aheadMost).Unix()
 }
 
 // reclaimed is the last run of Reclaim.
@@ -70,6 +87,9 @@ func (e *Engine) next(last reclaimed) time.Time {
 		return regular // it has given back everything there was
 	}
 	at := last.began.Add(restFactor * last.took)
+	if first := e.squeeze.first.Load(); first != 0 {
+		released = time.Unix(0, first) // whoever deletes on and on does not put it off
+	}
 	if over := released.Add(grace + second); over.After(at) {
 		at = over
 	}
@@ -91,10 +111,13 @@ func (e *Engine) reclaimLoop(ctx context.Context) {
 		case <-e.squeeze.wake:
 		case <-timer.C:
 			last = reclaimed{began: time.Now(), grace: e.grace()}
-			if err := e.Reclaim(ctx); err != nil && e.going(ctx) == nil {
-				e.opts.Logger.Error("room of deleted mail could not be given back", "err", err)
-			}
+			e.squeeze.first.Store(0)
+			err := e.Reclaim(ctx)
 			last.took = time.Since(last.began)
+			if err != nil && e.going(ctx) == nil {
+				e.opts.Logger.Error("room of deleted mail could not be given back", "err", err)
+				last.grace, last.took = e.opts.Grace, max(last.took, failedTook) // it is to be tried again soon
+			}
 			e.disk.Forget()
 		}
 		timer.Reset(max(time.Until(e.next(last)), 0))

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,9 +42,36 @@ func TestSqueeze(t *testing.T) {
 	if !e.next(done).Equal(done.began.Add(reclaimEvery)) {
 		t.Error("with nothing left to give back it looks again and again")
 	}
+	e.squeeze.first.Store(0)
+	e.squeeze.let()
+	first := e.next(reclaimed{began: time.Now(), grace: graceFull})
+	e.squeeze.let()
+	if again := e.next(reclaimed{began: time.Now(), grace: graceFull}); again.After(first) {
+		t.Errorf("whoever deletes again puts Reclaim off from %v to %v", first, again)
+	}
 	slow := reclaimed{began: time.Now(), took: time.Minute, grace: graceFull}
 	e.squeeze.let()
 	if at := e.next(slow); at.Before(slow.began.Add(restFactor * slow.took)) {
 		t.Errorf("after a Reclaim of a minute the next is due at once, at %v", at)
 	}
+}
+
+// TestReleasedUnderAWrongClock: what was let go of at a time that has not come
+// is given back, and what was just now is not.
+func TestReleasedUnderAWrongClock(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64
+	opts := quiet()
+	opts.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	e := mustOpen(t, t.TempDir(), opts)
+	a, b := mustAccept(t, e, "a", pattern(1, 10_000), 1), mustAccept(t, e, "b", pattern(2, 10_000), 1)
+	ahead.Store(int64(365 * 24 * time.Hour))
+	mustRelease(t, e, 1, a)
+	ahead.Store(0)
+	mustRelease(t, e, 1, b)
+	if err := e.Reclaim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantNoBody(t, e, a)
+	wantBody(t, e, b, pattern(2, 10_000))
 }

@@ -40,12 +40,11 @@ func (e *Engine) ownerGone(dead deadBodies, r Ref, m *metaBlock) {
 
 // lettersGo returns which owners have let go of a body long enough ago.
 func (e *Engine) lettersGo(r Ref, to []Recipient) map[Owner]bool {
-	limit := e.opts.Now().Add(-e.grace()).Unix()
 	let := map[Owner]bool{}
 	for _, t := range to {
 		err := e.owner(t.Owner).viewRaw(func(tx *bolt.Tx) error {
 			if b := tx.Bucket(bucketDead); b != nil {
-				if v := b.Get(r[:]); v != nil && int64(uint64Of(v)) <= limit {
+				if v := b.Get(r[:]); v != nil && e.isOver(int64(uint64Of(v))) {
 					let[t.Owner] = true
 				}
 			}

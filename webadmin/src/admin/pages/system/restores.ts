@@ -28,6 +28,7 @@ export interface Back {
   filters: number;
   junkPolicy: boolean;
   aliases: string[];
+  forward: string[];
   left: string[];
 }
 
@@ -83,11 +84,13 @@ export function comesWith(b: Back): string[] {
   const parts: [boolean | number, () => string][] = [
     [b.password && !b.secondFactor, () => t('its password')],
     [b.password && b.secondFactor, () => t('its password and second factor')],
+    [!b.password && b.secondFactor, () => t('its second factor')],
     [b.appPasswords.length, () => t('app passwords: {names}', { names: list(b.appPasswords) })],
     [b.passkeys.length, () => t('passkeys: {names}', { names: list(b.passkeys) })],
     [b.filters, () => tn(b.filters, '{n} allowed or blocked sender', '{n} allowed or blocked senders')],
     [b.junkPolicy, () => t('its own thresholds for junk')],
     [b.aliases.length, () => t('aliases: {names}', { names: list(b.aliases) })],
+    [b.forward.length, () => t('forwarding to {names}', { names: list(b.forward) })],
   ];
   return parts.filter(([on]) => on).map(([, words]) => words());
 }
