@@ -176,7 +176,11 @@ func testZone(ctx context.Context, p dnsprovider.Provider, zone string) ZoneTest
 	case err != nil:
 		return ZoneTest{Zone: zone, Text: err.Error()}
 	}
-	return ZoneTest{Zone: zone, OK: true, Records: len(records), Text: fmt.Sprintf("it has %d records", len(records))}
+	text := fmt.Sprintf("it has %d records", len(records))
+	if len(records) == 1 {
+		text = "it has 1 record"
+	}
+	return ZoneTest{Zone: zone, OK: true, Records: len(records), Text: text}
 }
 
 // tryDNSProvider lists the zones, which shows that the credentials are good.

@@ -127,7 +127,11 @@ func (s *listImport) row(ctx context.Context, line int, f map[string]string) {
 // what has run before.
 func (s *listImport) known(n *NewImport, row *ImportRow) error {
 	key := n.Account + "\x00" + n.from()
-	if line, twice := s.lines[key]; twice {
+	line, twice := s.lines[key]
+	switch {
+	case twice && line == 0:
+		return invalid("the list has this account and source already")
+	case twice:
 		return invalid("line %d has this account and source already", line)
 	}
 	s.lines[key] = row.Line

@@ -193,6 +193,8 @@ func TestImportList(t *testing.T) {
 			[]string{"user@a.test at h:993", "bob@b.test at h:993"}},
 		{"Mail-in-a-Box", admin.ImportList{Text: `[{"users":[{"email":"user@a.test","status":"active"},{"email":"old@a.test","status":"inactive"}],"aliases":[{"address":"x@a.test","forwards_to":["user@a.test"]}]}]`, Source: &admin.ListSource{Host: "h", Password: "secret"}},
 			[]string{"user@a.test at h:993"}},
+		{"twice in a list without lines", admin.ImportList{Text: `[{"users":[{"email":"user@a.test","status":"active"},{"email":"user@a.test","status":"active"}]}]`, Source: &admin.ListSource{Host: "h", Password: "secret"}},
+			[]string{"user@a.test at h:993", "the list has this account"}},
 		{"what is wrong", admin.ImportList{Text: "user@a.test,h,u,secret\nuser@a.test,h,u,secret\nno@a.test,h,u,secret\nuser@a.test,,u,secret\nuser@a.test,h,u\nuser@a.test,h,v,secret,port\nuser@a.test,h,v,secret,1,ssl\nuser@a.test,h,v,secret,1,tls,12"},
 			[]string{"u at h:993", "line 1 has this account", "no@a.test", "names no server", "neither a password nor a token", `"port" is not a port`, `"ssl" is not tls`, "SHA-256"}},
 	} {

@@ -299,7 +299,7 @@ func importsText(list []admin.Import) string {
 	for _, m := range list {
 		count[m.State]++
 	}
-	parts := []string{fmt.Sprintf("%d imports", len(list))}
+	parts := []string{counted(len(list), "import", "imports")}
 	for _, state := range []admin.ImportState{admin.ImportDone, admin.ImportRunning, admin.ImportWaiting, admin.ImportFailed, admin.ImportStopped} {
 		if n := count[state]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, state))

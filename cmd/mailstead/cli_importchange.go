@@ -31,6 +31,16 @@ type importResumeCmd struct {
 	watchFlags
 }
 
+func (c *importResumeCmd) check() error {
+	if err := c.importChoice.check(); err != nil {
+		return err
+	}
+	if c.Failed && !c.All {
+		return usageError("--failed goes with --all")
+	}
+	return nil
+}
+
 func (c *importResumeCmd) Run(ctx context.Context, s streams, g *importCmd) error {
 	if err := c.check(); err != nil {
 		return err
@@ -60,7 +70,11 @@ func (c *importResumeCmd) all(ctx context.Context, op admin.Operator, out *print
 	if err != nil {
 		return err
 	}
-	return out.done("%d imports run again, %d are passed over; `mailstead import list` says how far they are", r.Changed, r.Passed)
+	return out.done("%s, %s; `mailstead import list` says how far they are", counted(r.Changed, "import runs again", "imports run again"), passedOver(r))
+}
+
+func passedOver(r admin.ImportsResult) string {
+	return counted(r.Passed, "is passed over", "are passed over")
 }
 
 // errManyImports refuses what would end with the command.
@@ -80,7 +94,7 @@ func (c *importCancelCmd) Run(ctx context.Context, s streams, g *importCmd) erro
 			if err != nil {
 				return err
 			}
-			return out.done("%d imports stop", r.Changed)
+			return out.done("%s", counted(r.Changed, "import stops", "imports stop"))
 		}
 		if _, err := op.CancelImport(ctx, c.ID); err != nil {
 			return err
@@ -103,7 +117,7 @@ func (c *importRemoveCmd) Run(ctx context.Context, s streams, g *importCmd) erro
 			if err != nil {
 				return err
 			}
-			return out.done("%d imports are forgotten, %d are passed over; their mail stays", r.Changed, r.Passed)
+			return out.done("%s, %s; their mail stays", counted(r.Changed, "import is forgotten", "imports are forgotten"), passedOver(r))
 		}
 		if err := op.RemoveImport(ctx, c.ID); err != nil {
 			return err

@@ -133,7 +133,7 @@ func (c *importIMAPListCmd) Run(ctx context.Context, s streams, g *importCmd) er
 			}
 			table(w, rows...)
 			if c.DryRun {
-				fmt.Fprintf(w, "This was a dry run: %d imports would begin, none has.\n", r.Started)
+				fmt.Fprintf(w, "This was a dry run: %s would begin, none has.\n", counted(r.Started, "import", "imports"))
 			} else {
 				fmt.Fprintln(w, "`mailstead import list` says how far they are.")
 			}

@@ -66,8 +66,9 @@ func TestImportMany(t *testing.T) {
 		{[]string{"resume"}, exitUsage, "--all"},
 		{[]string{"resume", "--all", "x"}, exitUsage, "--all"},
 		{[]string{"remove", "x", "--server", "y:1"}, exitUsage, "--all"},
+		{[]string{"resume", "x", "--failed"}, exitUsage, "--failed goes with --all"},
 		{[]string{"resume", "--all", "--server", "imap.far.example:993"}, exitDone, "0 imports run again"},
-		{[]string{"resume", "--all", "--failed"}, exitDone, "1 imports run again"},
+		{[]string{"resume", "--all", "--failed"}, exitDone, "1 import runs again, 0 are passed over"},
 	} {
 		if code, out := mailstead(t, data(tt.args...)...); code != tt.code || !strings.Contains(out, tt.want) {
 			t.Errorf("%v: %d %s", tt.args, code, out)

@@ -110,8 +110,13 @@ func (c *quarantineDeleteCmd) Run(ctx context.Context, s streams, g *quarantineC
 
 // numbered is "1 message" or "7 messages".
 func numbered(n int) string {
+	return counted(n, "message", "messages")
+}
+
+// counted is a number with the words for one or for more.
+func counted(n int, one, more string) string {
 	if n == 1 {
-		return "1 message"
+		return "1 " + one
 	}
-	return strconv.Itoa(n) + " messages"
+	return strconv.Itoa(n) + " " + more
 }
