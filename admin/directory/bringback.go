@@ -1,83 +1,14 @@
 package directory
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
-	bolt "go.etcd.io/bbolt"
-
 	"github.com/mailstead/mailstead/mail"
 )
-
-// AccountCopy is an account as it was, with all that was removed with it: as it
-// stands in the directory that a backup was restored to. Recovery codes are not
-// part of it, because nothing says which of them were used since.
-type AccountCopy struct {
-	Account Account
-
-	cred     *credential // nil: it had no password
-	totp     *totpRecord // nil: it had no second factor
-	apps     []*appPassword
-	passkeys []Passkey
-	rules    []*rules // of the account, and the policy of its address
-	aliases  []Alias  // that lead to it, in the order in which they can be added
-
-	secret []byte // of the directory
-	mark   auditMark
-}
-
-// auditMark is how far the audit log was when a copy was made.
-type auditMark struct {
-	seq uint64
-	row []byte // the last entry; nil: there was none
-}
-
-// CopyAccount returns what BringBack needs of an account.
-func (d *Directory) CopyAccount(ctx context.Context, id uint32) (AccountCopy, error) {
-	a, err := d.Account(id)
-	if err != nil {
-		return AccountCopy{}, err
-	}
-	s := d.current.Load()
-	c := AccountCopy{Account: a, cred: s.credentials[id], apps: s.appPasswordsOf(id), secret: d.secret, aliases: s.aliasesTo(a.Address)}
-	for _, scope := range []RuleScope{{Account: id}, {Address: a.Address}} {
-		if r := s.rules[scope.key()]; r != nil {
-			c.rules = append(c.rules, r)
-		}
-	}
-	if c.passkeys, err = d.Passkeys(ctx, id); err != nil {
-		return AccountCopy{}, err
-	}
-	return c, d.db.View(func(tx *bolt.Tx) error {
-		b := tx.Bucket(bucketAudit)
-		c.mark = auditMark{b.Sequence(), bytes.Clone(b.Get(auditKey(b.Sequence())))}
-		row := tx.Bucket(bucketTOTP).Get(accountKey(id))
-		if row == nil {
-			return nil
-		}
-		c.totp = &totpRecord{}
-		return decode(row, c.totp)
-	})
-}
-
-// aliasesTo returns the aliases that lead to an address, also by other aliases.
-func (s *snapshot) aliasesTo(p mail.Path) (list []Alias) {
-	keys, all := map[string]bool{p.Key(): true}, sorted(s.aliases, aliasOrder)
-	for range maxAliasDepth {
-		for _, a := range all {
-			if !keys[a.Address.Key()] && slices.ContainsFunc(a.Targets, func(t mail.Path) bool { return keys[t.Key()] }) {
-				keys[a.Address.Key()] = true
-				list = append(list, a)
-			}
-		}
-	}
-	return list
-}
 
 // BroughtBack says what of an account came back, or would.
 type BroughtBack struct {
@@ -348,95 +279,5 @@ func (b *bringing) leaveAlias(was *Alias) {
 		b.res.leave("the alias %s: there is an account of this address, or its domain is gone", was.Address.Display())
 	case slices.ContainsFunc(was.Targets, func(t mail.Path) bool { return !containsPath(now.Targets, t) }):
 		b.res.leave("the alias %s: it leads to %s now; `mailstead alias add %s ADDRESS` adds to it", was.Address.Display(), strings.Join(texts(now.Targets), ", "), was.Address.Display())
-	}
-}
-
-// since is what the audit log tells of an account from the moment of a copy on.
-type since struct {
-	known    bool   // it tells all
-	unknown  string // why not
-	password bool   // was changed
-	totp     string // the last action on the second factor; "": none
-	factors  bool   // all passkeys were taken away at once
-	revoked  map[string]bool
-	last     *accountRecord // as it was removed
-	forward  []mail.Path    // of last
-}
-
-// since reads the audit log. An address that was given to somebody else
-// meanwhile makes it err on the safe side.
-func (c *change) since(old *AccountCopy, secret []byte) (since, error) {
-	s := since{known: true, revoked: map[string]bool{}}
-	b := c.tx.Bucket(bucketAudit)
-	switch {
-	case !bytes.Equal(secret, old.secret):
-		s.known, s.unknown = false, "the backup is not of this server"
-	case old.mark.seq > b.Sequence() || !sameEntry(b.Get(auditKey(old.mark.seq)), old.mark.row):
-		s.known, s.unknown = false, "the audit log does not tell what was revoked after the backup"
-	}
-	address := text(old.Account.Address)
-	cur := b.Cursor()
-	for k, v := cur.Seek(auditKey(old.mark.seq + 1)); k != nil; k, v = cur.Next() {
-		var e AuditEntry
-		if err := decode(v, &e); err != nil {
-			return s, err
-		}
-		if e.Object == address {
-			s.add(&e, old.Account.ID)
-		}
-	}
-	return s, nil
-}
-
-// sameEntry reports whether two rows of the audit log are one entry; that it
-// was undone may have been noted in one of them.
-func sameEntry(a, b []byte) bool {
-	if a == nil || b == nil {
-		return a == nil && b == nil
-	}
-	var x, y AuditEntry
-	return decode(a, &x) == nil && decode(b, &y) == nil && x.Time.Equal(y.Time) && x.Actor == y.Actor && x.Action == y.Action && x.Object == y.Object
-}
-
-func (s *since) add(e *AuditEntry, id uint32) {
-	kind, _, _ := strings.Cut(e.Action, ".")
-	switch e.Action {
-	case "account.password":
-		s.password = true
-	case "totp.set", "totp.remove":
-		s.totp = e.Action
-	case "factors.remove":
-		s.totp, s.factors = e.Action, true
-	case "app-password.remove", "passkey.remove":
-		var gone struct{ ID string }
-		if json.Unmarshal(e.Before, &gone) == nil {
-			s.revoked[kind+"/"+gone.ID] = true
-		}
-	case "account.remove":
-		var r accountRecord
-		if json.Unmarshal(e.Before, &r) == nil && (r.ID == id || r.Origin == id) {
-			s.last = &r
-		}
-	}
-}
-
-// limit takes from an account what it last was not allowed any more.
-func (s *since) limit(a *Account) {
-	if s.last == nil {
-		return
-	}
-	last, err := s.last.account()
-	if err != nil {
-		return
-	}
-	s.forward = last.Forward
-	a.Suspended = a.Suspended || last.Suspended
-	a.AppPasswordsOnly = a.AppPasswordsOnly || last.AppPasswordsOnly
-	if roles := Roles(); slices.Index(roles, last.Role) < slices.Index(roles, a.Role) {
-		a.Role, a.Domains = last.Role, last.Domains
-	}
-	a.Domains = slices.DeleteFunc(slices.Clone(a.Domains), func(d mail.Domain) bool { return !slices.Contains(last.Domains, d) })
-	if a.Role == RoleDomainAdmin && len(a.Domains) == 0 {
-		a.Role = RoleUser
 	}
 }
