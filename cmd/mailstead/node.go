@@ -144,7 +144,7 @@ type node struct {
 	exemptNets atomic.Pointer[parsedNetworks]
 
 	clock     *clock.Clock     // the time of all others
-	doubted   chan struct{}    // whether the clock of the system is believed has changed
+	doubted   nudge            // whether the clock of the system is believed has changed
 	errors    *checks.ErrorLog // of cfg.Log
 	filters   *filters
 	wizard    *setup.Wizard
@@ -158,9 +158,9 @@ type node struct {
 	live      liveConfig
 	serve     map[string]func(context.Context, net.Listener) error // by service
 	opened    chan service                                         // ports that were opened since
-	again     chan struct{}                                        // see reconfigure
+	again     nudge                                                // see reconfigure
 
-	diskChanged chan struct{} // the disk has another stage
+	diskChanged nudge // the disk has another stage
 }
 
 // openNode opens the data and puts the parts together, the lowest first. Only
@@ -170,7 +170,7 @@ func openNode(cfg nodeConfig) (_ *node, err error) {
 		cfg.Dial = (&net.Dialer{}).DialContext
 	}
 	lastLines := logs.NewRing(cfg.Log.Handler())
-	n := &node{opened: make(chan service), again: make(chan struct{}, 1), doubted: make(chan struct{}, 1), diskChanged: make(chan struct{}, 1)}
+	n := &node{opened: make(chan service), again: newNudge(), doubted: newNudge(), diskChanged: newNudge()}
 	n.errors = checks.NewErrorLog(lastLines, n.now)
 	cfg.Log = slog.New(n.errors)
 	n.cfg = cfg

@@ -18,10 +18,7 @@ var errReconfigure = errors.New("the configuration has changed")
 // It returns at once; requests that are being answered are finished, ports stay
 // open, and connections that come meanwhile wait in them.
 func (n *node) reconfigure() {
-	select {
-	case n.again <- struct{}{}:
-	default: // it was asked for already
-	}
+	n.again.tell()
 }
 
 // awaitReconfigure is a service that fails when the node is to begin anew.
