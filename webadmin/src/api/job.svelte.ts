@@ -1,7 +1,7 @@
 import { ApiError, api, path, says } from './client';
 import type { Job } from './types';
 
-const every = 1000; // ms
+const every = 500; // ms
 
 // Following asks how far a job is until it ends.
 export class Following {

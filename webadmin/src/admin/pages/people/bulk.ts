@@ -1,6 +1,8 @@
+import { says } from '$api/client';
 import type { Schemas } from '$api/types';
 import { t } from '$kit/i18n';
 import type { StateName } from '$kit/states';
+import { toasts } from '$kit/toast.svelte';
 
 type Row = Schemas['BulkRow'];
 
@@ -9,6 +11,16 @@ export const ordered = (rows: Row[]): Row[] => [...rows].sort((a, b) => Number(B
 
 // linkLines is the links to give, one a line behind its address, as spreadsheets take them.
 export const linkLines = (rows: { address: string; invite?: string }[]): string => rows.filter((row) => row.invite).map((row) => `${row.address}\t${row.invite}\n`).join('');
+
+// copyLinks puts them on the clipboard, and says whether that went well.
+export async function copyLinks(rows: Parameters<typeof linkLines>[0]): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(linkLines(rows));
+    toasts.done(t('All links are copied, each behind its address.'));
+  } catch (err) {
+    toasts.failed(t('Could not copy: {reason}', { reason: says(err) }));
+  }
+}
 
 type Listed = Schemas['PeopleRow'];
 

@@ -1,5 +1,4 @@
-import { api, path } from '$api/client';
-import type { Job, Schemas } from '$api/types';
+import type { Schemas } from '$api/types';
 import { bytes, count, list } from '$kit/format';
 import { t, tn } from '$kit/i18n';
 
@@ -63,20 +62,6 @@ export function perMailbox(r: Result): { name: string; text: string; fresh: bool
   return Object.entries(r.mailboxes)
     .sort(([a, m], [b, n]) => n - m || a.localeCompare(b))
     .map(([name, n]) => ({ name, text: count(n), fresh: !r.newAccount && r.newMailboxes.includes(name) }));
-}
-
-const pause = 500; // ms, between two looks at a job
-
-// follow shows a job until it has ended, or until nobody looks any more. It throws what went wrong.
-export async function follow(id: string, show: (job: Job) => void, signal: AbortSignal): Promise<Job> {
-  for (;;) {
-    const job = await api.get<Job>(path`/jobs/${id}`, {}, signal);
-    show(job);
-    if (job.state === 'failed') throw new Error(job.log.at(-1) || t('It failed, and did not say why.'));
-    if (job.state === 'done') return job;
-    await new Promise((done) => setTimeout(done, pause));
-    signal.throwIfAborted();
-  }
 }
 
 // comesWith lists what comes with an account.
