@@ -20,13 +20,12 @@ import (
 	"github.com/mailstead/mailstead/admin/deliverability"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/admin/dnsprovider"
 	"github.com/mailstead/mailstead/admin/logs"
 	"github.com/mailstead/mailstead/admin/memory"
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/admin/push"
 	"github.com/mailstead/mailstead/admin/setup"
-	"github.com/mailstead/mailstead/admin/signin"
-	"github.com/mailstead/mailstead/admin/upgrade"
 	"github.com/mailstead/mailstead/admin/webhooks"
 	"github.com/mailstead/mailstead/delivery"
 	"github.com/mailstead/mailstead/delivery/junk"
@@ -36,9 +35,7 @@ import (
 	"github.com/mailstead/mailstead/mail/clock"
 	"github.com/mailstead/mailstead/mail/disk"
 	"github.com/mailstead/mailstead/mail/dns"
-	"github.com/mailstead/mailstead/mail/durable"
 	"github.com/mailstead/mailstead/mail/message"
-	"github.com/mailstead/mailstead/mail/schema"
 	"github.com/mailstead/mailstead/mail/trace"
 	"github.com/mailstead/mailstead/mail/wire"
 	"github.com/mailstead/mailstead/mailbox"
@@ -146,6 +143,8 @@ type node struct {
 	clock     *clock.Clock     // the time of all others
 	doubted   nudge            // whether the clock of the system is believed has changed
 	errors    *checks.ErrorLog // of cfg.Log
+	lastLines *logs.Ring
+	zones     *dnsprovider.Zones // that DNS providers serve for us
 	filters   *filters
 	wizard    *setup.Wizard
 	metrics   *metrics.Server
@@ -161,120 +160,6 @@ type node struct {
 	again     nudge                                                // see reconfigure
 
 	diskChanged nudge // the disk has another stage
-}
-
-// openNode opens the data and puts the parts together, the lowest first. Only
-// one process can have the data open.
-func openNode(cfg nodeConfig) (_ *node, err error) {
-	if cfg.Dial == nil {
-		cfg.Dial = (&net.Dialer{}).DialContext
-	}
-	lastLines := logs.NewRing(cfg.Log.Handler())
-	n := &node{opened: make(chan service), again: newNudge(), doubted: newNudge(), diskChanged: newNudge()}
-	n.errors = checks.NewErrorLog(lastLines, n.now)
-	cfg.Log = slog.New(n.errors)
-	n.cfg = cfg
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, n.close())
-		}
-	}()
-	for _, dir := range []string{cfg.DataDir, n.path("spool"), n.path("run")} {
-		if err := durable.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
-		}
-	}
-	if err = errors.Join(upgrade.Resume(cfg.DataDir), schema.CheckFolder(cfg.DataDir)); err != nil {
-		return nil, err
-	}
-	n.openClock()
-	if n.directory, err = directory.Open(n.path("system.db"), directory.Options{Now: n.now, NoThrottle: cfg.NoLimits, Changed: n.accountChanged, Logger: cfg.Log}); err != nil {
-		return nil, err
-	}
-	if cfg.Level != nil {
-		cfg.Level.directory.Store(n.directory)
-	}
-	n.openDisk()
-	if err = n.openMetrics(); err != nil {
-		return nil, err
-	}
-	n.intake = message.NewIntake(n.path("spool")).Guarded(n.disk)
-	n.memory = n.newMemory()
-	d := n.directory
-	n.filters = &filters{directory: d, hostname: cfg.Hostname, log: cfg.Log}
-	if err = n.openWebhooks(); err != nil {
-		return nil, err
-	}
-	if n.traces, err = trace.Open(n.path("trace.db"), trace.Options{Now: n.now, Disk: n.disk, Keep: n.keep(directory.TraceKeep), Observe: n.countTrace, Written: n.traceWritten, Logger: cfg.Log}); err != nil {
-		return nil, err
-	}
-	if n.engine, err = store.Open(n.path("store"), store.Options{Now: n.now, Disk: n.disk, Apply: apply, Hold: func() bool { return upgrade.Keeps(cfg.DataDir) }, MaxOpen: func() int { return n.memory.State().Databases }, Zstd: func() bool { return d.Bool(directory.StoreCompress) }, Logger: cfg.Log}); err != nil {
-		return nil, err
-	}
-	n.boxes = mailbox.Open(n.engine, mailbox.Options{
-		KeepExpunged: n.keep(directory.MailboxKeepExpunged), Now: n.now, Logger: cfg.Log,
-		Touched: func(id mailbox.AccountID) { n.junk.Touched(id) }, // clients come later than n.junk
-	})
-	if n.junk, err = junk.Open(n.path("junk.db"), junk.Options{
-		Boxes: n.boxes, Hostname: cfg.Hostname, Learn: func() bool { return d.Bool(directory.JunkLearn) && n.hasSpareRoom() }, Words: func() int { return n.memory.State().JunkWords },
-		Links: func(ctx context.Context, domains []mail.Domain) []mail.Reason { return n.door.Links(ctx, domains) }, // mail comes later than n.door
-		Exists: func(id mailbox.AccountID) bool {
-			_, err := d.Account(uint32(id))
-			return !errors.Is(err, directory.ErrNotFound)
-		},
-		Now: n.now, Logger: cfg.Log,
-	}); err != nil {
-		return nil, err
-	}
-	if err = n.openReports(); err != nil {
-		return nil, err
-	}
-	n.quarantine = quarantine.New(quarantine.Options{
-		Boxes: n.boxes, Accounts: n.accountIDs, Keep: n.keep(directory.QuarantineKeep), Now: n.now, Logger: cfg.Log,
-	})
-	n.mda = delivery.New(delivery.Options{
-		Directory: d, Boxes: n.boxes, Reports: n.reports, Enqueue: queue.Entry, Quarantined: n.quarantine.Added, Trace: n.traces, Logger: cfg.Log,
-		ForwardJunk: n.forwardsJunk, Now: n.now,
-	})
-	n.transport = n.newTransport()
-	n.queue = queue.New(n.engine, n.transport, n.queueOptions())
-	n.limiter = wire.NewLimiter(n.limits)
-	if err = n.openDoor(); err != nil {
-		return nil, err
-	}
-	cfg.Certs.Dir, cfg.Certs.Hostname, cfg.Certs.Now, cfg.Certs.Logger = n.path("certs"), cfg.Hostname, n.now, cfg.Log
-	zones := admin.DNSZones(d, cfg.Authority)
-	cfg.Certs.ACME.DNS = zones
-	cfg.Certs.Domains, cfg.Certs.Hosts, cfg.Certs.LeadsHere = n.domainNames, n.directory.IsLocal, n.leadsHere
-	cfg.Certs.FirstRun = n.directory.InSetup
-	cfg.Certs.Doubted = func() bool { _, doubted := n.clock.Doubt(); return doubted }
-	if n.certs, err = newLiveCerts(cfg.Certs); err != nil {
-		return nil, err
-	}
-	n.clients = n.newClients()
-	n.admin = admin.New(admin.Options{
-		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, Disk: n.disk, ExportDir: n.path("export"), ImportDir: n.path("imports"), Version: version(), Series: n.series, Arrivals: n.arrivals, Reports: n.reports,
-		Quarantine: n.quarantine, Learner: n.junk, DNS: zones, Logs: lastLines, Reload: n.reload,
-		Backup:    n.newBackups(),
-		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,
-		Addresses: n.addresses, CA: caaName(cfg.Certs), Resolver: cfg.Resolver, Authority: cfg.Authority, Server: n.checkServer(), Now: n.now, Clock: n.clock, Logger: cfg.Log,
-		SignIn: signin.New(signin.Options{Directory: n.directory, Origins: n.origins, Observe: n.countSignIn, Now: n.now, Logger: cfg.Log}),
-		Push:   n.push, Webhooks: n.webhooks, Tell: n.tell, AlertMail: n.mailAlert, ErrorsSince: n.errors.Since,
-		Metrics: n.metrics.WriteText,
-	})
-	n.wizard = n.newWizard()
-	if n.api, err = n.newAPI(); err != nil {
-		return nil, err
-	}
-	if err = schema.Write(cfg.DataDir, version()); err != nil {
-		return nil, err
-	}
-	// It is open before anybody is told that the server is ready.
-	if n.socket, err = api.Listen(adminSocket(cfg.DataDir)); err != nil {
-		return nil, err
-	}
-	forgetStart()
-	return n, nil
 }
 
 func (n *node) path(name string) string { return filepath.Join(n.cfg.DataDir, name) }
