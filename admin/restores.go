@@ -125,26 +125,8 @@ func (a *Admin) StartRestore(ctx context.Context, n NewRestore) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
-	if n.Account == "" {
-		return Job{}, At("account", invalid("say whose mail is brought back"))
-	}
-	if len(n.UIDs) > 0 && n.Mailbox == "" {
-		return Job{}, At("mailbox", invalid("UIDs are those of one mailbox; name it"))
-	}
-	to := n.To
-	if to == "" {
-		to = n.Account
-	}
-	path, err := parseAddress(to)
+	to, err := a.restoreTo(&n)
 	if err != nil {
-		return Job{}, At("to", err)
-	}
-	acct, err := a.opts.Directory.AccountByAddress(path)
-	missing := errors.Is(err, directory.ErrNotFound)
-	if missing && (!n.AddAccount || !strings.EqualFold(to, n.Account)) {
-		return Job{}, &directory.Problem{Kind: directory.ErrNotFound, Text: "there is no account " + to + " to bring mail back to; bring it back as well (--add-account), add another one (`mailstead account add " + to + "`), or name one that is there"}
-	}
-	if err != nil && !missing {
 		return Job{}, err
 	}
 	if err := a.roomFor("mail cannot be brought back now", 0); err != nil && !n.DryRun {
@@ -155,34 +137,66 @@ func (a *Admin) StartRestore(ctx context.Context, n NewRestore) (Job, error) {
 			return Job{}, ofBackup(err)
 		}
 	}
-	return a.start(p, jobRestore, func(ctx context.Context, p *Progress) (any, error) {
-		var back directory.BroughtBack
-		if missing {
-			if back, err = a.bringBack(ctx, s, &n); err != nil {
-				return nil, err
-			}
-			acct = back.Account
-		}
-		live := backup.Live{Boxes: a.opts.Mailboxes}
-		if !missing || !n.DryRun {
-			live.Account = a.opts.Mailboxes.Account(mailbox.AccountID(acct.ID))
-		}
-		in := backup.Into{Backup: n.Backup, Address: n.Account, Selection: n.Selection, Mailbox: n.Into, DryRun: n.DryRun}
-		res, err := s.RestoreInto(ctx, in, live, p.Set)
-		if missing {
-			res.Account, res.Back = to, &back
-			if errors.Is(err, backup.ErrNotInBackup) && n.Mailbox == "" { // it had no such mail
-				err = nil
-			}
-		}
+	return a.start(p, jobRestore, func(ctx context.Context, p *Progress) (any, error) { return a.restore(ctx, p, s, &n, to) })
+}
+
+// restoreTo is who gets what is brought back: nil if that account is brought
+// back as well. n.To is filled in.
+func (a *Admin) restoreTo(n *NewRestore) (*directory.Account, error) {
+	if n.Account == "" {
+		return nil, At("account", invalid("say whose mail is brought back"))
+	}
+	if len(n.UIDs) > 0 && n.Mailbox == "" {
+		return nil, At("mailbox", invalid("UIDs are those of one mailbox; name it"))
+	}
+	if n.To == "" {
+		n.To = n.Account
+	}
+	path, err := parseAddress(n.To)
+	if err != nil {
+		return nil, At("to", err)
+	}
+	acct, err := a.opts.Directory.AccountByAddress(path)
+	switch missing := errors.Is(err, directory.ErrNotFound); {
+	case missing && n.AddAccount && strings.EqualFold(n.To, n.Account):
+		return nil, nil
+	case missing:
+		return nil, &directory.Problem{Kind: directory.ErrNotFound, Text: "there is no account " + n.To + " to bring mail back to; bring it back as well (--add-account), add another one (`mailstead account add " + n.To + "`), or name one that is there"}
+	case err != nil:
+		return nil, err
+	}
+	return &acct, nil
+}
+
+// restore is the job that brings back; to is that of restoreTo.
+func (a *Admin) restore(ctx context.Context, p *Progress, s *backup.Service, n *NewRestore, to *directory.Account) (any, error) {
+	var back *directory.BroughtBack
+	live := backup.Live{Boxes: a.opts.Mailboxes}
+	if to == nil {
+		b, err := a.bringBack(ctx, s, n)
 		if err != nil {
-			return res, err
+			return nil, err
 		}
-		if n.DryRun { // it names messages
-			return res, a.noteLook(ctx, n.Backup, n.Account)
+		back, to = &b, &b.Account
+	}
+	if back == nil || !n.DryRun {
+		live.Account = a.opts.Mailboxes.Account(mailbox.AccountID(to.ID))
+	}
+	in := backup.Into{Backup: n.Backup, Address: n.Account, Selection: n.Selection, Mailbox: n.Into, DryRun: n.DryRun}
+	res, err := s.RestoreInto(ctx, in, live, p.Set)
+	if back != nil {
+		res.Account, res.Back = n.To, back
+		if errors.Is(err, backup.ErrNotInBackup) && n.Mailbox == "" { // it had no such mail
+			err = nil
 		}
-		return res, a.opts.Directory.Record(ctx, Actor(ctx), "backup.restore", to, map[string]any{"backup": n.Backup, "from": n.Account, "added": res.Added})
-	})
+	}
+	switch {
+	case err != nil:
+		return res, err
+	case n.DryRun: // it names messages
+		return res, a.noteLook(ctx, n.Backup, n.Account)
+	}
+	return res, a.opts.Directory.Record(ctx, Actor(ctx), "backup.restore", n.To, map[string]any{"backup": n.Backup, "from": n.Account, "added": res.Added})
 }
 
 // bringBack adds an account that was removed, with what went with it; a dry run
