@@ -64,6 +64,7 @@ type Manager struct {
 	files *filePair
 	acme  *acmeCA
 
+	begun time.Time // with the monotonic clock
 	book  nameBook
 	woken chan struct{}
 }
@@ -77,7 +78,7 @@ func New(o Options) (*Manager, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Manager{opts: o, fixed: []string{string(o.Hostname)}, book: nameBook{names: map[string]*nameState{}}, woken: make(chan struct{}, 1)}
+	m := &Manager{opts: o, fixed: []string{string(o.Hostname)}, begun: time.Now(), book: nameBook{names: map[string]*nameState{}}, woken: make(chan struct{}, 1)}
 	for _, n := range o.Names {
 		if !slices.Contains(m.fixed, string(n)) {
 			m.fixed = append(m.fixed, string(n))

@@ -37,7 +37,7 @@ type nameBook struct {
 }
 
 type nameState struct {
-	next     time.Time // when it is looked at again
+	next     time.Duration // by elapsed, when it is looked at again; 0: now
 	failures int
 	away     string // why it is not asked for: it does not lead here
 }
@@ -84,7 +84,7 @@ func (m *Manager) wake(name string) {
 	m.book.mu.Lock()
 	defer m.book.mu.Unlock()
 	if s := m.book.names[name]; s != nil && s.failures == 0 {
-		s.next = time.Time{} // at most once a pass
+		s.next = 0 // at most once a pass
 	}
 	select {
 	case m.woken <- struct{}{}:
@@ -92,9 +92,13 @@ func (m *Manager) wake(name string) {
 	}
 }
 
+// elapsed is what waiting is measured by: how late it is may turn out to be
+// years earlier than it was believed.
+func (m *Manager) elapsed() time.Duration { return time.Since(m.begun) }
+
 // due returns the names to look at now, and forgets those that are gone.
-func (m *Manager) due(now time.Time) []string {
-	names := m.names()
+func (m *Manager) due() []string {
+	names, now := m.names(), m.elapsed()
 	here := make(map[string]bool, len(names))
 	for _, n := range names {
 		here[n] = true
@@ -121,7 +125,7 @@ func (m *Manager) due(now time.Time) []string {
 		switch {
 		case m.acme.find(n) != nil:
 			s.failures, s.away = 0, ""
-		case !now.Before(s.next) && len(list) < maxPerPass:
+		case now >= s.next && len(list) < maxPerPass:
 			list = append(list, n)
 		}
 	}
@@ -156,7 +160,7 @@ func (m *Manager) runACME(ctx context.Context) error {
 func (m *Manager) pass(ctx context.Context) {
 	var g errgroup.Group
 	g.SetLimit(atOnce)
-	for _, name := range m.due(m.opts.Now()) {
+	for _, name := range m.due() {
 		g.Go(func() error {
 			m.look(ctx, name)
 			return nil
@@ -200,7 +204,7 @@ func (m *Manager) later(name string, change func(*nameState) time.Duration) {
 	m.book.mu.Lock()
 	defer m.book.mu.Unlock()
 	if s := m.book.names[name]; s != nil {
-		s.next = m.opts.Now().Add(change(s))
+		s.next = m.elapsed() + change(s)
 	}
 }
 

@@ -118,7 +118,9 @@ func (m *Manager) acmeStatus(name string) Status {
 	m.book.mu.Lock()
 	defer m.book.mu.Unlock()
 	if n := m.book.names[name]; n != nil {
-		s.Next = n.next
+		if n.next > 0 {
+			s.Next = m.opts.Now().Add(n.next - m.elapsed())
+		}
 		if n.away != "" {
 			s.State, s.Problem, s.Advice = StateAway, "", "Nothing to do, unless people or programs are to find this server under this name: then give it a CNAME or address record."
 		}
