@@ -38,6 +38,7 @@ type ZoneChange struct {
 	Want    []string `json:"want" doc:"All values there are afterwards."`
 	Remove  []string `json:"remove" doc:"Values that go; with their type where it is another one."`
 	Text    string   `json:"text"`
+	Digest  string   `json:"digest" doc:"Stands for the values there are and those there will be: with others it is another one."`
 	Done    bool     `json:"done,omitempty"`
 
 	zone  string
@@ -59,6 +60,9 @@ type DNSApply struct {
 	DryRun  bool     `json:"dryRun,omitempty" doc:"Only say what would happen."`
 	Records []string `json:"records,omitempty" maxItems:"100" doc:"IDs of records; all if there are none."`
 	Replace []string `json:"replace,omitempty" maxItems:"100" doc:"IDs of records for which what others have published may go."`
+	// Seen is nil where nobody has looked: then what is right now is done. Empty
+	// means that nothing was to be changed.
+	Seen []string `json:"seen,omitzero" maxItems:"100" doc:"Digests of the changes that were looked at and shall be made. If others would be made now the answer is 409, and nothing is changed. Without it there is no such test."`
 }
 
 // published is what this server has written into the DNS for a domain.
@@ -78,7 +82,8 @@ func (a *Admin) PlanDNS(ctx context.Context, name string) (DNSPlan, error) {
 }
 
 // ApplyDNS publishes what a domain needs through the provider of its zone. What
-// others have published is not touched unless it is named.
+// others have published is not touched unless it is named, and nothing is if
+// other changes would be made than r.Seen has.
 func (a *Admin) ApplyDNS(ctx context.Context, name string, r DNSApply) (DNSPlan, error) {
 	d, err := a.authorizeName(ctx, ChangeDomains, name)
 	if err != nil {
@@ -108,9 +113,14 @@ func (a *Admin) applyDNS(ctx context.Context, d directory.Domain, r DNSApply) (D
 		if err != nil {
 			return DNSPlan{}, &directory.Problem{Kind: ErrUnavailable, Text: err.Error()}
 		}
+		c.Digest = c.digest()
 		plan.Changes = append(plan.Changes, c)
 	}
-	if !r.DryRun {
+	switch {
+	case r.DryRun:
+	case r.Seen != nil && !plan.makes(r.Seen):
+		return DNSPlan{}, errChangedSince
+	default:
 		err = a.publish(ctx, &plan, m)
 	}
 	plan.Text = plan.sentence()
@@ -274,10 +284,12 @@ func (m *merger) decide(c *ZoneChange, group []dnsadvice.Record, have, conflicts
 	}
 	foreign := false
 	named := slices.ContainsFunc(c.Records, func(id string) bool { return slices.Contains(m.consent, id) })
+	// Who names an alias that is in the way was not shown more than that.
+	beside := additive(c.Type) && (!named || len(conflicts) > 0)
 	for _, v := range have {
 		switch {
 		case slices.Contains(wants, v):
-		case kind != "" && !strings.HasPrefix(strings.ToLower(v), kind), additive(c.Type) && !named:
+		case kind != "" && !strings.HasPrefix(strings.ToLower(v), kind), beside:
 			c.Want = append(c.Want, v) // of others, beside ours
 		default:
 			c.Remove = append(c.Remove, v)

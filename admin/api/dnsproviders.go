@@ -35,7 +35,7 @@ func (s *Server) dnsProviderRoutes() {
 		func(ctx context.Context, in *DomainPath) (*body[admin.DNSPlan], error) {
 			return answer(s.admin.PlanDNS(ctx, in.Domain))
 		})
-	handle(s, operation{id: "apply-domain-dns", method: "POST", path: "/domains/{domain}/dns:apply", summary: "Publish what a domain needs. What others have published is not touched unless it is named."},
+	handle(s, operation{id: "apply-domain-dns", method: "POST", path: "/domains/{domain}/dns:apply", summary: "Publish what a domain needs, or just what was seen of it. What others have published is not touched unless it is named."},
 		func(ctx context.Context, in *struct {
 			DomainPath
 			Body admin.DNSApply

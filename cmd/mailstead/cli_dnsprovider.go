@@ -133,26 +133,32 @@ type domainDNSCmd struct {
 
 func (c *domainDNSCmd) Run(ctx context.Context, s streams, g *domainCmd) error {
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		r := admin.DNSApply{DryRun: true, Records: c.Records, Replace: c.Replace}
-		plan, err := op.ApplyDNS(ctx, c.Name, r)
-		if err != nil {
-			return err
-		}
-		if !c.Apply {
-			return out.show(plan, func(w io.Writer) { describePlan(w, plan) })
-		}
-		if !c.Yes {
-			describePlan(out.notes, plan)
-			if err := agree(os.Stdin, out.notes, "Publish this? [y/N] "); err != nil {
-				return err
-			}
-		}
-		r.DryRun = false
-		if plan, err = op.ApplyDNS(ctx, c.Name, r); err != nil {
-			return err
-		}
-		return out.show(plan, func(w io.Writer) { describePlan(w, plan) })
+		return c.publish(ctx, op, out, func() error { return agree(os.Stdin, out.notes, "Publish this? [y/N] ") })
 	})
+}
+
+// publish shows the plan, or does it after the question.
+func (c *domainDNSCmd) publish(ctx context.Context, op admin.Operator, out *printer, question func() error) error {
+	r := admin.DNSApply{DryRun: true, Records: c.Records, Replace: c.Replace}
+	plan, err := op.ApplyDNS(ctx, c.Name, r)
+	if err != nil {
+		return err
+	}
+	if !c.Apply {
+		return out.show(plan, func(w io.Writer) { describePlan(w, plan) })
+	}
+	if !c.Yes {
+		describePlan(out.notes, plan)
+		if err := question(); err != nil {
+			return err
+		}
+		r.Seen = plan.Shown() // and nothing else
+	}
+	r.DryRun = false
+	if plan, err = op.ApplyDNS(ctx, c.Name, r); err != nil {
+		return err
+	}
+	return out.show(plan, func(w io.Writer) { describePlan(w, plan) })
 }
 
 // agree asks a question that only "y" answers.
