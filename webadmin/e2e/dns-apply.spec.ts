@@ -120,11 +120,33 @@ test('an owner adds a DNS provider, and publishes with it what mail needs', asyn
     await expect(sheet).toHaveCount(0);
   });
 
-  await test.step('what others have goes where it is ticked', async () => {
+  await test.step('what somebody has changed since it was shown stays, and is looked at again', async () => {
+    await publish(server.ready, '_imaps._tcp.example.test. 300 IN SRV 0 1 993 old.elsewhere.test.');
     await page.getByRole('button', { name: 'Apply with home' }).click();
+    const others = sheet.getByRole('region', { name: 'Of others: left alone' });
+    const [mx, srv] = [sheet.getByRole('checkbox', { name: 'Replace MX of example.test', exact: true }), sheet.getByRole('checkbox', { name: 'Replace SRV of _imaps._tcp.example.test' })];
+    const dmarc = sheet.getByRole('checkbox', { name: 'Publish TXT of _dmarc.example.test' });
+    await mx.check();
+    await srv.check();
+    await publish(server.ready, 'example.test. 300 IN MX 7 new.elsewhere.test.');
+    const before = await have(page);
+    await sheet.getByRole('button', { name: 'Publish 3 records' }).click();
+    await expect(sheet.getByRole('alert')).toContainText('The records have changed since they were shown');
+    await expect(others.getByRole('listitem').filter({ hasText: 'has changed' })).toContainText('7 new.elsewhere.test');
+    await expect(mx, 'was ticked for another value').not.toBeChecked();
+    await expect(srv, 'is as it was').toBeChecked();
+    await expect(dmarc).toBeChecked();
+    await expect(sheet.getByText('has changed', { exact: true })).toHaveCount(1);
+    await sound();
+    const now = await have(page);
+    expect(now, 'nothing was published').toEqual(before);
+    expect(now.mx).toHaveLength(2);
+  });
+
+  await test.step('what others have goes where it is ticked', async () => {
     await sheet.getByRole('checkbox', { name: 'Replace MX of example.test', exact: true }).check();
-    await sheet.getByRole('button', { name: 'Publish 2 records' }).click();
-    await expect(sheet).toContainText('2 records were changed');
+    await sheet.getByRole('button', { name: 'Publish 3 records' }).click();
+    await expect(sheet).toContainText('3 records were changed');
     await expect(sheet.getByRole('listitem').filter({ hasText: 'old.elsewhere.test' }).first()).toContainText('published');
     const now = await have(page);
     expect(now.mx).toEqual(['10 mail.example.test']);

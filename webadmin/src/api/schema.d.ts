@@ -980,7 +980,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Publish what a domain needs. What others have published is not touched unless it is named. */
+        /** Publish what a domain needs, or just what was seen of it. What others have published is not touched unless it is named. */
         post: operations["apply-domain-dns"];
         delete?: never;
         options?: never;
@@ -3482,6 +3482,8 @@ export interface components {
             records?: string[];
             /** @description IDs of records for which what others have published may go. */
             replace?: string[];
+            /** @description Digests of the changes that were looked at and shall be made. If others would be made now the answer is 409, and nothing is changed. Without it there is no such test. */
+            seen?: string[];
         };
         DNSChange: {
             /** Format: date-time */
@@ -5953,6 +5955,8 @@ export interface components {
         ZoneChange: {
             /** @enum {string} */
             action: "keep" | "add" | "merge" | "replace" | "foreign" | "manual";
+            /** @description Stands for the values there are and those there will be: with others it is another one. */
+            digest: string;
             done?: boolean;
             have: string[];
             name: string;

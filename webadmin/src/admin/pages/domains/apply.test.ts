@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { lines, outcome, requestFor, type ZoneChange } from './apply';
 
-const change = (more: Partial<ZoneChange>): ZoneChange => ({ action: 'add', name: 'example.org', type: 'MX', records: ['mx'], have: [], want: [], remove: [], text: '', ...more });
+const change = (more: Partial<ZoneChange>): ZoneChange => ({ action: 'add', name: 'example.org', type: 'MX', records: ['mx'], have: [], want: [], remove: [], text: '', digest: '0', ...more });
 
 it('others lose only what was ticked', () => {
-  expect(requestFor([change({}), change({ action: 'foreign', records: ['autoconfig'] }), change({ action: 'replace', records: ['spf', 'spf-host'] })])).toEqual({
+  expect(requestFor([change({}), change({ action: 'foreign', records: ['autoconfig'], digest: '1' }), change({ action: 'replace', records: ['spf', 'spf-host'], digest: '2' })])).toEqual({
     records: ['mx', 'autoconfig', 'spf', 'spf-host'],
     replace: ['autoconfig'],
+    seen: ['0', '1', '2'],
   });
 });
 

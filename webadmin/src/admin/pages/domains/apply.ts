@@ -12,9 +12,13 @@ export const idOf = (c: ZoneChange): string => c.records.join(' ');
 // changes says whether something is published without touching what others have.
 export const changes = (c: Pick<ZoneChange, 'action'>): boolean => ['add', 'merge', 'replace'].includes(c.action);
 
-// requestFor publishes just what was chosen. What others have published may go only where that was seen and ticked.
+// requestFor publishes just what was chosen, as it was seen. What others have published may go only where that was ticked.
 export function requestFor(chosen: ZoneChange[]): Schemas['DNSApply'] {
-  return { records: chosen.flatMap((c) => c.records), replace: chosen.filter((c) => c.action === 'foreign').flatMap((c) => c.records) };
+  return {
+    records: chosen.flatMap((c) => c.records),
+    replace: chosen.filter((c) => c.action === 'foreign').flatMap((c) => c.records),
+    seen: chosen.map((c) => c.digest),
+  };
 }
 
 export interface Line {
