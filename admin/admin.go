@@ -98,6 +98,7 @@ type Options struct {
 	DNS          *dnsprovider.Zones  // that have a provider
 	DataDir      string              // whose disk may fill; "" is not known
 	Disk         *disk.Guard         // of DataDir; nil: nobody guards it
+	Store        Reclaimer           // nil: there is no mail
 	ExportDir    string              // for copies of mailboxes; "": there are none
 	ImportDir    string              // for imports of mail; "": there are none
 	Version      string              // of the program
@@ -226,7 +227,7 @@ func Open(data string, o Options) (*Admin, error) {
 	closers = append(closers, hooks.Close)
 	o.Directory, o.Traces, o.Reports, o.Webhooks = dir, traces, book, hooks
 	boxes := mailbox.Open(eng, mailbox.Options{Now: o.Now})
-	o.Mailboxes = boxes
+	o.Mailboxes, o.Store = boxes, eng
 	o.Backup = NewBackups(backup.Options{Now: o.Now, Logger: o.Logger, Source: backup.Source{
 		DataDir: data, Directory: dir, Boxes: boxes, Store: eng, Hostname: string(o.Hostname), Version: o.Version,
 		Databases: map[string]func(io.Writer) error{"reports.db": book.Backup, "junk.db": copyOf(data, "junk.db"), "inbound.db": copyOf(data, "inbound.db")},

@@ -149,11 +149,13 @@ func (a *Admin) runningJob(kinds ...string) string {
 	return ""
 }
 
+var errJobRuns = &directory.Problem{Kind: directory.ErrInUse, Text: "that is under way already; wait until it is done"}
+
 // startBackup begins a job that nobody else does at the time. Those of another
 // kind wait for each other.
 func (a *Admin) startBackup(p Principal, kind string, run func(ctx context.Context, p *Progress) (any, error)) (Job, error) {
 	if a.runningJob(kind) != "" {
-		return Job{}, &directory.Problem{Kind: directory.ErrInUse, Text: "that is under way already; wait until it is done"}
+		return Job{}, errJobRuns
 	}
 	return a.start(p, kind, run)
 }

@@ -131,9 +131,26 @@ func TestJobs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if _, err := a.jobs.stop(Principal{Kind: KindUser, Account: 5, Role: directory.RoleUser}, j.ID, "mallory"); !errors.Is(err, directory.ErrNotFound) {
+			t.Errorf("the job of another is cancelled: %v", err)
+		}
+		if _, err := a.jobs.stop(mine, j.ID, "ana@example.org"); err != nil {
+			t.Errorf("cancel: %v", err)
+		}
+		a.jobs.group.Wait()
+		if j, err = a.Job(ctx, j.ID); err != nil || j.State != JobCancelled || j.Log[0] != "cancelled by ana@example.org" {
+			t.Errorf("cancelled: %+v, %v", j, err)
+		}
+		if _, err := a.jobs.stop(mine, j.ID, "ana@example.org"); !errors.Is(err, directory.ErrConflict) {
+			t.Errorf("cancelled again: %v", err)
+		}
+		j, err = a.start(mine, "test", func(ctx context.Context, _ *Progress) (any, error) { <-ctx.Done(); return nil, ctx.Err() })
+		if err != nil {
+			t.Fatal(err)
+		}
 		a.stopJobs()
 		a.jobs.group.Wait()
-		if j, err = a.Job(ctx, j.ID); err != nil || j.State != JobFailed {
+		if j, err = a.Job(ctx, j.ID); err != nil || j.State != JobFailed || j.Log[0] != context.Canceled.Error() {
 			t.Errorf("stopped: %+v, %v", j, err)
 		}
 	})

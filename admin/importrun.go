@@ -207,7 +207,7 @@ func (a *Admin) startImports() {
 
 // beginImport starts the job of an import; imports.mu is held.
 func (a *Admin) beginImport(m *importRecord) error {
-	j, err := a.start(m.who, "import", func(ctx context.Context, p *Progress) (any, error) {
+	j, err := a.start(m.who, jobImport, func(ctx context.Context, p *Progress) (any, error) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		a.imports.mu.Lock()

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -19,20 +20,23 @@ const (
 	jobTell    = 250 * time.Millisecond // between two events of one job
 )
 
+const jobImport = "import"
+
 // JobState says how far a job is.
 type JobState string
 
 const (
-	JobRunning JobState = "running"
-	JobDone    JobState = "done"
-	JobFailed  JobState = "failed"
+	JobRunning   JobState = "running"
+	JobDone      JobState = "done"
+	JobFailed    JobState = "failed"
+	JobCancelled JobState = "cancelled" // by somebody; the log says who
 )
 
 // Job is work that takes longer than a request.
 type Job struct {
 	ID       string    `json:"id"`
 	Kind     string    `json:"kind"`
-	State    JobState  `json:"state" enum:"running,done,failed"`
+	State    JobState  `json:"state" enum:"running,done,failed,cancelled"`
 	Progress int64     `json:"progress"`
 	Total    int64     `json:"total" doc:"0 if it is not known."`
 	Log      []string  `json:"log"`
@@ -47,6 +51,8 @@ type job struct {
 	account uint32 // of a person; 0 for others
 	owner   string
 	told    time.Time
+	cancel  context.CancelFunc
+	stopped string // who has cancelled it; "": nobody
 }
 
 // jobs are those that run, and the last that ended.
@@ -125,6 +131,8 @@ func (a *Admin) start(p Principal, kind string, run func(ctx context.Context, p 
 		return Job{}, &directory.Problem{Kind: ErrUnavailable, Text: "too much is under way; try again in a while"}
 	}
 	j := &job{Job: Job{ID: rand.Text(), Kind: kind, State: JobRunning, Log: []string{}, Started: a.opts.Now().UTC()}, account: p.Account, owner: p.owner()}
+	ctx, cancel := context.WithCancel(WithPrincipal(js.ctx, p))
+	j.cancel = cancel
 	js.list = append(js.list, j)
 	if len(js.list) > maxJobs {
 		i := slices.IndexFunc(js.list, func(j *job) bool { return j.State != JobRunning })
@@ -133,17 +141,21 @@ func (a *Admin) start(p Principal, kind string, run func(ctx context.Context, p 
 	view := j.view()
 	js.group.Add(1)
 	js.mu.Unlock()
-	go a.runJob(&Progress{a, j}, WithPrincipal(js.ctx, p), run)
+	go a.runJob(ctx, &Progress{a, j}, run)
 	return view, nil
 }
 
-func (a *Admin) runJob(p *Progress, ctx context.Context, run func(ctx context.Context, p *Progress) (any, error)) {
+func (a *Admin) runJob(ctx context.Context, p *Progress, run func(ctx context.Context, p *Progress) (any, error)) {
 	defer a.jobs.group.Done()
+	defer p.job.cancel()
 	result, err := run(ctx, p)
 	p.change(func(j *job) {
 		j.State, j.Result, j.Ended = JobDone, result, a.opts.Now().UTC()
 		if err != nil {
 			j.State, j.Result = JobFailed, nil
+			if j.stopped != "" && ctx.Err() != nil {
+				j.State, err = JobCancelled, errors.New("cancelled by "+j.stopped)
+			}
 			j.Log = append(j.Log, err.Error())
 		}
 	})
@@ -158,10 +170,51 @@ func (a *Admin) Job(ctx context.Context, id string) (Job, error) {
 	}
 	a.jobs.mu.Lock()
 	defer a.jobs.mu.Unlock()
-	for _, j := range a.jobs.list {
+	j, err := a.jobs.find(p, id)
+	if err != nil {
+		return Job{}, err
+	}
+	return j.view(), nil
+}
+
+// find returns a job that p may see. The caller holds mu.
+func (js *jobs) find(p Principal, id string) (*job, error) {
+	for _, j := range js.list {
 		if j.ID == id && (j.owner == p.owner() || p.May(ChangeSystem)) {
-			return j.view(), nil
+			return j, nil
 		}
 	}
-	return Job{}, &directory.Problem{Kind: directory.ErrNotFound, Text: "there is no job " + id + ", or no longer"}
+	return nil, &directory.Problem{Kind: directory.ErrNotFound, Text: "there is no job " + id + ", or no longer"}
+}
+
+// CancelJob ends a job as soon as it can be ended. What it has done stays, and is whole: a restore that begins again goes on with the
+// next message.
+func (a *Admin) CancelJob(ctx context.Context, id string) (Job, error) {
+	p, err := authorize(ctx, OwnAccount)
+	if err != nil {
+		return Job{}, err
+	}
+	j, err := a.jobs.stop(p, id, Actor(ctx))
+	if err != nil {
+		return Job{}, err
+	}
+	return j, a.opts.Directory.Record(ctx, Actor(ctx), "job.cancel", j.ID, j.Kind)
+}
+
+// stop ends a job for p.
+func (js *jobs) stop(p Principal, id, actor string) (Job, error) {
+	js.mu.Lock()
+	defer js.mu.Unlock()
+	j, err := js.find(p, id)
+	switch {
+	case err != nil:
+		return Job{}, err
+	case j.State != JobRunning:
+		return Job{}, &directory.Problem{Kind: directory.ErrConflict, Text: "the job has ended: there is nothing to cancel"}
+	case j.Kind == jobImport:
+		return Job{}, &directory.Problem{Kind: directory.ErrConflict, Text: "this job is an import, which is stopped under Imports, or with mailstead import cancel"}
+	}
+	j.stopped = actor
+	j.cancel()
+	return j.view(), nil
 }

@@ -24,6 +24,12 @@ type Operator interface {
 	// after a jump.
 	Clock(ctx context.Context) (Clock, error)
 	AcceptClock(ctx context.Context) (Clock, error)
+	// Storage says what takes room on the disk. Reclaim begins to give back the
+	// room of mail that was deleted longer ago than olderThan.
+	Storage(ctx context.Context) (Storage, error)
+	Reclaim(ctx context.Context, olderThan time.Duration) (Job, error)
+	// CancelJob ends a job; what it has done stays.
+	CancelJob(ctx context.Context, id string) (Job, error)
 
 	Domains(ctx context.Context, f DomainFilter) (Page[Domain], error)
 	Domain(ctx context.Context, name string) (Domain, error)

@@ -48,6 +48,7 @@ type Storage struct {
 	Data     int64            `json:"data" doc:"Octets that the data folder takes on the disk."`
 	Kinds    []StorageKind    `json:"kinds" doc:"The largest first."`
 	Accounts []AccountStorage `json:"accounts" doc:"The 100 that have most mail, the largest first."`
+	Job      string           `json:"job,omitempty" doc:"The job that gives back the room of deleted mail now."`
 	Others   int              `json:"others" doc:"Accounts that are not among them."`
 	At       time.Time        `json:"measuredAt"`
 }
@@ -81,6 +82,13 @@ type measured struct {
 	Usage
 }
 
+// forget lets the next one look again.
+func (s *storage) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = Storage{}
+}
+
 // Storage says what takes room on the disk, and when that is full. It looks at
 // most every five minutes; whoever asks meanwhile is told what was seen.
 func (a *Admin) Storage(ctx context.Context) (Storage, error) {
@@ -101,7 +109,7 @@ func (a *Admin) Storage(ctx context.Context) (Storage, error) {
 		v.At = now.UTC()
 		a.storage.last = v
 	}
-	v.Disk = a.diskUse(ctx)
+	v.Disk, v.Job = a.diskUse(ctx), a.runningJob(jobReclaim)
 	return v, nil
 }
 

@@ -25,10 +25,9 @@ func (s *Server) backupRoutes() {
 		func(ctx context.Context, _ *none) (*body[admin.Backups], error) {
 			return answer(s.admin.Backups(ctx))
 		})
-	handle(s, operation{id: "run-backup", method: "POST", path: "/backups", summary: "Begin a backup. The job ends when it is proved.", status: http.StatusAccepted},
-		func(ctx context.Context, _ *none) (*body[startedJob], error) {
-			j, err := s.admin.RunBackup(ctx)
-			return answer(startedJob{j.ID}, err)
+	handleJob[admin.BackupResult](s, operation{id: "run-backup", method: "POST", path: "/backups", summary: "Begin a backup. The job ends when it is proved."},
+		func(ctx context.Context, _ *none) (admin.Job, error) {
+			return s.admin.RunBackup(ctx)
 		})
 	handle(s, operation{id: "show-backup-key", method: "POST", path: "/backups:key", summary: "Show the key of the backups, to be kept somewhere else."},
 		func(ctx context.Context, _ *none) (*body[admin.BackupKey], error) {
@@ -42,8 +41,8 @@ func (s *Server) backupRoutes() {
 		BackupPath
 		Body *keyToTry
 	}
-	handle(s, operation{id: "verify-backup", method: "POST", path: "/backups/{id}:verify", summary: "Begin to prove a backup: restore it into a scratch folder and compare. \"latest\" is the last one.", status: http.StatusAccepted},
-		func(ctx context.Context, in *verify) (*body[startedJob], error) {
+	handleJob[backup.Proof](s, operation{id: "verify-backup", method: "POST", path: "/backups/{id}:verify", summary: "Begin to prove a backup: restore it into a scratch folder and compare. \"latest\" is the last one."},
+		func(ctx context.Context, in *verify) (admin.Job, error) {
 			id := in.ID
 			if id == latestBackup {
 				id = ""
@@ -52,8 +51,7 @@ func (s *Server) backupRoutes() {
 			if in.Body != nil {
 				key = in.Body.Key
 			}
-			j, err := s.admin.VerifyBackup(ctx, id, key)
-			return answer(startedJob{j.ID}, err)
+			return s.admin.VerifyBackup(ctx, id, key)
 		})
 	handle(s, operation{id: "remove-backup", method: "DELETE", path: "/backups/{id}", summary: "Remove a backup for good.", status: http.StatusNoContent},
 		func(ctx context.Context, in *BackupPath) (*none, error) {
@@ -79,10 +77,9 @@ func (s *Server) backupContentRoutes() {
 		func(ctx context.Context, in *messages) (*body[admin.Page[backup.Message]], error) {
 			return answer(s.admin.BackupMessages(ctx, in.ID, in.Body.Account, in.Body.Selection, in.page()))
 		})
-	handle(s, operation{id: "start-restore", method: "POST", path: "/restores", summary: "Begin to bring messages of a backup back into an account, or to say which would be.", status: http.StatusAccepted},
-		func(ctx context.Context, in *struct{ Body admin.NewRestore }) (*body[startedJob], error) {
-			j, err := s.admin.StartRestore(ctx, in.Body)
-			return answer(startedJob{j.ID}, err)
+	handleJob[backup.IntoResult](s, operation{id: "start-restore", method: "POST", path: "/restores", summary: "Begin to bring messages of a backup back into an account, or to say which would be."},
+		func(ctx context.Context, in *struct{ Body admin.NewRestore }) (admin.Job, error) {
+			return s.admin.StartRestore(ctx, in.Body)
 		})
 }
 

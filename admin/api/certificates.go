@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/certs"
@@ -23,17 +22,15 @@ func (s *Server) certificateRoutes() {
 		func(ctx context.Context, _ *none) (*body[admin.Page[certs.Status]], error) {
 			return answer(s.admin.Certificates(ctx))
 		})
-	handle(s, operation{id: "renew-certificates", method: "POST", path: "/certificates:renew", summary: "Begin to get all certificates that are due or missing.", status: http.StatusAccepted},
-		func(ctx context.Context, in *RenewQuery) (*body[startedJob], error) {
-			j, err := s.admin.RenewCertificate(ctx, "", in.request())
-			return answer(startedJob{j.ID}, err)
+	handleJob[[]certs.Status](s, operation{id: "renew-certificates", method: "POST", path: "/certificates:renew", summary: "Begin to get all certificates that are due or missing."},
+		func(ctx context.Context, in *RenewQuery) (admin.Job, error) {
+			return s.admin.RenewCertificate(ctx, "", in.request())
 		})
-	handle(s, operation{id: "renew-certificate", method: "POST", path: "/certificates/{name}:renew", summary: "Begin to get the certificate of a name.", status: http.StatusAccepted},
+	handleJob[[]certs.Status](s, operation{id: "renew-certificate", method: "POST", path: "/certificates/{name}:renew", summary: "Begin to get the certificate of a name."},
 		func(ctx context.Context, in *struct {
 			Name string `path:"name" maxLength:"253"`
 			RenewQuery
-		}) (*body[startedJob], error) {
-			j, err := s.admin.RenewCertificate(ctx, in.Name, in.request())
-			return answer(startedJob{j.ID}, err)
+		}) (admin.Job, error) {
+			return s.admin.RenewCertificate(ctx, in.Name, in.request())
 		})
 }

@@ -40,6 +40,16 @@ func (c *Client) AcceptClock(ctx context.Context) (admin.Clock, error) {
 	return call[admin.Clock](ctx, c, request{method: http.MethodPost, path: "/clock:accept"})
 }
 
+// Storage is GET /storage.
+func (c *Client) Storage(ctx context.Context) (admin.Storage, error) {
+	return get[admin.Storage](ctx, c, "/storage")
+}
+
+// Reclaim is POST /storage:reclaim.
+func (c *Client) Reclaim(ctx context.Context, olderThan time.Duration) (admin.Job, error) {
+	return c.startJob(ctx, "/storage:reclaim", reclaiming{int64(olderThan / time.Second)})
+}
+
 // SupportBundle makes the bundle in the server.
 func (c *Client) SupportBundle(ctx context.Context) ([]byte, error) {
 	return c.raw(ctx, request{method: http.MethodPost, path: "/system:support-bundle"})
@@ -271,6 +281,11 @@ func (c *Client) RemoveDNSProvider(ctx context.Context, name string) error {
 
 func (c *Client) ApplyDNS(ctx context.Context, name string, r admin.DNSApply) (admin.DNSPlan, error) {
 	return call[admin.DNSPlan](ctx, c, request{method: http.MethodPost, path: domain(name) + "/dns:apply", body: r})
+}
+
+// CancelJob is POST /jobs/{id}:cancel.
+func (c *Client) CancelJob(ctx context.Context, id string) (admin.Job, error) {
+	return call[admin.Job](ctx, c, request{method: http.MethodPost, path: "/jobs/" + url.PathEscape(id) + ":cancel"})
 }
 
 func (c *Client) Job(ctx context.Context, id string) (admin.Job, error) {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+
+	"github.com/mailstead/mailstead/admin"
 )
 
 const (
@@ -16,16 +18,10 @@ const (
 	mboxType   = "application/mbox" // RFC 4155
 )
 
-// startedJob says which job has begun.
-type startedJob struct {
-	Job string `json:"job" doc:"Its ID, for /jobs/{id}."`
-}
-
 func (s *Server) exportRoutes() {
-	handle(s, operation{id: "start-my-export", method: "POST", path: exportPath, summary: "Begin to copy all your mail to one file. It is kept for a day.", status: http.StatusAccepted},
-		func(ctx context.Context, _ *none) (*body[startedJob], error) {
-			j, err := s.admin.MyExport(ctx)
-			return answer(startedJob{j.ID}, err)
+	handleJob[none](s, operation{id: "start-my-export", method: "POST", path: exportPath, summary: "Begin to copy all your mail to one file. It is kept for a day."},
+		func(ctx context.Context, _ *none) (admin.Job, error) {
+			return s.admin.MyExport(ctx)
 		})
 	type query struct {
 		Job string `path:"job" maxLength:"200"`

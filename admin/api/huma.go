@@ -95,6 +95,7 @@ func (v verbs) Handle(op *huma.Operation, handler func(huma.Context)) {
 // operation declares one operation.
 type operation struct {
 	id, method, path, summary string
+	description               string // what the summary has no room for
 	// public may be asked for without signing in.
 	public bool
 	// signIn needs the part that signs people in.
@@ -115,7 +116,7 @@ func (o operation) tag() string {
 // handle registers an operation with what does it.
 func handle[I, O any](s *Server, o operation, do func(context.Context, *I) (*O, error)) {
 	op := huma.Operation{
-		OperationID: o.id, Method: o.method, Path: o.path, Summary: o.summary, Tags: []string{o.tag()}, DefaultStatus: o.status,
+		OperationID: o.id, Method: o.method, Path: o.path, Summary: o.summary, Description: o.description, Tags: []string{o.tag()}, DefaultStatus: o.status,
 		MaxBodyBytes: maxBody,
 		Responses: map[string]*huma.Response{"default": {
 			Description: "What went wrong.",
@@ -146,6 +147,32 @@ func handle[I, O any](s *Server, o operation, do func(context.Context, *I) (*O, 
 		}
 		return out, nil
 	})
+}
+
+// startedJob says which job has begun.
+type startedJob struct {
+	Job string `json:"job" doc:"Its ID, for /jobs/{id}."`
+}
+
+// handleJob registers an operation that begins a job, whose result is an R;
+// none of it if R is none.
+func handleJob[R, I any](s *Server, o operation, do func(context.Context, *I) (admin.Job, error)) {
+	o.status = http.StatusAccepted
+	if result := reflect.TypeFor[R](); result != reflect.TypeFor[none]() {
+		o.description = "The result of the job: " + resultRef(s.huma.OpenAPI().Components.Schemas.Schema(result, true, "")) + "."
+	}
+	handle(s, o, func(ctx context.Context, in *I) (*body[startedJob], error) {
+		j, err := do(ctx, in)
+		return answer(startedJob{j.ID}, err)
+	})
+}
+
+// resultRef names the schema of a result.
+func resultRef(schema *huma.Schema) string {
+	if schema.Items != nil {
+		return "a list of " + resultRef(schema.Items)
+	}
+	return schema.Ref
 }
 
 // known refuses those whom nobody knows, before their input is looked at.

@@ -190,6 +190,7 @@ func operations(w *world) map[string]row {
 		"cancel-import":         {path: "/imports/" + w.importOf("two") + ":cancel", bad: "/imports/" + strings.Repeat("x", 201) + ":cancel", where: "path.id", weak: "domain-admin"},
 		"resume-import":         {path: "/imports/" + w.importOf("three") + ":resume", code: 202, bad: "/imports/" + strings.Repeat("x", 201) + ":resume", where: "path.id", weak: "domain-admin"},
 		"remove-import":         {path: "/imports/" + w.importOf("four"), code: 204, bad: "/imports/" + strings.Repeat("x", 201), where: "path.id", weak: "domain-admin"},
+		"cancel-job":            {path: "/jobs/x:cancel", code: 404, bad: "/jobs/" + strings.Repeat("x", 201) + ":cancel", where: "path.id", weak: "nobody", weakCode: 401},
 		"get-job":               {path: "/jobs/x", code: 404, bad: "/jobs/" + strings.Repeat("x", 201), where: "path.id", weak: "nobody", weakCode: 401},
 
 		"list-webhooks":           {weak: "support"},
@@ -266,6 +267,7 @@ func operations(w *world) map[string]row {
 		"renew-certificates":  {code: 202, bad: `/certificates:renew?force=perhaps`, where: "query.force", weak: "domain-admin"},
 		"renew-certificate":   {path: "/certificates/mail.example.org:renew?force=true", code: 202, bad: `/certificates/mail.example.org:renew?newKey=perhaps`, where: "query.newKey", weak: "domain-admin"},
 		"get-storage":         {weak: "domain-admin"},
+		"reclaim-storage":     {body: `{"olderThanSeconds":60}`, code: 202, bad: `/storage:reclaim {"olderThanSeconds":1}`, where: "body.olderThanSeconds", weak: "domain-admin"},
 		"get-system":          {weak: "domain-admin"},
 		"reload-system":       {weak: "domain-admin"},
 		"get-clock":           {weak: "domain-admin"},

@@ -2,15 +2,26 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/support"
 )
 
+// reclaiming says what deleted mail gives its room back.
+type reclaiming struct {
+	OlderThan int64 `json:"olderThanSeconds,omitempty" minimum:"2" maximum:"2592000" default:"600" doc:"What was deleted longer ago. Who reads a message right then is told that it is gone."`
+}
+
 func (s *Server) systemRoutes() {
 	handle(s, operation{id: "get-storage", method: "GET", path: "/storage", summary: "Say what takes room on the disk, and when that is full."},
 		func(ctx context.Context, _ *none) (*body[admin.Storage], error) {
 			return answer(s.admin.Storage(ctx))
+		})
+	type reclaim struct{ Body reclaiming }
+	handleJob[admin.Reclaimed](s, operation{id: "reclaim-storage", method: "POST", path: "/storage:reclaim", summary: "Begin to give back the room of deleted mail, which the server does by itself after a day. The job says how much that was."},
+		func(ctx context.Context, in *reclaim) (admin.Job, error) {
+			return s.admin.Reclaim(ctx, time.Duration(in.Body.OlderThan)*time.Second)
 		})
 	handle(s, operation{id: "get-system", method: "GET", path: "/system", summary: "Say what this server is: version, ports, host name, system."},
 		func(ctx context.Context, _ *none) (*body[admin.About], error) {

@@ -167,7 +167,7 @@ func emptyWorld(t *testing.T) *world {
 			return memory.State{Plan: memory.For(memory.Limit{Bytes: 512 << 20, From: "the test"}, memory.Machine{Processors: 2}), Used: 40 << 20, Resident: 50 << 20,
 				Parts: []memory.Part{{Name: "dns", Used: 1 << 20, Most: 16 << 20}}}
 		}, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network in tests") }},
-		Directory: w.dir, Mailboxes: w.boxes, Quarantine: w.book, Learner: w.junk, Queue: w.queue, Traces: w.traces, Reports: book, Hostname: host,
+		Directory: w.dir, Mailboxes: w.boxes, Store: eng, Quarantine: w.book, Learner: w.junk, Queue: w.queue, Traces: w.traces, Reports: book, Hostname: host,
 		Resolver: w.zones, Certificates: fakeCerts{}, Now: w.now, Reload: reloaded, ExportDir: filepath.Join(data, "export"), ImportDir: w.imports,
 		Backup:   admin.NewBackups(backup.Options{Now: w.now, Source: backup.Source{DataDir: data, Directory: w.dir, Boxes: w.boxes, Store: eng}}),
 		Clients:  autoconfig.New(autoconfig.Options{Hostname: host, Ports: autoconfig.StandardPorts(), Hosted: w.dir.IsLocal}),

@@ -171,6 +171,9 @@ func (s *Service) Run(ctx context.Context, tell Telling) (Run, error) {
 	run.Ended = s.opts.Now().UTC()
 	if err != nil {
 		run.Error = err.Error()
+		if ctx.Err() != nil {
+			run.Error = "it was interrupted"
+		}
 		s.opts.Logger.ErrorContext(ctx, "backup", "backup", run.ID, "err", err)
 	} else {
 		s.opts.Logger.InfoContext(ctx, "backup", "backup", run.ID, "added", run.Added, "dur", run.Ended.Sub(run.Started))

@@ -46,6 +46,7 @@ type cliCommands struct {
 	Restore     restoreCmd     `cmd:"" help:"Bring back what is in a backup."`
 	Webhook     webhookCmd     `cmd:"" help:"Web servers that are told what happens to messages, accounts and alerts."`
 	Reload      reloadCmd      `cmd:"" help:"Let the server read its configuration file again, without ending a session."`
+	Storage     storageCmd     `cmd:"" help:"What takes room on the disk, and giving back that of deleted mail."`
 	Clock       clockCmd       `cmd:"" help:"How late it is, and whether the clock of the system is believed."`
 	Doctor      doctorCmd      `cmd:"" help:"Check that the server can do its work, and say what to fix."`
 	Support     supportCmd     `cmd:"" name:"support-bundle" help:"Make a file for whoever helps with this server, without secrets and names."`

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
-
-	"golang.org/x/term"
 
 	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/backup"
@@ -221,53 +218,3 @@ func (c *backupKeyCmd) Run(ctx context.Context, s streams, g *backupCmd) error {
 		})
 	})
 }
-
-// jobTick is how often a job is asked how far it is.
-const jobTick = 200 * time.Millisecond
-
-// waitJob waits until a job has ended; one that failed is an error. People see
-// how far it is.
-func waitJob(ctx context.Context, op admin.Operator, j admin.Job, out *printer) (admin.Job, error) {
-	tick := time.NewTicker(jobTick)
-	defer tick.Stop()
-	shown, lines := out.progress(), 0
-	for j.State == admin.JobRunning {
-		select {
-		case <-ctx.Done():
-			return j, ctx.Err()
-		case <-tick.C:
-		}
-		var err error
-		if j, err = op.Job(ctx, j.ID); err != nil {
-			return j, err
-		}
-		lines = shown.show(&j, lines)
-	}
-	shown.end()
-	if j.State == admin.JobFailed {
-		return j, errors.New(j.Log[len(j.Log)-1])
-	}
-	return j, nil
-}
-
-// jobLine shows how far a job is, to people at a terminal.
-type jobLine struct{ w io.Writer }
-
-func (o *printer) progress() jobLine {
-	if f, ok := o.notes.(*os.File); ok && !o.json && term.IsTerminal(int(f.Fd())) {
-		return jobLine{o.notes}
-	}
-	return jobLine{io.Discard}
-}
-
-func (p jobLine) show(j *admin.Job, lines int) int {
-	for _, l := range j.Log[min(lines, len(j.Log)):] {
-		fmt.Fprintf(p.w, "\r\x1b[K%s\n", clean(l))
-	}
-	if j.Total > 0 {
-		fmt.Fprintf(p.w, "\r\x1b[K  %d %%", 100*j.Progress/j.Total)
-	}
-	return len(j.Log)
-}
-
-func (p jobLine) end() { io.WriteString(p.w, "\r\x1b[K") }

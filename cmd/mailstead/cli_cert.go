@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/mailstead/mailstead/admin"
 )
@@ -55,38 +53,6 @@ func (c *certRenewCmd) Run(ctx context.Context, s streams, g *certCmd) error {
 		if err != nil {
 			return err
 		}
-		return follow(ctx, op, out, j)
+		return tellJob(ctx, op, j, out)
 	})
-}
-
-// jobPoll is how often the command line asks how far a job is.
-const jobPoll = 300 * time.Millisecond
-
-// follow waits for a job and prints what it tells. A job that fails is an
-// error; its last line says why.
-func follow(ctx context.Context, op admin.Operator, out *printer, j admin.Job) error {
-	told := 0
-	for {
-		for ; told < len(j.Log) && !out.json; told++ {
-			if j.State == admin.JobFailed && told == len(j.Log)-1 {
-				break // the error
-			}
-			fmt.Fprintln(out.w, clean(j.Log[told]))
-		}
-		switch j.State {
-		case admin.JobDone:
-			return out.show(j.Result, func(io.Writer) {})
-		case admin.JobFailed:
-			return errors.New(j.Log[len(j.Log)-1])
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(jobPoll):
-		}
-		var err error
-		if j, err = op.Job(ctx, j.ID); err != nil {
-			return err
-		}
-	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,15 +15,6 @@ import (
 	"github.com/mailstead/mailstead/admin/backup"
 	"github.com/mailstead/mailstead/admin/directory"
 )
-
-// jobResult reads what a job has found out: of a running server it is JSON.
-func jobResult(j admin.Job, v any) error {
-	b, err := json.Marshal(j.Result)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(b, v)
-}
 
 type restoreCmd struct {
 	target `embed:""`

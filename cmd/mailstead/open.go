@@ -142,7 +142,7 @@ func (n *node) openAdmin() (err error) {
 	cfg := &n.cfg
 	n.clients = n.newClients()
 	n.admin = admin.New(admin.Options{
-		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, Disk: n.disk, ExportDir: n.path("export"), ImportDir: n.path("imports"), Version: version(), Series: n.series, Arrivals: n.arrivals, Reports: n.reports,
+		Clients: n.clients, Web: n.web(), DataDir: cfg.DataDir, Disk: n.disk, Store: n.engine, ExportDir: n.path("export"), ImportDir: n.path("imports"), Version: version(), Series: n.series, Arrivals: n.arrivals, Reports: n.reports,
 		Quarantine: n.quarantine, Learner: n.junk, DNS: n.zones, Logs: n.lastLines, Reload: n.reload,
 		Backup:    n.newBackups(),
 		Directory: n.directory, Mailboxes: n.boxes, Queue: n.queue, Traces: n.traces, Hostname: cfg.Hostname, Certificates: n.certs,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,11 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"github.com/mailstead/mailstead/admin"
 )
 
 // The soak: a server works for its clients while everything that an admin or a
@@ -27,7 +33,7 @@ import (
 // soakRounds is how many times the load comes and goes in a soak.
 const soakRounds = 6
 
-// TestSoak: reloads, renewals and backups under load.
+// TestSoak: reloads, renewals, backups and compaction under load.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	s := startSoak(t)
@@ -48,7 +54,7 @@ func TestSoak(t *testing.T) {
 	} else {
 		s.round("round", before, s.briefly)
 	}
-	t.Logf("\n| | operations | p50 / p95 of the slowest kind | reloads | renewals | backups | goroutines | descriptors | own memory at rest, MB | at most, MB |\n|---|---|---|---|---|---|---|---|---|---|\n%s", strings.Join(s.rows, "\n"))
+	t.Logf("\n| | operations | p50 / p95 of the slowest kind | reloads | renewals | backups | compactions, MB given back | goroutines | descriptors | own memory at rest, MB | at most, MB |\n|---|---|---|---|---|---|---|---|---|---|---|\n%s", strings.Join(s.rows, "\n"))
 }
 
 // soak is a server with a load, and what is done to it.
@@ -57,11 +63,15 @@ type soak struct {
 	i    *instance
 	rows []string
 
-	mu    sync.Mutex
-	done  map[string]int // what was done to it
-	times string         // of the slowest kind of operation
-	ops   int
+	mu        sync.Mutex
+	done      map[string]int // what was done to it
+	compacted int64          // octets that were given back
+	times     string         // of the slowest kind of operation
+	ops       int
 }
+
+// compactor is whose mail is deleted while compact waits.
+const compactor = "carol@example.test"
 
 func startSoak(t *testing.T) *soak {
 	t.Helper()
@@ -75,8 +85,8 @@ func startSoak(t *testing.T) *soak {
 		Data: site.data, SMTP: at(portSMTP), Submission: at(portSubmission), IMAP: at(portIMAP), IMAPS: at(portIMAPS), HTTPS: at(portHTTPS),
 		Accounts: []tryAccount{{"alice@example.test", password}, {"bob@example.test", password}}}}}
 	s.must("domain", "add", "example.test")
-	for _, a := range s.i.Accounts {
-		s.mustSay(a.Password+"\n", "account", "add", a.Address, "--password-stdin")
+	for _, address := range []string{s.i.Accounts[0].Address, s.i.Accounts[1].Address, compactor} {
+		s.mustSay(password+"\n", "account", "add", address, "--password-stdin")
 	}
 	for _, limit := range []string{"inbound.connections-per-minute", "inbound.connections-per-minute-net", "inbound.messages-per-minute", "inbound.messages-per-minute-net"} {
 		s.must("settings", "set", limit, "0")
@@ -124,6 +134,7 @@ var disturbances = []struct {
 		}
 		return err
 	}},
+	{"compaction", (*soak).compact},
 }
 
 // reload switches a proxy and the level of the log on and off.
@@ -147,6 +158,67 @@ func (s *soak) reload(ctx context.Context, n int) error {
 		err = fmt.Errorf("reload %d says %s", n, out)
 	}
 	return err
+}
+
+// compact deletes mail, and has its room given back beside that of all the mail
+// the load has deleted.
+func (s *soak) compact(ctx context.Context, _ int) error {
+	if err := s.deleteOne(); err != nil {
+		return err
+	}
+	for {
+		out, err := s.command(ctx, "", "storage", "reclaim", "--older-than", "2s", "-o", "json")
+		if err != nil {
+			return err
+		}
+		var res admin.Reclaimed
+		if err := json.Unmarshal([]byte(out), &res); err != nil {
+			return fmt.Errorf("storage reclaim says %s", out)
+		}
+		s.mu.Lock()
+		s.compacted += res.Bytes
+		s.mu.Unlock()
+		if res.Bytes >= deletedSize {
+			return nil
+		}
+	}
+}
+
+// deletedSize is the least room of a message that deleteOne deletes.
+const deletedSize = 1 << 20
+
+// deleteOne has a message come to somebody whom the load does not know, and go.
+func (s *soak) deleteOne() error {
+	c, err := imapclient.DialTLS(s.i.IMAPS, &imapclient.Options{TLSConfig: &tls.Config{InsecureSkipVerify: true}})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.Login(compactor, password).Wait(); err != nil {
+		return err
+	}
+	var text strings.Builder
+	text.WriteString("Subject: no longer wanted\r\n\r\n")
+	for text.Len() < 2*deletedSize { // twice: it may be compressed
+		text.WriteString(rand.Text() + "\r\n")
+	}
+	app := c.Append("INBOX", int64(text.Len()), &imap.AppendOptions{Flags: []imap.Flag{imap.FlagDeleted}})
+	if _, err := io.WriteString(app, text.String()); err != nil {
+		return err
+	}
+	if err := app.Close(); err != nil {
+		return err
+	}
+	if _, err := app.Wait(); err != nil {
+		return err
+	}
+	if _, err := c.Select("INBOX", nil).Wait(); err != nil {
+		return err
+	}
+	if err := c.Expunge().Close(); err != nil {
+		return err
+	}
+	return c.Logout().Wait()
 }
 
 // disturb does things to the server until ctx is done: all of them once at
@@ -198,7 +270,7 @@ func (s *soak) briefly(stop func()) {
 	eventually(s.t, "all was done to the server", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.done["backup"] > 0 || load.failed()
+		return s.done["compaction"] > 0 || load.failed()
 	})
 	close(load.stop)
 	load.wait.Wait()
@@ -364,8 +436,8 @@ func (s *soak) descriptors() int {
 func (s *soak) row(name string, a *atRest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rows = append(s.rows, fmt.Sprintf("| %s | %d | %s | %d | %d | %d | %d | %d | %d | %d |", name, s.ops, s.times,
-		s.done["reload"], s.done["renewal"], s.done["backup"], a.goroutines, a.descriptors, a.memory>>20, a.peak>>20))
+	s.rows = append(s.rows, fmt.Sprintf("| %s | %d | %s | %d | %d | %d | %d, %d | %d | %d | %d | %d |", name, s.ops, s.times,
+		s.done["reload"], s.done["renewal"], s.done["backup"], s.done["compaction"], s.compacted>>20, a.goroutines, a.descriptors, a.memory>>20, a.peak>>20))
 	clear(s.done)
-	s.ops, s.times = 0, ""
+	s.ops, s.times, s.compacted = 0, "", 0
 }

@@ -10,47 +10,84 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
 
+// ErrHeld says that Options.Hold lets nothing be given back for now.
+var ErrHeld = errors.New("the room of deleted mail is kept for now")
+
 // Reclaim gives back the room of bodies that no owner needs and whose grace
-// time is over, unless Options.Hold says no: it punches holes into the log and removes large bodies. A
-// crash in between means that a hole is punched twice, which does no harm.
+// time is over, unless Options.Hold says no.
 func (e *Engine) Reclaim(ctx context.Context) error {
-	if err := e.enter(); err != nil {
+	if _, err := e.ReclaimOlder(ctx, e.grace()); !errors.Is(err, ErrHeld) {
 		return err
-	}
-	defer e.leave()
-	e.reclaiming.Lock()
-	defer e.reclaiming.Unlock()
-	if err := e.usable(); err != nil || e.opts.Hold() {
-		return err
-	}
-	if err := e.reclaim(ctx); err != nil {
-		return fmt.Errorf("reclaim: %w", err)
 	}
 	return nil
 }
 
-func (e *Engine) reclaim(ctx context.Context) error {
+// ReclaimOlder gives back the room of bodies that no owner needs and that were
+// let go of longer ago than grace, and says how many octets those are: it
+// punches holes into the log and removes large bodies. It waits for a backup
+// that runs. A crash in between means that a hole is punched twice, which does
+// no harm.
+func (e *Engine) ReclaimOlder(ctx context.Context, grace time.Duration) (octets int64, err error) {
+	if err := e.enter(); err != nil {
+		return 0, err
+	}
+	defer e.leave()
+	e.reclaiming.Lock()
+	defer e.reclaiming.Unlock()
+	if err := e.usable(); err != nil {
+		return 0, err
+	}
+	if e.opts.Hold() {
+		return 0, ErrHeld
+	}
+	before := e.stats.reclaimed.Load()
+	err = e.newReclaim(grace).run(ctx)
+	e.disk.Forget()
+	if err != nil {
+		err = fmt.Errorf("reclaim: %w", err)
+	}
+	return e.stats.reclaimed.Load() - before, err
+}
+
+// reclaim is one run of ReclaimOlder.
+type reclaim struct {
+	*Engine
+	last  int64 // when a body may have been let go of at the latest, in Unix seconds
+	ahead int64 // from when on such a time has not come: the clock was wrong then
+}
+
+func (e *Engine) newReclaim(grace time.Duration) *reclaim {
+	now := e.opts.Now()
+	return &reclaim{Engine: e, last: now.Add(-grace).Unix(), ahead: now.Add(aheadMost).Unix()}
+}
+
+// isOver reports whether the grace time is over of a body that was let go of at
+// a time, in Unix seconds.
+func (rc *reclaim) isOver(let int64) bool { return let <= rc.last || let > rc.ahead }
+
+func (rc *reclaim) run(ctx context.Context) error {
 	// Recovery may still read what lies behind the low-water mark.
-	if e.log.position() > e.sys.low() {
-		if err := e.checkpoint(); err != nil && e.usable() != nil {
+	if rc.log.position() > rc.sys.low() {
+		if err := rc.checkpoint(); err != nil && rc.usable() != nil {
 			return err
 		}
 	}
 	for after, more := (Ref{}), true; more; {
 		var dead deadBodies
 		var err error
-		if dead, after, more, err = e.collectDead(ctx, after); err != nil {
+		if dead, after, more, err = rc.collectDead(ctx, after); err != nil {
 			return err
 		}
-		if err := e.giveBack(ctx, dead); err != nil {
+		if err := rc.giveBack(ctx, dead); err != nil {
 			return err
 		}
 	}
-	return e.sweep(ctx)
+	return rc.sweep(ctx)
 }
 
 // giveBack gives back those of dead that no owner needs.
@@ -90,14 +127,14 @@ func (d deadBodies) cut(n int) Ref {
 
 // collectDead reads what owners have let go of long enough ago: the first part
 // of it after a body, and where the next one begins.
-func (e *Engine) collectDead(ctx context.Context, after Ref) (dead deadBodies, last Ref, more bool, err error) {
+func (rc *reclaim) collectDead(ctx context.Context, after Ref) (dead deadBodies, last Ref, more bool, err error) {
 	dead = deadBodies{}
-	part := e.opts.reclaimPart
-	for _, o := range e.allOwners() {
-		if err := e.going(ctx); err != nil {
+	part := rc.opts.reclaimPart
+	for _, o := range rc.allOwners() {
+		if err := rc.going(ctx); err != nil {
 			return nil, last, false, err
 		}
-		err := o.eachDead(after, func(r Ref) bool {
+		err := o.eachDead(after, rc.isOver, func(r Ref) bool {
 			if more && bytes.Compare(r[:], last[:]) > 0 {
 				return false // belongs to a later part
 			}
@@ -117,8 +154,8 @@ func (e *Engine) collectDead(ctx context.Context, after Ref) (dead deadBodies, l
 }
 
 // eachDead calls fn, until it returns false, for what the owner has let go of
-// long enough ago, in the order of Refs.
-func (o *owner) eachDead(after Ref, fn func(Ref) bool) error {
+// and whose time is over, in the order of Refs.
+func (o *owner) eachDead(after Ref, over func(let int64) bool, fn func(Ref) bool) error {
 	low := o.e.sys.low()
 	return o.viewRaw(func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucketDead)
@@ -127,7 +164,7 @@ func (o *owner) eachDead(after Ref, fn func(Ref) bool) error {
 		}
 		c := b.Cursor()
 		for k, v := c.Seek(after[:]); k != nil; k, v = c.Next() {
-			if len(k) != len(Ref{}) || bytes.Equal(k, after[:]) || !o.e.isOver(int64(uint64Of(v))) {
+			if len(k) != len(Ref{}) || bytes.Equal(k, after[:]) || !over(int64(uint64Of(v))) {
 				continue
 			}
 			r := Ref(k)

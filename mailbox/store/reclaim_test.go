@@ -48,11 +48,11 @@ func mustReclaim(t testing.TB, e *Engine) {
 // deadRows is how many bodies an owner has let go of that are not given back.
 func deadRows(t *testing.T, e *Engine) int {
 	t.Helper()
-	n := 0
+	n, rc := 0, e.newReclaim(e.grace())
 	for after, more := (Ref{}), true; more; {
 		var dead deadBodies
 		var err error
-		if dead, after, more, err = e.collectDead(context.Background(), after); err != nil {
+		if dead, after, more, err = rc.collectDead(context.Background(), after); err != nil {
 			t.Fatal(err)
 		}
 		n += len(dead)
@@ -390,5 +390,44 @@ func TestBackupSaysWhatFails(t *testing.T) {
 	n := 5
 	if err := e.Backup(context.Background(), failingSink{&n}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestReclaimOlder: whoever asks has another grace time than others, and waits
+// for whoever holds what was deleted.
+func TestReclaimOlder(t *testing.T) {
+	t.Parallel()
+	opts, clock := reclaiming()
+	held := false
+	opts.Hold = func() bool { return held }
+	e := mustOpen(t, t.TempDir(), opts)
+	body := pattern(1, 9000)
+	r := mustAccept(t, e, "gone", body, 1)
+	mustRelease(t, e, 1, r)
+	reclaim := func(grace time.Duration, want error) int64 {
+		t.Helper()
+		n, err := e.ReclaimOlder(context.Background(), grace)
+		if !errors.Is(err, want) {
+			t.Fatalf("ReclaimOlder: %v, want %v", err, want)
+		}
+		return n
+	}
+
+	clock.add(5 * time.Minute)
+	if n := reclaim(10*time.Minute, nil); n != 0 {
+		t.Errorf("%d octets were given back too early", n)
+	}
+	wantBody(t, e, r, body)
+	held = true
+	reclaim(time.Minute, ErrHeld)
+	mustReclaim(t, e)
+	wantBody(t, e, r, body)
+	held = false
+	if n := reclaim(time.Minute, nil); n < 9000 {
+		t.Errorf("%d octets were given back, want 9000 or more", n)
+	}
+	wantNoBody(t, e, r)
+	if n := reclaim(time.Minute, nil); n != 0 {
+		t.Errorf("%d octets were given back twice", n)
 	}
 }

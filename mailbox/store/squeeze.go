@@ -61,13 +61,6 @@ func (e *Engine) grace() time.Duration {
 	return e.opts.Grace
 }
 
-// isOver reports whether the grace time of a body is over that was let go of at
-// a time, in Unix seconds; also when that time has not come.
-func (e *Engine) isOver(let int64) bool {
-	now := e.opts.Now()
-	return let <= now.Add(-e.grace()).Unix() || let > now.Add(aheadMost).Unix()
-}
-
 // reclaimed is the last run of Reclaim.
 type reclaimed struct {
 	began time.Time
@@ -118,7 +111,6 @@ func (e *Engine) reclaimLoop(ctx context.Context) {
 				e.opts.Logger.Error("room of deleted mail could not be given back", "err", err)
 				last.grace, last.took = e.opts.Grace, max(last.took, failedTook) // it is to be tried again soon
 			}
-			e.disk.Forget()
 		}
 		timer.Reset(max(time.Until(e.next(last)), 0))
 	}

@@ -13,38 +13,38 @@ import (
 // sweep looks through the whole log for bodies of owners that were dropped:
 // their rows, which knew the bodies, are gone. It reads headers only, and
 // remembers the owners whose bodies need not be looked for again.
-func (e *Engine) sweep(ctx context.Context) error {
-	wanted, err := e.sys.sweepWanted()
+func (rc *reclaim) sweep(ctx context.Context) error {
+	wanted, err := rc.sys.sweepWanted()
 	if err != nil || len(wanted) == 0 {
 		return err
 	}
-	low := e.sys.low()
+	low := rc.sys.low()
 	var done []Owner
 	for _, id := range wanted {
-		if e.sys.droppedAt(id) < low { // else some are behind the mark
+		if rc.sys.droppedAt(id) < low { // else some are behind the mark
 			done = append(done, id)
 		}
 	}
-	if err := errors.Join(e.sweepLog(ctx), e.sweepBig(ctx)); err != nil || len(done) == 0 {
+	if err := errors.Join(rc.sweepLog(ctx), rc.sweepBig(ctx)); err != nil || len(done) == 0 {
 		return err
 	}
-	return e.sys.sweepDone(done)
+	return rc.sys.sweepDone(done)
 }
 
 // ownerGone adds a body to dead if one of its owners was dropped.
-func (e *Engine) ownerGone(dead deadBodies, r Ref, m *metaBlock) {
-	if slices.ContainsFunc(m.to, func(to Recipient) bool { return e.gone(to.Owner, r) }) {
-		dead[r] = &deadBody{ref: r, place: r.place(), let: e.lettersGo(r, m.to)}
+func (rc *reclaim) ownerGone(dead deadBodies, r Ref, m *metaBlock) {
+	if slices.ContainsFunc(m.to, func(to Recipient) bool { return rc.gone(to.Owner, r) }) {
+		dead[r] = &deadBody{ref: r, place: r.place(), let: rc.lettersGo(r, m.to)}
 	}
 }
 
 // lettersGo returns which owners have let go of a body long enough ago.
-func (e *Engine) lettersGo(r Ref, to []Recipient) map[Owner]bool {
+func (rc *reclaim) lettersGo(r Ref, to []Recipient) map[Owner]bool {
 	let := map[Owner]bool{}
 	for _, t := range to {
-		err := e.owner(t.Owner).viewRaw(func(tx *bolt.Tx) error {
+		err := rc.owner(t.Owner).viewRaw(func(tx *bolt.Tx) error {
 			if b := tx.Bucket(bucketDead); b != nil {
-				if v := b.Get(r[:]); v != nil && e.isOver(int64(uint64Of(v))) {
+				if v := b.Get(r[:]); v != nil && rc.isOver(int64(uint64Of(v))) {
 					let[t.Owner] = true
 				}
 			}
@@ -58,24 +58,24 @@ func (e *Engine) lettersGo(r Ref, to []Recipient) map[Owner]bool {
 }
 
 // sweepLog gives back segment by segment.
-func (e *Engine) sweepLog(ctx context.Context) error {
-	segs, err := e.log.segments()
+func (rc *reclaim) sweepLog(ctx context.Context) error {
+	segs, err := rc.log.segments()
 	if err != nil {
 		return err
 	}
-	low := e.sys.low()
+	low := rc.sys.low()
 	for _, seg := range segs {
-		if err := e.going(ctx); err != nil {
+		if err := rc.going(ctx); err != nil {
 			return err
 		}
 		dead := deadBodies{}
-		err := e.eachIn(seg, func(h header, m *metaBlock) {
+		err := rc.eachIn(seg, func(h header, m *metaBlock) {
 			if place := makeLSN(h.seg, h.off); place < low && h.flags&flagBig == 0 {
-				e.ownerGone(dead, makeRef(place, h.metaLen, h.storedLen), m)
+				rc.ownerGone(dead, makeRef(place, h.metaLen, h.storedLen), m)
 			}
 		})
 		if err == nil {
-			err = e.giveBack(ctx, dead)
+			err = rc.giveBack(ctx, dead)
 		}
 		if err != nil {
 			return err
@@ -85,12 +85,12 @@ func (e *Engine) sweepLog(ctx context.Context) error {
 }
 
 // sweepBig gives back large bodies; there are few.
-func (e *Engine) sweepBig(ctx context.Context) error {
+func (rc *reclaim) sweepBig(ctx context.Context) error {
 	dead := deadBodies{}
-	if err := e.eachBig(ctx, func(r Ref, m *metaBlock) { e.ownerGone(dead, r, m) }); err != nil {
+	if err := rc.eachBig(ctx, func(r Ref, m *metaBlock) { rc.ownerGone(dead, r, m) }); err != nil {
 		return err
 	}
-	return e.giveBack(ctx, dead)
+	return rc.giveBack(ctx, dead)
 }
 
 // eachBig calls fn for each large body that can be read.

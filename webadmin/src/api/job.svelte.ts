@@ -1,9 +1,10 @@
+import { Action } from './action.svelte';
 import { ApiError, api, path, says } from './client';
 import type { Job } from './types';
 
 const every = 500; // ms
 
-// Following asks how far a job is until it ends.
+// Following asks how far a job is until it ends. cancel ends it; what it has done stays.
 export class Following {
   job = $state.raw<Job>();
   error = $state.raw<ApiError>();
@@ -23,6 +24,10 @@ export class Following {
   get running(): boolean {
     return this.job?.state === 'running';
   }
+
+  cancel = new Action(async () => {
+    if (this.job) await api.post(path`/jobs/${this.job.id}:cancel`);
+  });
 
   start = async (id: string): Promise<void> => {
     try {

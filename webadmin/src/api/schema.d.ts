@@ -482,7 +482,10 @@ export interface paths {
         /** Say how backups stand, and list them. */
         get: operations["list-backups"];
         put?: never;
-        /** Begin a backup. The job ends when it is proved. */
+        /**
+         * Begin a backup. The job ends when it is proved.
+         * @description The result of the job: #/components/schemas/BackupResult.
+         */
         post: operations["run-backup"];
         delete?: never;
         options?: never;
@@ -550,7 +553,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Begin to prove a backup: restore it into a scratch folder and compare. "latest" is the last one. */
+        /**
+         * Begin to prove a backup: restore it into a scratch folder and compare. "latest" is the last one.
+         * @description The result of the job: #/components/schemas/BackupProof.
+         */
         post: operations["verify-backup"];
         delete?: never;
         options?: never;
@@ -652,7 +658,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Begin to get the certificate of a name. */
+        /**
+         * Begin to get the certificate of a name.
+         * @description The result of the job: a list of #/components/schemas/CertificateStatus.
+         */
         post: operations["renew-certificate"];
         delete?: never;
         options?: never;
@@ -669,7 +678,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Begin to get all certificates that are due or missing. */
+        /**
+         * Begin to get all certificates that are due or missing.
+         * @description The result of the job: a list of #/components/schemas/CertificateStatus.
+         */
         post: operations["renew-certificates"];
         delete?: never;
         options?: never;
@@ -1256,6 +1268,23 @@ export interface paths {
         get: operations["get-job"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{id}:cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a job as soon as that can be done. What it has done stays. */
+        post: operations["cancel-job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2235,7 +2264,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Begin to bring messages of a backup back into an account, or to say which would be. */
+        /**
+         * Begin to bring messages of a backup back into an account, or to say which would be.
+         * @description The result of the job: #/components/schemas/BackupIntoResult.
+         */
         post: operations["start-restore"];
         delete?: never;
         options?: never;
@@ -2599,6 +2631,26 @@ export interface paths {
         get: operations["get-storage"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/storage:reclaim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to give back the room of deleted mail, which the server does by itself after a day. The job says how much that was.
+         * @description The result of the job: #/components/schemas/Reclaimed.
+         */
+        post: operations["reclaim-storage"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3090,6 +3142,35 @@ export interface components {
             modSeq: number;
             samples?: components["schemas"]["BackupSample"][];
         };
+        BackupIntoResult: {
+            /**
+             * Format: int64
+             * @description Messages that were added, or would be.
+             */
+            added: number;
+            /**
+             * Format: int64
+             * @description Messages that the mailbox has already, octet for octet.
+             */
+            alreadyThere: number;
+            /** Format: int64 */
+            bytes: number;
+            /** @description What of that account came back beside its mail, or would. */
+            comesBack?: components["schemas"]["BroughtBack"];
+            dryRun: boolean;
+            /** @description Why it ended before its end. What was added stays; what is there is not added again. */
+            incomplete?: string;
+            /** @description How many were added to which. */
+            mailboxes: {
+                [key: string]: number;
+            };
+            /** @description The first of them. */
+            messages: components["schemas"]["BackupMessage"][];
+            /** @description The account that was added because it had been removed, or would be. */
+            newAccount?: string;
+            /** @description Mailboxes that were made, or would be. */
+            newMailboxes: string[];
+        };
         BackupKey: {
             public: string;
             /** @description Keep it apart from this server: without it no backup can be read. */
@@ -3130,6 +3211,10 @@ export interface components {
             /** Format: double */
             seconds: number;
             steps: components["schemas"]["BackupStep"][];
+        };
+        BackupResult: {
+            proof?: components["schemas"]["BackupProof"];
+            run: components["schemas"]["BackupRun"];
         };
         BackupRun: {
             /** Format: int64 */
@@ -3208,6 +3293,30 @@ export interface components {
             login?: string;
             /** @description A net as in the list, or an address. */
             net: string;
+        };
+        BroughtBack: {
+            address: string;
+            /** @description Addresses that lead to it again. */
+            aliases: string[];
+            /** @description Their labels. */
+            appPasswords: string[];
+            /**
+             * Format: int64
+             * @description Senders that it allows or blocks.
+             */
+            filters: number;
+            /** @description Where its mail goes on to again. */
+            forward: string[];
+            /** @description It has its own thresholds for junk. */
+            junkPolicy: boolean;
+            /** @description What does not come back, and why: sentences. */
+            left: string[];
+            /** @description Their labels. */
+            passkeys: string[];
+            /** @description One signs in with the password of then. */
+            password: boolean;
+            /** @description The authenticator app of then is asked for its codes. */
+            secondFactor: boolean;
         };
         BulkBody: {
             /** @description Make a link for each person. */
@@ -4988,6 +5097,21 @@ export interface components {
             /** @description Of reroute: the relay as host:port; empty: to the servers of the domains again. */
             to?: string;
         };
+        Reclaimed: {
+            /**
+             * Format: int64
+             * @description Given back to the disk.
+             */
+            bytes: number;
+        };
+        Reclaiming: {
+            /**
+             * Format: int64
+             * @description What was deleted longer ago. Who reads a message right then is told that it is gone.
+             * @default 600
+             */
+            olderThanSeconds: number;
+        };
         RecoveryCodes: {
             /** @description Each works once. They are shown only now. */
             recoveryCodes: string[];
@@ -5570,6 +5694,8 @@ export interface components {
              */
             data: number;
             disk?: components["schemas"]["DiskUse"];
+            /** @description The job that gives back the room of deleted mail now. */
+            job?: string;
             /** @description The largest first. */
             kinds: components["schemas"]["StorageKind"][];
             /** Format: date-time */
@@ -8963,6 +9089,37 @@ export interface operations {
             };
         };
     };
+    "cancel-job": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-junk-policy": {
         parameters: {
             query?: {
@@ -12041,6 +12198,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Storage"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "reclaim-storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reclaiming"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedJob"];
                 };
             };
             /** @description What went wrong. */

@@ -29,7 +29,7 @@ describe('what came of it', () => {
 });
 
 test('what comes with an account', () => {
-  const none = { password: false, secondFactor: false, appPasswords: [], passkeys: [], filters: 0, junkPolicy: false, aliases: [], forward: [], left: [] };
+  const none = { address: 'ana@example.org', password: false, secondFactor: false, appPasswords: [], passkeys: [], filters: 0, junkPolicy: false, aliases: [], forward: [], left: [] };
   expect(comesWith(none)).toEqual([]);
   expect(comesWith({ ...none, password: true })).toEqual(['its password']);
   expect(comesWith({ ...none, password: true, secondFactor: true, appPasswords: ['Phone', 'Laptop'], filters: 1 })).toEqual(['its password and second factor', 'app passwords: Phone and Laptop', '1 allowed or blocked sender']);

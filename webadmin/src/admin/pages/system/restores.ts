@@ -5,31 +5,10 @@ import { t, tn } from '$kit/i18n';
 export type Message = Schemas['BackupMessage'];
 
 // Result is that of the job that brings mail back.
-export interface Result {
-  dryRun: boolean;
-  added: number;
-  bytes: number;
-  alreadyThere: number;
-  mailboxes: Record<string, number>;
-  newMailboxes: string[];
-  messages: Message[];
-  newAccount?: string;
-  comesBack?: Back;
-  incomplete?: string;
-}
+export type Result = Schemas['BackupIntoResult'];
 
 // Back is what comes with an account that is added again, and sentences about what does not.
-export interface Back {
-  password: boolean;
-  secondFactor: boolean;
-  appPasswords: string[];
-  passkeys: string[];
-  filters: number;
-  junkPolicy: boolean;
-  aliases: string[];
-  forward: string[];
-  left: string[];
-}
+export type Back = Schemas['BroughtBack'];
 
 // Scope is what of an account is brought back: empty fields do not narrow it.
 export interface Scope {
