@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mailstead/mailstead/admin/directory"
@@ -64,6 +65,7 @@ func (a *Admin) ImportPeople(ctx context.Context, l PeopleList) (PeopleResult, e
 			p.entry(ctx, &e)
 		}
 	}
+	p.forward(ctx)
 	return p.result, nil
 }
 
@@ -73,6 +75,13 @@ type peopleImport struct {
 	list   PeopleList
 	made   map[string]bool // addresses and domains of this list
 	result PeopleResult
+	later  []forwarding
+}
+
+// forwarding is an account that is made, and whose mail is to go on to others.
+type forwarding struct {
+	row     int
+	account *movein.PeopleAccount
 }
 
 // entry makes one account or alias.
@@ -99,13 +108,69 @@ func (p *peopleImport) entry(ctx context.Context, e *movein.ListEntry) {
 	case catchAll && len(e.Targets) != 1:
 		err = invalid("a catch-all leads to one address")
 	case catchAll:
-		_, err = p.admin.SetDomain(ctx, domain, DomainChange{CatchAll: &e.Targets[0]})
+		err = p.catchAll(ctx, domain, e.Targets[0], &row)
 	case row.Kind == "alias":
-		_, err = p.admin.AddAlias(ctx, e.Address, e.Targets)
+		err = p.alias(ctx, e)
 	default:
 		err = p.account(ctx, e, &row)
 	}
 	p.verdict(row, err)
+}
+
+// catchAll lets a domain have a catch-all, if it has none.
+func (p *peopleImport) catchAll(ctx context.Context, domain, to string, row *PeopleRow) error {
+	d, err := p.admin.authorizeName(ctx, ChangeDomains, domain)
+	if err != nil {
+		return err
+	}
+	if !d.CatchAll.IsNull() {
+		if have := d.CatchAll.String(); !strings.EqualFold(have, to) {
+			row.Text = "it leads to " + have + " here, and was left so"
+		}
+		return directory.ErrExists
+	}
+	_, err = p.admin.SetDomain(ctx, domain, DomainChange{CatchAll: &to})
+	return err
+}
+
+// alias makes an alias, or adds the targets that it has not.
+func (p *peopleImport) alias(ctx context.Context, e *movein.ListEntry) error {
+	if p.leadsThere(ctx, e) {
+		return directory.ErrExists
+	}
+	_, err := p.admin.AddAlias(ctx, e.Address, e.Targets)
+	return err
+}
+
+// leadsThere reports whether an alias is here with all its targets, and is one
+// that the principal may know of.
+func (p *peopleImport) leadsThere(ctx context.Context, e *movein.ListEntry) bool {
+	have, err := p.admin.findAlias(ctx, ChangePeople, e.Address)
+	if err != nil {
+		return false
+	}
+	targets, err := parseAddresses(e.Targets)
+	if err != nil {
+		return false
+	}
+	return !slices.ContainsFunc(targets, func(t mail.Path) bool {
+		return !slices.ContainsFunc(have.Targets, func(h mail.Path) bool { return h.Key() == t.Key() })
+	})
+}
+
+// forward lets the mail of new accounts go on, when all are there to whom it
+// may go.
+func (p *peopleImport) forward(ctx context.Context) {
+	for _, f := range p.later {
+		_, err := p.admin.SetAccount(ctx, f.account.Address, AccountChange{Forward: &f.account.Forward, KeepCopy: &f.account.KeepCopy})
+		if err == nil {
+			continue
+		}
+		row := &p.result.Rows[f.row]
+		row.Verdict, row.Text = "refused", fmt.Sprintf("the account is made, but does not forward its mail: %v", err)
+		p.result.Made--
+		p.result.Refused++
+	}
 }
 
 // account makes an account, with an invitation if that is wanted.
@@ -126,10 +191,14 @@ func (p *peopleImport) account(ctx context.Context, e *movein.ListEntry, row *Pe
 	if _, err := p.admin.SetAccount(ctx, e.Address, accountChange(e.Account)); err != nil {
 		return fmt.Errorf("the account is made, but not all of it: %w", err)
 	}
+	if len(e.Account.Forward) > 0 {
+		p.later = append(p.later, forwarding{row: len(p.result.Rows), account: e.Account})
+	}
 	return nil
 }
 
-// accountChange is what another server of ours had of an account.
+// accountChange is what another server of ours had of an account, but for where
+// its mail goes on to.
 func accountChange(a *movein.PeopleAccount) AccountChange {
 	ch := AccountChange{QuotaBytes: &a.QuotaBytes, QuotaMessages: &a.QuotaMessages}
 	if a.Role != "" && a.Role != string(directory.RoleUser) {
@@ -137,9 +206,6 @@ func accountChange(a *movein.PeopleAccount) AccountChange {
 	}
 	if len(a.Domains) > 0 {
 		ch.Domains = &a.Domains
-	}
-	if len(a.Forward) > 0 {
-		ch.Forward, ch.KeepCopy = &a.Forward, &a.KeepCopy
 	}
 	if a.Suspended {
 		ch.Suspended = &a.Suspended
@@ -159,7 +225,11 @@ func (p *peopleImport) ownDomain(ctx context.Context, d *movein.PeopleDomain) {
 	if err == nil && (d.Disabled || d.AppPasswordsOnly) {
 		_, err = p.admin.SetDomain(ctx, d.Name, DomainChange{Disabled: &d.Disabled, AppPasswordsOnly: &d.AppPasswordsOnly})
 	}
-	p.verdict(PeopleRow{Address: d.Name, Kind: "domain"}, err)
+	row := PeopleRow{Address: d.Name, Kind: "domain"}
+	if d.AliasOf != "" {
+		row.Targets = []string{d.AliasOf}
+	}
+	p.verdict(row, err)
 }
 
 // domain makes the domain of an address, if it is missing and that is wanted.
@@ -186,13 +256,13 @@ func (p *peopleImport) domain(ctx context.Context, e *movein.ListEntry) error {
 func (p *peopleImport) verdict(row PeopleRow, err error) {
 	rehearsed := p.rehearsedBefore(&row)
 	switch {
+	case errors.Is(err, directory.ErrExists):
+		row.Verdict = "there"
+		p.result.There++
 	case err == nil, errors.Is(err, directory.ErrRehearsed), rehearsed:
 		row.Verdict = "made"
 		p.result.Made++
 		p.made[strings.ToLower(row.Address)] = true
-	case errors.Is(err, directory.ErrExists):
-		row.Verdict = "there"
-		p.result.There++
 	default:
 		row.Verdict, row.Text = "refused", err.Error()
 		p.result.Refused++
@@ -203,11 +273,13 @@ func (p *peopleImport) verdict(row PeopleRow, err error) {
 // rehearsedBefore reports whether a row only fails because what it needs was
 // rehearsed, and not made.
 func (p *peopleImport) rehearsedBefore(row *PeopleRow) bool {
-	if _, err := parseAddress(row.Address); err != nil || !p.list.DryRun {
+	if !p.list.DryRun {
 		return false
 	}
-	_, domain, _ := strings.Cut(row.Address, "@")
-	if p.made[strings.ToLower(domain)] {
+	if _, err := parseAddress(row.Address); err != nil && row.Kind != "domain" && row.Kind != "catch-all" {
+		return false
+	}
+	if _, domain, ok := strings.Cut(row.Address, "@"); ok && p.made[strings.ToLower(domain)] {
 		return true
 	}
 	for _, t := range row.Targets {

@@ -2,6 +2,7 @@ package movein
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -9,9 +10,9 @@ import (
 // People are the domains, accounts and aliases in the file that `mailstead
 // export --settings` writes. Secrets are not in it.
 type People struct {
-	Domains  []PeopleDomain  `toml:"domains"`
-	Accounts []PeopleAccount `toml:"accounts"`
-	Aliases  []PeopleAlias   `toml:"aliases"`
+	Domains  []PeopleDomain  `toml:"domains,omitempty"`
+	Accounts []PeopleAccount `toml:"accounts,omitempty"`
+	Aliases  []PeopleAlias   `toml:"aliases,omitempty"`
 }
 
 // PeopleDomain is a domain.
@@ -44,9 +45,10 @@ type PeopleAlias struct {
 	Targets []string `toml:"targets"`
 }
 
-// parsePeople reads such a file, and passes over the settings in it. Domains
+// parsePeople reads such a file, and passes over what else is in it. Domains
 // come first, those that are aliases of others behind these, and their
-// catch-alls last, which may lead to accounts.
+// catch-alls last, which may lead to accounts. Aliases come behind those they
+// lead to.
 func parsePeople(text string) (list []ListEntry, err error) {
 	var p People
 	if err := toml.Unmarshal([]byte(text), &p); err != nil {
@@ -62,7 +64,7 @@ func parsePeople(text string) (list []ListEntry, err error) {
 	for i := range p.Accounts {
 		list = append(list, ListEntry{Address: p.Accounts[i].Address, Name: p.Accounts[i].Name, Account: &p.Accounts[i]})
 	}
-	for _, a := range p.Aliases {
+	for _, a := range targetsFirst(p.Aliases) {
 		list = append(list, alias(0, a.Address, a.Targets))
 	}
 	for _, d := range p.Domains {
@@ -71,4 +73,31 @@ func parsePeople(text string) (list []ListEntry, err error) {
 		}
 	}
 	return list, nil
+}
+
+// targetsFirst orders aliases so that what one leads to comes before it.
+func targetsFirst(aliases []PeopleAlias) []PeopleAlias {
+	at := map[string]int{}
+	for i, a := range aliases {
+		at[strings.ToLower(a.Address)] = i
+	}
+	sorted := make([]PeopleAlias, 0, len(aliases))
+	seen := make([]bool, len(aliases))
+	var add func(i int)
+	add = func(i int) {
+		if seen[i] {
+			return
+		}
+		seen[i] = true // also ends circles, which are refused when they are made
+		for _, t := range aliases[i].Targets {
+			if j, ok := at[strings.ToLower(t)]; ok {
+				add(j)
+			}
+		}
+		sorted = append(sorted, aliases[i])
+	}
+	for i := range aliases {
+		add(i)
+	}
+	return sorted
 }
