@@ -98,6 +98,8 @@ type Operator interface {
 	JunkPolicy(ctx context.Context, s PolicyScope) (JunkPolicy, error)
 	SetJunkPolicy(ctx context.Context, s PolicyScope, p verdict.Policy) (JunkPolicy, error)
 	ResetJunkPolicy(ctx context.Context, s PolicyScope) (JunkPolicy, error)
+	// OwnRules returns who has a list or a policy of their own.
+	OwnRules(ctx context.Context) (Page[OwnRules], error)
 	// WhatIf says what another policy or list would have done with the mail of
 	// the last 30 days.
 	WhatIf(ctx context.Context, s PolicyScope, p Proposal) (WhatIf, error)
@@ -120,6 +122,8 @@ type Operator interface {
 	ResetSetting(ctx context.Context, name string) (directory.Setting, error)
 	ExportSettings(ctx context.Context) ([]byte, error)
 	ImportSettings(ctx context.Context, file []byte) (Page[directory.SettingChange], error)
+	// PreviewSettings says what ImportSettings would change.
+	PreviewSettings(ctx context.Context, file []byte) (Preview, error)
 
 	// Checks returns what the checks of the server found last; RunChecks runs
 	// them now, all if none are named.

@@ -1,9 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,5 +137,38 @@ func TestWhatIfForgets(t *testing.T) {
 	var found admin.WhatIf
 	if err := json.Unmarshal([]byte(r.body), &found); err != nil || found.Messages != 1 {
 		t.Errorf("%d messages, %v: what is older than 30 days counts", found.Messages, err)
+	}
+}
+
+// TestOwnRules lists who has rules of their own, from wide to narrow, and to a
+// domain admin only those of their domains.
+func TestOwnRules(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct{ path, body string }{
+		{"/lists", `{"kind":"block","entry":"spam.example"}`}, {"/lists?domain=b.test", `{"kind":"allow","entry":"far.example"}`},
+		{"/lists?account=user@a.test", `{"kind":"allow","entry":"x@far.example"}`}, {"/lists?account=user@a.test", `{"kind":"block","entry":"y@far.example"}`},
+		{"/junk/policy?domain=a.test", `{"mode":"tag","junk":5,"quarantine":10,"refuse":0}`}, {"/junk/policy?address=user%2Bnews@a.test", `{"mode":"off","junk":5,"quarantine":10,"refuse":0}`},
+		{"/junk/policy?address=bob@b.test", `{"mode":"off","junk":5,"quarantine":10,"refuse":0}`},
+	} {
+		if r := w.do(attempt{as: "owner@a.test", method: "PUT", path: c.path, body: c.body}); r.code != 200 {
+			t.Fatalf("%s: %s", c.path, r.body)
+		}
+	}
+	for as, want := range map[string]string{
+		"owner@a.test": "server 1 false; a.test 0 true; b.test 1 false; user@a.test 2 false; bob@b.test 0 true; user+news@a.test 0 true",
+		"chief@a.test": "a.test 0 true; user@a.test 2 false; user+news@a.test 0 true",
+	} {
+		var page admin.Page[admin.OwnRules]
+		r := w.do(attempt{as: as, method: "GET", path: "/own-rules"})
+		if err := json.Unmarshal([]byte(r.body), &page); err != nil {
+			t.Fatalf("%s: %v in %s", as, err, r.body)
+		}
+		var got []string
+		for _, o := range page.Items {
+			got = append(got, fmt.Sprintf("%s %d %t", cmp.Or(o.Domain, o.Account, o.Address, "server"), o.Entries, o.Policy != nil))
+		}
+		if !slices.Equal(got, strings.Split(want, "; ")) {
+			t.Errorf("%s sees %q, want %q", as, got, want)
+		}
 	}
 }

@@ -50,6 +50,10 @@ func (s *Server) listRoutes() {
 		}) (*body[admin.ListEntry], error) {
 			return answer(s.admin.AllowSender(ctx, in.scope(), in.Body))
 		})
+	handle(s, operation{id: "list-own-rules", method: "GET", path: "/own-rules", summary: "List who has a list or a junk policy of their own."},
+		func(ctx context.Context, _ *none) (*body[admin.Page[admin.OwnRules]], error) {
+			return answer(s.admin.OwnRules(ctx))
+		})
 	s.myListRoutes()
 }
 
@@ -86,6 +90,11 @@ func scopeValues(s admin.RuleScope) url.Values {
 // List is GET /lists.
 func (c *Client) List(ctx context.Context, s admin.RuleScope) (admin.Page[admin.ListEntry], error) {
 	return get[admin.Page[admin.ListEntry]](ctx, c, "/lists", "domain", s.Domain, "account", s.Account)
+}
+
+// OwnRules is GET /own-rules.
+func (c *Client) OwnRules(ctx context.Context) (admin.Page[admin.OwnRules], error) {
+	return get[admin.Page[admin.OwnRules]](ctx, c, "/own-rules")
 }
 
 // PutListEntry is PUT /lists.

@@ -148,6 +148,7 @@ func operations(w *world) map[string]row {
 		"reset-my-junk-policy":  {as: "user@a.test", weak: "nobody", weakCode: 401},
 		"try-my-junk-policy":    {as: "user@a.test", body: `{"lists":[{"kind":"block","entry":"far.example"}]}`, bad: `/me/junk:what-if {"policy":1}`, where: "body.policy", weak: "nobody", weakCode: 401},
 		"get-list":              {bad: "/lists?domain=!", where: "query.domain", weak: "user"},
+		"list-own-rules":        {weak: "user"},
 		"put-list-entry":        {body: `{"kind":"block","entry":"spam.example"}`, bad: `/lists {"kind":"allow","entry":"a b"}`, where: "body.entry", weak: "support"},
 		"remove-list-entry":     {path: "/lists?entry=spam.example", code: 204, bad: "/lists", where: "query.entry", weak: "support"},
 		"allow-sender":          {path: "/lists:allow-sender?domain=a.test", body: fmt.Sprintf(`{"trace":%q}`, traced), bad: `/lists:allow-sender {"trace":""}`, where: "body.trace", weak: "support"},

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -184,6 +185,45 @@ func (d *Directory) ListEntries(s RuleScope) []verdict.Entry {
 		return slices.Clone(r.entries)
 	}
 	return nil
+}
+
+// OwnRules says what a scope has of its own.
+type OwnRules struct {
+	Scope   RuleScope
+	Entries int             // on its list
+	Policy  *verdict.Policy // nil: that of the next wider scope holds
+}
+
+// OwnRules returns the scopes that have a list or a policy of their own: the
+// server first, then domains, accounts and addresses, each by name.
+func (d *Directory) OwnRules() []OwnRules {
+	snap := d.current.Load()
+	list := []OwnRules{}
+	for _, r := range snap.rules {
+		own := OwnRules{Scope: r.scope, Entries: len(r.entries)}
+		if r.policy != nil {
+			p := *r.policy
+			own.Policy = &p
+		}
+		list = append(list, own)
+	}
+	slices.SortFunc(list, func(a, b OwnRules) int {
+		return cmp.Or(a.Scope.rank()-b.Scope.rank(), strings.Compare(snap.scopeName(a.Scope), snap.scopeName(b.Scope)))
+	})
+	return list
+}
+
+// rank is how narrow a scope is.
+func (s RuleScope) rank() int {
+	switch {
+	case !s.Address.IsNull():
+		return 3
+	case s.Account != 0:
+		return 2
+	case s.Domain != "":
+		return 1
+	}
+	return 0
 }
 
 // PutListEntry adds an entry to the list of a scope, or changes the one that is

@@ -1949,6 +1949,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/own-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List who has a list or a junk policy of their own. */
+        get: operations["list-own-rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/quarantine": {
         parameters: {
             query?: never;
@@ -4524,6 +4541,21 @@ export interface components {
             toFix: components["schemas"]["ChecksResult"][];
             version: string;
         };
+        OwnRules: {
+            /** @description For this account. */
+            account?: string;
+            /** @description For mail to this address. */
+            address?: string;
+            /** @description For all accounts of this domain. */
+            domain?: string;
+            /**
+             * Format: int64
+             * @description How many are on its list.
+             */
+            entries: number;
+            /** @description Absent: that of the next wider scope holds. */
+            policy?: components["schemas"]["VerdictPolicy"];
+        };
         PageAPIKey: {
             items: components["schemas"]["APIKey"][];
             /** @description Cursor of the next page; absent on the last. */
@@ -4686,6 +4718,16 @@ export interface components {
         };
         PageLogin: {
             items: components["schemas"]["Login"][];
+            /** @description Cursor of the next page; absent on the last. */
+            next?: string;
+            /**
+             * Format: int64
+             * @description Number of items on all pages, where it is known.
+             */
+            total?: number;
+        };
+        PageOwnRules: {
+            items: components["schemas"]["OwnRules"][];
             /** @description Cursor of the next page; absent on the last. */
             next?: string;
             /**
@@ -10713,6 +10755,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-own-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOwnRules"];
                 };
             };
             /** @description What went wrong. */
