@@ -159,6 +159,7 @@ func (c *alertTestCmd) Run(ctx context.Context, s streams, g *alertCmd) error {
 type alertChannelCmd struct {
 	List   channelListCmd   `cmd:"" help:"List whom alerts go to."`
 	Add    channelAddCmd    `cmd:"" help:"Send alerts to somebody: by mail to an address elsewhere, to a web server, or by ntfy."`
+	Set    channelSetCmd    `cmd:"" help:"Change of what somebody is told, or the access token."`
 	Remove channelRemoveCmd `cmd:"" help:"Send alerts to somebody no more."`
 }
 
@@ -200,11 +201,10 @@ type channelAddCmd struct {
 func (c *channelAddCmd) Run(ctx context.Context, s streams, g *alertCmd) error {
 	n := admin.NewAlertChannel{Kind: c.Kind, To: c.To, Least: checks.State(c.Least), Daily: c.Daily}
 	if c.TokenStdin {
-		b, err := io.ReadAll(io.LimitReader(os.Stdin, 1000))
-		if err != nil {
+		var err error
+		if n.Token, err = readToken(); err != nil {
 			return err
 		}
-		n.Token = strings.TrimSpace(string(b))
 	}
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
 		ch, err := op.AddAlertChannel(ctx, n)
@@ -216,6 +216,47 @@ func (c *channelAddCmd) Run(ctx context.Context, s streams, g *alertCmd) error {
 			if ch.Secret != "" {
 				fmt.Fprintf(w, "Requests are signed with %s\nThis secret is not shown again.\n", string(ch.Secret))
 			}
+		})
+	})
+}
+
+// readToken reads an access token from standard input.
+func readToken() (string, error) {
+	b, err := io.ReadAll(io.LimitReader(os.Stdin, 1000))
+	return strings.TrimSpace(string(b)), err
+}
+
+type channelSetCmd struct {
+	ID    string `arg:"" name:"id"`
+	Least string `help:"warn: all alerts; fail: only of what fails." placeholder:"STATE"`
+	Daily *bool  `help:"Of mail: send the daily mail there, too." negatable:""`
+
+	TokenStdin bool `help:"Of ntfy: read an access token from standard input."`
+}
+
+func (c *channelSetCmd) Run(ctx context.Context, s streams, g *alertCmd) error {
+	ch := admin.AlertChannelChange{Daily: c.Daily}
+	if c.Least != "" {
+		least := checks.State(c.Least)
+		ch.Least = &least
+	}
+	if c.TokenStdin {
+		token, err := readToken()
+		if err != nil {
+			return err
+		}
+		ch.Token = &token
+	}
+	if ch == (admin.AlertChannelChange{}) {
+		return usageError("say what changes: --least, --daily or --token-stdin")
+	}
+	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
+		now, err := op.SetAlertChannel(ctx, c.ID, ch)
+		if err != nil {
+			return err
+		}
+		return out.show(now, func(w io.Writer) {
+			fmt.Fprintf(w, "Alerts to %s are changed. `mailstead alert test %s` sends a test.\n", clean(now.To), now.ID)
 		})
 	})
 }
