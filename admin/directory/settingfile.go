@@ -90,9 +90,8 @@ func comment(s string) string {
 }
 
 // ImportSettings takes the settings of a TOML file, all or none, and returns
-// what changed. Settings that the file does not name stay as they are; domains,
-// accounts and aliases, which `mailstead export` writes beside them, are passed
-// over.
+// what changed. Settings that the file does not name stay as they are; what else
+// `mailstead export` writes beside them is passed over.
 func (d *Directory) ImportSettings(ctx context.Context, actor string, file []byte) ([]SettingChange, error) {
 	if len(file) > maxSettingFile {
 		return nil, invalid("the file is larger than %s", FormatSize(maxSettingFile))
@@ -105,9 +104,9 @@ func (d *Directory) ImportSettings(ctx context.Context, actor string, file []byt
 		}
 		return nil, invalid("the file is not valid TOML: %v", err)
 	}
-	for _, people := range []string{"domains", "accounts", "aliases"} {
-		if _, ok := tree[people].([]any); ok {
-			delete(tree, people)
+	for _, beside := range besideSettings() {
+		if _, ok := tree[beside].([]any); ok {
+			delete(tree, beside)
 		}
 	}
 	values := map[string]string{}
@@ -115,6 +114,12 @@ func (d *Directory) ImportSettings(ctx context.Context, actor string, file []byt
 		return nil, err
 	}
 	return d.setSettings(ctx, actor, values)
+}
+
+// besideSettings are the tables that `mailstead export` writes into the file of
+// the settings. admin/movein knows what is in them.
+func besideSettings() []string {
+	return []string{"domains", "accounts", "aliases", "lists", "junk-policies", "webhooks", "alert-channels", "secrets"}
 }
 
 // flatten turns tables into dotted names.

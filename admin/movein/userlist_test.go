@@ -60,9 +60,10 @@ func TestParseList(t *testing.T) {
 func FuzzParseList(f *testing.F) {
 	f.Add("Accounts:\n\tx:\n\t\tDestinations:\n\t\t\ta@b: nil\n")
 	f.Add(`[{"users":[{"email":"a@b"}],"aliases":[{"address":"c","forwards_to":["d"]}]}]`)
+	f.Add(wholeSetup)
 	f.Add("address;name\n\"a\"\"b\";c\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, format := range []ListFormat{ListByItsLooks, ListCSV, ListMox, ListMailInABox} {
+		for _, format := range []ListFormat{ListByItsLooks, ListCSV, ListMox, ListMailInABox, ListMailstead} {
 			list, err := ParseList(format, text)
 			if err == nil && (len(list) == 0 || len(list) > maxUsers) {
 				t.Errorf("%s gives %d entries", format, len(list))

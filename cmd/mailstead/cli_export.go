@@ -25,7 +25,7 @@ type exportCmd struct {
 	All      bool     `help:"Mail of all accounts. One that is in the folder already is passed over, so that a run that was interrupted goes on."`
 	Format   string   `help:"maildir (Maildir++, as Dovecot has it) or mbox (a file for each mailbox)." enum:"maildir,mbox" default:"maildir"`
 	Dir      string   `help:"Folder that gets a folder for each account." type:"path" placeholder:"DIR"`
-	Settings string   `help:"File that gets settings, domains, accounts and aliases as TOML, without secrets." type:"path" placeholder:"FILE"`
+	Settings string   `help:"File that gets what the server is set up with as TOML, without secrets: settings, domains, accounts, aliases, lists, junk policies, webhooks and alert channels." type:"path" placeholder:"FILE"`
 }
 
 func (c *exportCmd) Run(ctx context.Context, s streams) error {
@@ -45,7 +45,7 @@ func (c *exportCmd) Run(ctx context.Context, s streams) error {
 			}
 		}
 		if !mail {
-			return out.done("settings, domains, accounts and aliases are in %s", c.Settings)
+			return out.done("what the server is set up with is in %s; `mailstead import setup` reads it", c.Settings)
 		}
 		return c.mail(ctx, op, out)
 	})

@@ -25,6 +25,7 @@ type importCmd struct {
 	IMAP     importIMAPCmd     `cmd:"" name:"imap" help:"Bring in an account of an IMAP server; again and again until mail comes here."`
 	IMAPList importIMAPListCmd `cmd:"" name:"imap-list" help:"Bring in many accounts of IMAP servers, one in each line of a file."`
 	People   importPeopleCmd   `cmd:"" help:"Make the accounts and aliases of another mail system: CSV, mox, Mail-in-a-Box."`
+	Setup    importSetupCmd    `cmd:"" help:"Set this server up as another one: the file of export --settings."`
 	List     importListCmd     `cmd:"" help:"List imports and how far they are."`
 	Show     importShowCmd     `cmd:"" help:"Show an import and what came of it."`
 	Resume   importResumeCmd   `cmd:"" help:"Run an import again, or all that have ended: what is missing or new comes."`
