@@ -3961,7 +3961,7 @@ export interface components {
             /** Format: date-time */
             started: string;
             /** @enum {string} */
-            state: "running" | "done" | "failed";
+            state: "running" | "done" | "failed" | "cancelled";
             /**
              * Format: int64
              * @description 0 if it is not known.
