@@ -73,7 +73,6 @@ func codes() []struct {
 		{"exists", http.StatusConflict, directory.ErrExists},
 		{"in-use", http.StatusConflict, directory.ErrInUse},
 		{"conflict", http.StatusConflict, directory.ErrConflict},
-		{"conflict", http.StatusConflict, directory.ErrConflict},
 		{"invalid", http.StatusUnprocessableEntity, directory.ErrInvalid},
 		{"unavailable", http.StatusServiceUnavailable, admin.ErrUnavailable},
 		{"no-room", http.StatusInsufficientStorage, admin.ErrNoRoom},

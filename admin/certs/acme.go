@@ -253,7 +253,7 @@ func (a *acmeCA) event(_ context.Context, event string, data map[string]any) err
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		// With several CAs the one that was asked first may have failed now.
-		if f := a.last[name]; len(a.opts.CAs) == 1 || a.now().Sub(f.at) > acmeTimeout*time.Duration(len(a.opts.CAs)) {
+		if f := a.last[name]; len(a.opts.CAs) == 1 || a.now().Sub(f.at).Abs() > acmeTimeout*time.Duration(len(a.opts.CAs)) {
 			delete(a.last, name)
 		}
 	}

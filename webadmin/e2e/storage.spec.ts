@@ -10,7 +10,7 @@ test('an owner has the room of deleted mail given back', async ({ page, server, 
   const [ana] = ready.accounts;
   await signIn(page, ready.admin.user, ready.admin.password);
   await page.waitForURL('**/admin/');
-  await submit(ready, ana!, ana!.address, `Subject: not wanted\n\n${'x\n'.repeat(1000)}`);
+  expect(await submit(ready, ana!, ana!.address, `From: <${ana!.address}>\nSubject: not wanted\n\n${'x\n'.repeat(1000)}`)).toMatch(/^250/);
   await expect(async () => expect((await imap(ready, ana!, 'STATUS INBOX (MESSAGES)')).join()).not.toContain('MESSAGES 0')).toPass();
   await imap(ready, ana!, 'SELECT INBOX', 'STORE 1:* +FLAGS.SILENT (\\Deleted)', 'EXPUNGE');
 
