@@ -69,7 +69,7 @@ func (a *Admin) About(ctx context.Context) (About, error) {
 	if _, err := authorize(ctx, ChangeSystem); err != nil {
 		return About{}, err
 	}
-	if a.opts.DataDir == "" {
+	if !a.running() {
 		return About{}, &directory.Problem{Kind: ErrUnavailable, Text: "no server is running; start it with `mailstead serve`"}
 	}
 	v := About{Version: a.opts.Version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Hostname: a.Hostname(),

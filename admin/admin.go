@@ -26,6 +26,7 @@ import (
 	"github.com/mailstead/mailstead/admin/metrics"
 	"github.com/mailstead/mailstead/admin/push"
 	"github.com/mailstead/mailstead/admin/signin"
+	"github.com/mailstead/mailstead/admin/upgrade"
 	"github.com/mailstead/mailstead/admin/webhooks"
 	"github.com/mailstead/mailstead/delivery/quarantine"
 	"github.com/mailstead/mailstead/mail"
@@ -96,7 +97,7 @@ type Options struct {
 	Authority    dnsadvice.Authority // likewise
 	Certificates Certificates        // nil: no server is running
 	DNS          *dnsprovider.Zones  // that have a provider
-	DataDir      string              // whose disk may fill; "" is not known
+	DataDir      string              // whose disk may fill; "": there is none
 	Disk         *disk.Guard         // of DataDir; nil: nobody guards it
 	Store        Reclaimer           // nil: there is no mail
 	ExportDir    string              // for copies of mailboxes; "": there are none
@@ -210,7 +211,9 @@ func Open(data string, o Options) (*Admin, error) {
 		return fail(err)
 	}
 	closers = append(closers, traces.Close)
-	eng, err := store.Open(filepath.Join(data, "store"), store.Options{Apply: apply, Now: o.Now, Zstd: func() bool { return dir.Bool(directory.StoreCompress) }})
+	eng, err := store.Open(filepath.Join(data, "store"), store.Options{
+		Apply: apply, Now: o.Now, Hold: func() bool { return upgrade.Keeps(data) }, Zstd: func() bool { return dir.Bool(directory.StoreCompress) },
+	})
 	if err != nil {
 		return fail(err)
 	}
@@ -227,7 +230,7 @@ func Open(data string, o Options) (*Admin, error) {
 	closers = append(closers, hooks.Close)
 	o.Directory, o.Traces, o.Reports, o.Webhooks = dir, traces, book, hooks
 	boxes := mailbox.Open(eng, mailbox.Options{Now: o.Now})
-	o.Mailboxes, o.Store = boxes, eng
+	o.Mailboxes, o.Store, o.DataDir = boxes, eng, data
 	o.Backup = NewBackups(backup.Options{Now: o.Now, Logger: o.Logger, Source: backup.Source{
 		DataDir: data, Directory: dir, Boxes: boxes, Store: eng, Hostname: string(o.Hostname), Version: o.Version,
 		Databases: map[string]func(io.Writer) error{"reports.db": book.Backup, "junk.db": copyOf(data, "junk.db"), "inbound.db": copyOf(data, "inbound.db")},
@@ -248,6 +251,10 @@ func apply(rw store.RW, a store.Accepted) error {
 	}
 	return mailbox.Apply(rw, a)
 }
+
+// running reports whether this is a running server, and not a command that has
+// opened its data.
+func (a *Admin) running() bool { return a.opts.Server != nil }
 
 // Hostname is the name of this server; "" if it is not known.
 func (a *Admin) Hostname() string { return string(a.opts.Hostname) }

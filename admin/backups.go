@@ -196,7 +196,7 @@ func (a *Admin) RunBackup(ctx context.Context) (Job, error) {
 		if proof, ok := s.LastProof(ctx); ok && proof.Backup == run.ID {
 			res.Proof = &proof
 		}
-		return res, a.opts.Directory.Record(ctx, Actor(ctx), "backup.run", run.ID, nil)
+		return res, a.opts.Directory.Record(context.WithoutCancel(ctx), Actor(ctx), "backup.run", run.ID, nil)
 	})
 }
 
@@ -222,7 +222,7 @@ func (a *Admin) VerifyBackup(ctx context.Context, id, key string) (Job, error) {
 		if err != nil {
 			return nil, err
 		}
-		return proof, a.opts.Directory.Record(ctx, Actor(ctx), "backup.verify", proof.Backup, proof.OK)
+		return proof, a.opts.Directory.Record(context.WithoutCancel(ctx), Actor(ctx), "backup.verify", proof.Backup, proof.OK)
 	})
 }
 
@@ -315,7 +315,7 @@ func copyOf(data, name string) func(io.Writer) error {
 func (a *Admin) checkedBackups(ctx context.Context) checks.Backups {
 	b := checks.Backups{MaxAge: a.opts.Directory.Duration(directory.BackupMaxAge)}
 	b.Proved, _ = a.LastProof(ctx)
-	if r, ok := a.opts.Backup.LastRun(ctx); ok {
+	if r, ok := a.opts.Backup.LastRun(ctx); ok && !r.Cancelled {
 		b.Failed = r.Error
 	}
 	return b

@@ -95,6 +95,9 @@ func (a *Admin) runExport(ctx context.Context, p *Progress) (any, error) {
 	err := a.writeExport(ctx, p, mailbox.AccountID(account))
 	a.endExport(id, err == nil)
 	a.sweepExports() // what has failed does not keep its room
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		a.opts.Logger.Error("export of an account", "account", account, "err", err)
 		if errors.Is(err, disk.ErrFull) {

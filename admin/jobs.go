@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailstead/mailstead/admin/backup"
 	"github.com/mailstead/mailstead/admin/directory"
 )
 
@@ -40,7 +41,7 @@ type Job struct {
 	Progress int64     `json:"progress"`
 	Total    int64     `json:"total" doc:"0 if it is not known."`
 	Log      []string  `json:"log"`
-	Result   any       `json:"result,omitempty"`
+	Result   any       `json:"result,omitempty" doc:"Of one that is done; of one that was cancelled, what came of it until then."`
 	Started  time.Time `json:"started"`
 	Ended    time.Time `json:"ended,omitzero"`
 }
@@ -51,7 +52,7 @@ type job struct {
 	account uint32 // of a person; 0 for others
 	owner   string
 	told    time.Time
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
 	stopped string // who has cancelled it; "": nobody
 }
 
@@ -131,7 +132,7 @@ func (a *Admin) start(p Principal, kind string, run func(ctx context.Context, p 
 		return Job{}, &directory.Problem{Kind: ErrUnavailable, Text: "too much is under way; try again in a while"}
 	}
 	j := &job{Job: Job{ID: rand.Text(), Kind: kind, State: JobRunning, Log: []string{}, Started: a.opts.Now().UTC()}, account: p.Account, owner: p.owner()}
-	ctx, cancel := context.WithCancel(WithPrincipal(js.ctx, p))
+	ctx, cancel := context.WithCancelCause(WithPrincipal(js.ctx, p))
 	j.cancel = cancel
 	js.list = append(js.list, j)
 	if len(js.list) > maxJobs {
@@ -147,14 +148,16 @@ func (a *Admin) start(p Principal, kind string, run func(ctx context.Context, p 
 
 func (a *Admin) runJob(ctx context.Context, p *Progress, run func(ctx context.Context, p *Progress) (any, error)) {
 	defer a.jobs.group.Done()
-	defer p.job.cancel()
+	defer p.job.cancel(nil)
 	result, err := run(ctx, p)
 	p.change(func(j *job) {
 		j.State, j.Result, j.Ended = JobDone, result, a.opts.Now().UTC()
 		if err != nil {
-			j.State, j.Result = JobFailed, nil
+			j.State = JobFailed
 			if j.stopped != "" && ctx.Err() != nil {
 				j.State, err = JobCancelled, errors.New("cancelled by "+j.stopped)
+			} else {
+				j.Result = nil
 			}
 			j.Log = append(j.Log, err.Error())
 		}
@@ -215,6 +218,6 @@ func (js *jobs) stop(p Principal, id, actor string) (Job, error) {
 		return Job{}, &directory.Problem{Kind: directory.ErrConflict, Text: "this job is an import, which is stopped under Imports, or with mailstead import cancel"}
 	}
 	j.stopped = actor
-	j.cancel()
+	j.cancel(backup.ErrCancelled)
 	return j.view(), nil
 }

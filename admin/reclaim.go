@@ -29,6 +29,14 @@ type Reclaimed struct {
 	Bytes int64 `json:"bytes" doc:"Given back to the disk."`
 }
 
+// CheckReclaim refuses what Reclaim cannot do.
+func CheckReclaim(olderThan time.Duration) error {
+	if olderThan < ReclaimLeast || olderThan > ReclaimMost {
+		return At("olderThanSeconds", invalid("mail that was deleted %v ago: say between %v and %v", olderThan, ReclaimLeast, ReclaimMost))
+	}
+	return nil
+}
+
 // Reclaim begins to give back the room of mail that was deleted longer ago than
 // olderThan. The server does that by itself after a day, and sooner when its
 // disk gets low.
@@ -40,8 +48,8 @@ func (a *Admin) Reclaim(ctx context.Context, olderThan time.Duration) (Job, erro
 	if a.opts.Store == nil {
 		return Job{}, &directory.Problem{Kind: ErrUnavailable, Text: "there is no mail here"}
 	}
-	if olderThan < ReclaimLeast || olderThan > ReclaimMost {
-		return Job{}, At("olderThanSeconds", invalid("mail that was deleted %v ago: say between %v and %v", olderThan, ReclaimLeast, ReclaimMost))
+	if err := CheckReclaim(olderThan); err != nil {
+		return Job{}, err
 	}
 	if a.runningJob(jobReclaim) != "" {
 		return Job{}, errJobRuns
@@ -55,9 +63,9 @@ func (a *Admin) Reclaim(ctx context.Context, olderThan time.Duration) (Job, erro
 		if errors.Is(err, store.ErrHeld) {
 			err = &directory.Problem{Kind: directory.ErrInUse, Text: "what was deleted is kept until the upgrade is known to work, so that the way back is open; see `mailstead upgrade status`"}
 		}
-		if err != nil {
-			return nil, err
+		if err == nil || n > 0 {
+			err = errors.Join(err, a.opts.Directory.Record(context.WithoutCancel(ctx), Actor(ctx), "storage.reclaim", "storage", Reclaimed{n}))
 		}
-		return Reclaimed{n}, a.opts.Directory.Record(ctx, Actor(ctx), "storage.reclaim", "storage", Reclaimed{n})
+		return Reclaimed{n}, err
 	})
 }

@@ -190,6 +190,10 @@ func (a *Admin) restore(ctx context.Context, p *Progress, s *backup.Service, n *
 			err = nil
 		}
 	}
+	if res.Incomplete != "" && ctx.Err() != nil {
+		res.Incomplete = context.Cause(ctx).Error()
+	}
+	ctx = context.WithoutCancel(ctx) // what was done is noted
 	switch {
 	case err != nil:
 		return res, err

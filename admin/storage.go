@@ -96,7 +96,7 @@ func (a *Admin) Storage(ctx context.Context) (Storage, error) {
 		return Storage{}, err
 	}
 	if a.opts.DataDir == "" {
-		return Storage{}, &directory.Problem{Kind: ErrUnavailable, Text: "only a running server looks at its disk"}
+		return Storage{}, &directory.Problem{Kind: ErrUnavailable, Text: "there is no data folder here"}
 	}
 	a.storage.mu.Lock()
 	defer a.storage.mu.Unlock()

@@ -96,9 +96,6 @@ func (a *Admin) bundleFiles(ctx context.Context) []support.File {
 	return append([]support.File{
 		part("server.json", "version, build, system, memory, ports, counts", func() (any, error) { return a.bundleServer(), nil }),
 		part("upgrade.json", "schemas, how it was installed, the last upgrade", func() (any, error) {
-			if a.opts.DataDir == "" {
-				return nil, errors.New("no server is running; `mailstead upgrade status` tells")
-			}
 			return a.updates()
 		}),
 		part("settings.json", "all settings; of secrets only whether they are set", func() (any, error) { return bundleSettings(a.opts.Directory.Settings()), nil }),
@@ -141,7 +138,7 @@ func (a *Admin) bundleServer() any {
 	v := Machine()
 	v["build"], v["schema"] = ThisBuild(a.opts.Version), schema.Current
 	v["started"] = a.started.UTC()
-	if a.opts.DataDir == "" {
+	if !a.running() {
 		v["running"] = false
 	}
 	v["domains"], v["accounts"] = a.opts.Directory.Counts()

@@ -73,7 +73,7 @@ func (a *Admin) Updates(ctx context.Context) (Updates, error) {
 	if _, err := authorize(ctx, ChangeSystem); err != nil {
 		return Updates{}, err
 	}
-	if a.opts.DataDir == "" {
+	if !a.running() {
 		return Updates{}, &directory.Problem{Kind: ErrUnavailable, Text: "no server is running; `mailstead version` and `mailstead upgrade status` tell without one"}
 	}
 	return a.updates()

@@ -47,7 +47,10 @@ func (c *Client) Storage(ctx context.Context) (admin.Storage, error) {
 
 // Reclaim is POST /storage:reclaim.
 func (c *Client) Reclaim(ctx context.Context, olderThan time.Duration) (admin.Job, error) {
-	return c.startJob(ctx, "/storage:reclaim", reclaiming{int64(olderThan / time.Second)})
+	if err := admin.CheckReclaim(olderThan); err != nil {
+		return admin.Job{}, err
+	}
+	return c.startJob(ctx, "/storage:reclaim", reclaiming{int64((olderThan + time.Second - 1) / time.Second)})
 }
 
 // SupportBundle makes the bundle in the server.

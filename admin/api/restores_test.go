@@ -154,3 +154,44 @@ func TestRestoreBringsAccountBack(t *testing.T) {
 		}
 	}
 }
+
+// What a restore has done before it was cancelled is told, and is in the audit
+// log.
+func TestCancelRestore(t *testing.T) {
+	w := newWorld(t)
+	w.fill("user@a.test", 500)
+	id, owner := w.backUp(), admin.AsOwner(t.Context(), "test")
+	job := func(id string, until func(*admin.Job) bool) admin.Job {
+		t.Helper()
+		for {
+			j, err := w.admin.Job(owner, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if until(&j) {
+				return j
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	for n := range 50 { // until one is cancelled in its midst
+		started := w.do(attempt{as: "owner@a.test", method: "POST", path: "/restores", body: fmt.Sprintf(`{"backup":%q,"account":"user@a.test","mailbox":"INBOX","into":"Back %d"}`, id, n)})
+		name := started.field(t, "job")
+		job(name, func(j *admin.Job) bool { return j.Progress > 0 || j.State != admin.JobRunning })
+		w.do(attempt{as: "owner@a.test", method: "POST", path: "/jobs/" + name + ":cancel"})
+		ended := job(name, func(j *admin.Job) bool { return j.State != admin.JobRunning })
+		res, ok := ended.Result.(backup.IntoResult)
+		if !ok || res.Added == 0 || res.Added == 500 {
+			continue
+		}
+		if res.Incomplete != backup.ErrCancelled.Error() {
+			t.Errorf("%d of 500 were added, and it says %q", res.Added, res.Incomplete)
+		}
+		entries, err := w.dir.Audit(t.Context(), 1)
+		if err != nil || len(entries) != 1 || entries[0].Action != "backup.restore" || !strings.Contains(string(entries[0].After), fmt.Sprintf(`"added":%d`, res.Added)) {
+			t.Errorf("the audit log ends with %+v, %v; %d were added", entries, err, res.Added)
+		}
+		return
+	}
+	t.Fatal("none of 50 restores was cancelled in its midst")
+}

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -21,7 +22,12 @@ type Run struct {
 	Bytes   int64     `json:"bytes"`
 	Added   int64     `json:"added"`
 	Error   string    `json:"error,omitempty"`
+	// Cancelled says that somebody wanted it to end.
+	Cancelled bool `json:"cancelled,omitempty"`
 }
+
+// ErrCancelled is the cause of a context that somebody has ended.
+var ErrCancelled = errors.New("somebody has cancelled it")
 
 // runLog is what is remembered of backups.
 type runLog struct {

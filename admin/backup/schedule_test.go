@@ -109,3 +109,30 @@ func TestScheduleAfterTheClockWasSetBack(t *testing.T) {
 		}
 	})
 }
+
+// TestCancelled: a backup that somebody has cancelled is no failure, and is not
+// made again at once; one that waits can be cancelled too, and was none.
+func TestCancelled(t *testing.T) {
+	w := newWorld(t)
+	w.deliver(w.ana, text(1, 1000), mailbox.Seen)
+	w.set.Schedule = "6h"
+	ctx, cancel := context.WithCancelCause(t.Context())
+	_, err := w.service.Run(ctx, func(string, int64, int64) { cancel(ErrCancelled) })
+	if err == nil {
+		t.Fatal("it was made")
+	}
+	last, _ := w.service.LastRun(t.Context())
+	next, err := w.service.Next(t.Context())
+	if !last.Cancelled || err != nil || next.Before(last.Started.Add(6*time.Hour)) {
+		t.Errorf("after %+v the next one is at %v, %v", last, next, err)
+	}
+
+	w.must(w.service.busy.Take(t.Context())) // another one is being made
+	defer w.service.busy.Give()
+	if _, err := w.service.Run(ctx, func(string, int64, int64) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("one that waits: %v", err)
+	}
+	if now, _ := w.service.LastRun(t.Context()); now != last {
+		t.Errorf("one that has not begun is remembered: %+v", now)
+	}
+}

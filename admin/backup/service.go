@@ -13,6 +13,7 @@ import (
 	"github.com/mailstead/mailstead/admin/backup/plan"
 	"github.com/mailstead/mailstead/admin/backup/target"
 	"github.com/mailstead/mailstead/mail/disk"
+	"github.com/mailstead/mailstead/mail/turns"
 )
 
 // State remembers things; *directory.Directory.
@@ -45,7 +46,7 @@ type Options struct {
 // methods may be called concurrently; one works at a time.
 type Service struct {
 	opts Options
-	busy sync.Mutex // held while somebody uses the target
+	busy *turns.Turns // one, of whoever uses the target
 
 	viewing viewing
 
@@ -73,7 +74,7 @@ func New(o Options) *Service {
 	if o.Changed == nil {
 		o.Changed = func() {}
 	}
-	s := &Service{opts: o, details: map[string]details{}, viewing: viewing{turn: make(chan struct{}, 1)}}
+	s := &Service{opts: o, details: map[string]details{}, busy: turns.New(1), viewing: viewing{turn: make(chan struct{}, 1)}}
 	s.viewing.free()
 	sweepScratch(s.scratch(), o.Logger)
 	return s
@@ -161,22 +162,28 @@ type Telling func(phase string, done, total int64)
 // Run makes a backup, proves it, and removes those that need not be kept. The
 // result is remembered whatever it is.
 func (s *Service) Run(ctx context.Context, tell Telling) (Run, error) {
-	s.busy.Lock()
-	defer s.busy.Unlock()
+	if err := s.busy.Take(ctx); err != nil {
+		return Run{}, err
+	}
+	defer s.busy.Give()
 	run := Run{Started: s.opts.Now().UTC()}
 	err := s.Room()
 	if err == nil {
 		err = s.with(ctx, nil, true, func(r *repository, _ target.Target) error { return s.run(ctx, r, &run, tell) })
 	}
 	run.Ended = s.opts.Now().UTC()
-	if err != nil {
-		run.Error = err.Error()
-		if ctx.Err() != nil {
-			run.Error = "it was interrupted"
-		}
-		s.opts.Logger.ErrorContext(ctx, "backup", "backup", run.ID, "err", err)
-	} else {
+	switch {
+	case err == nil:
 		s.opts.Logger.InfoContext(ctx, "backup", "backup", run.ID, "added", run.Added, "dur", run.Ended.Sub(run.Started))
+	case errors.Is(context.Cause(ctx), ErrCancelled):
+		run.Error, run.Cancelled = ErrCancelled.Error(), true
+		s.opts.Logger.InfoContext(ctx, "backup", "backup", run.ID, "err", ErrCancelled)
+	case ctx.Err() != nil:
+		run.Error = "it was interrupted"
+		s.opts.Logger.InfoContext(ctx, "backup", "backup", run.ID, "err", run.Error)
+	default:
+		run.Error = err.Error()
+		s.opts.Logger.ErrorContext(ctx, "backup", "backup", run.ID, "err", err)
 	}
 	if rerr := s.remember(context.WithoutCancel(ctx), func(l *runLog) { l.add(run) }); err == nil {
 		err = rerr
@@ -261,8 +268,10 @@ func (s *Service) prune(ctx context.Context, r *repository, remove []string) err
 // Verify proves a backup; "" is the last one. k is another copy of the key that
 // is tried; nil: the server's own.
 func (s *Service) Verify(ctx context.Context, id string, k *Key, tell Telling) (p Proof, err error) {
-	s.busy.Lock()
-	defer s.busy.Unlock()
+	if err := s.busy.Take(ctx); err != nil {
+		return Proof{}, err
+	}
+	defer s.busy.Give()
 	err = s.with(ctx, k, false, func(r *repository, _ target.Target) error {
 		if id == "" {
 			ids, err := r.backupIDs(ctx)
@@ -293,8 +302,10 @@ func (s *Service) Verify(ctx context.Context, id string, k *Key, tell Telling) (
 
 // Remove removes a backup and what only it needed.
 func (s *Service) Remove(ctx context.Context, id string) error {
-	s.busy.Lock()
-	defer s.busy.Unlock()
+	if err := s.busy.Take(ctx); err != nil {
+		return err
+	}
+	defer s.busy.Give()
 	return s.with(ctx, nil, false, func(r *repository, _ target.Target) error {
 		ids, err := r.backupIDs(ctx)
 		if err != nil {
@@ -427,12 +438,15 @@ func (s *Service) Next(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	now := s.opts.Now()
-	good := l.lastGood()
-	if good.After(now) { // the clock was set back since: as if there were none
-		good = time.Time{}
+	last, begun := l.last(), l.lastGood()
+	if last.Cancelled { // not at once again
+		begun = last.Started
 	}
-	next := sch.Next(good.Local(), now)
-	if last := l.last(); !next.IsZero() && last.Error != "" && !last.Ended.After(now) && next.Before(last.Ended.Add(retryAfter)) {
+	if begun.After(now) { // the clock was set back since: as if there were none
+		begun = time.Time{}
+	}
+	next := sch.Next(begun.Local(), now)
+	if !next.IsZero() && last.Error != "" && !last.Cancelled && !last.Ended.After(now) && next.Before(last.Ended.Add(retryAfter)) {
 		next = last.Ended.Add(retryAfter)
 	}
 	return next, nil

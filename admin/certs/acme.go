@@ -168,7 +168,9 @@ func (c *authority) Issue(ctx context.Context, csr *x509.CertificateRequest) (*c
 	c.owner.proof.begin(name)
 	cert, err := c.ACMEIssuer.Issue(ctx, csr)
 	if err != nil {
-		c.owner.failed(name, c.CA, err)
+		if !errors.Is(ctx.Err(), context.Canceled) { // by somebody, or as the server stops
+			c.owner.failed(name, c.CA, err)
+		}
 		return nil, err
 	}
 	c.owner.proof.succeeded(ctx, name)

@@ -83,8 +83,12 @@ func showBackups(w io.Writer, v *admin.Backups) {
 	if v.LastProof != nil {
 		rows[3][1] = when(v.LastProof.At) + " of " + v.LastProof.Backup
 	}
-	if v.LastRun != nil && v.LastRun.Error != "" {
-		rows = append(rows, []string{"last run", "failed " + when(v.LastRun.Ended) + ": " + v.LastRun.Error})
+	switch r := v.LastRun; {
+	case r == nil:
+	case r.Cancelled:
+		rows = append(rows, []string{"last run", "cancelled " + when(r.Ended)})
+	case r.Error != "":
+		rows = append(rows, []string{"last run", "failed " + when(r.Ended) + ": " + r.Error})
 	}
 	if v.SSHKey != "" {
 		rows = append(rows, []string{"SSH key", v.SSHKey})

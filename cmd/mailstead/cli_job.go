@@ -33,10 +33,14 @@ func watchJob(ctx context.Context, op admin.Operator, j admin.Job, each func(*ad
 			return j, cancelJob(ctx, op, j)
 		case <-tick.C:
 		}
-		var err error
-		if j, err = op.Job(ctx, j.ID); err != nil {
+		now, err := op.Job(ctx, j.ID)
+		if ctx.Err() != nil {
+			return j, cancelJob(ctx, op, j)
+		}
+		if err != nil {
 			return j, err
 		}
+		j = now
 	}
 	if j.State != admin.JobDone {
 		return j, errors.New(j.Log[len(j.Log)-1])

@@ -20,8 +20,10 @@ func (e *Engine) Backup(ctx context.Context, to BackupSink) error {
 		return err
 	}
 	defer e.leave()
-	e.reclaiming.Lock()
-	defer e.reclaiming.Unlock()
+	if err := e.reclaiming.Take(ctx); err != nil {
+		return err
+	}
+	defer e.reclaiming.Give()
 	if err := e.usable(); err != nil {
 		return err
 	}

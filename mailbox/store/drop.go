@@ -135,8 +135,10 @@ func (e *Engine) Scrub(ctx context.Context, report func(problem string)) error {
 		return err
 	}
 	defer e.leave()
-	e.reclaiming.Lock()
-	defer e.reclaiming.Unlock()
+	if err := e.reclaiming.Take(ctx); err != nil {
+		return err
+	}
+	defer e.reclaiming.Give()
 	segs, err := e.log.segments()
 	if err != nil {
 		return err

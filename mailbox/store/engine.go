@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mailstead/mailstead/mail/disk"
+	"github.com/mailstead/mailstead/mail/turns"
 )
 
 // Defaults of Options.
@@ -127,9 +128,9 @@ type Engine struct {
 	failed atomic.Pointer[error]
 
 	// Taken in this order.
-	reclaiming    sync.Mutex // held by Reclaim, Scrub and Backup
-	checkpointing sync.Mutex // so that the low-water mark does not go back
-	applying      sync.Mutex // held by applyAll
+	reclaiming    *turns.Turns // one, of Reclaim, Scrub and Backup
+	checkpointing sync.Mutex   // so that the low-water mark does not go back
+	applying      sync.Mutex   // held by applyAll
 	kick          chan *owner
 	stop          context.CancelFunc
 	background    sync.WaitGroup
@@ -144,7 +145,7 @@ func Open(dir string, opts Options) (*Engine, error) {
 	if opts.Apply == nil {
 		return nil, errors.New("store: Options.Apply is missing")
 	}
-	e := &Engine{dir: dir, opts: opts, owners: map[Owner]*owner{}, kick: make(chan *owner, 1024), squeeze: squeeze{wake: make(chan struct{}, 1)}}
+	e := &Engine{dir: dir, opts: opts, owners: map[Owner]*owner{}, kick: make(chan *owner, 1024), reclaiming: turns.New(1), squeeze: squeeze{wake: make(chan struct{}, 1)}}
 	if err := e.prepare(); err != nil {
 		e.abandon()
 		return nil, fmt.Errorf("open store: %w", err)

@@ -21,7 +21,7 @@ var ErrHeld = errors.New("the room of deleted mail is kept for now")
 // Reclaim gives back the room of bodies that no owner needs and whose grace
 // time is over, unless Options.Hold says no.
 func (e *Engine) Reclaim(ctx context.Context) error {
-	if _, err := e.ReclaimOlder(ctx, e.grace()); !errors.Is(err, ErrHeld) {
+	if _, err := e.reclaimOlder(ctx, e.grace); !errors.Is(err, ErrHeld) {
 		return err
 	}
 	return nil
@@ -33,12 +33,20 @@ func (e *Engine) Reclaim(ctx context.Context) error {
 // that runs. A crash in between means that a hole is punched twice, which does
 // no harm.
 func (e *Engine) ReclaimOlder(ctx context.Context, grace time.Duration) (octets int64, err error) {
+	return e.reclaimOlder(ctx, func() time.Duration { return grace })
+}
+
+// reclaimOlder asks for the grace time when it is its turn: the disk may have
+// room again then.
+func (e *Engine) reclaimOlder(ctx context.Context, grace func() time.Duration) (octets int64, err error) {
 	if err := e.enter(); err != nil {
 		return 0, err
 	}
 	defer e.leave()
-	e.reclaiming.Lock()
-	defer e.reclaiming.Unlock()
+	if err := e.reclaiming.Take(ctx); err != nil {
+		return 0, err
+	}
+	defer e.reclaiming.Give()
 	if err := e.usable(); err != nil {
 		return 0, err
 	}
@@ -46,7 +54,7 @@ func (e *Engine) ReclaimOlder(ctx context.Context, grace time.Duration) (octets 
 		return 0, ErrHeld
 	}
 	before := e.stats.reclaimed.Load()
-	err = e.newReclaim(grace).run(ctx)
+	err = e.newReclaim(grace()).run(ctx)
 	e.disk.Forget()
 	if err != nil {
 		err = fmt.Errorf("reclaim: %w", err)

@@ -3238,6 +3238,7 @@ export interface components {
             added: number;
             /** Format: int64 */
             bytes: number;
+            cancelled?: boolean;
             /** Format: date-time */
             ended: string;
             error?: string;
@@ -3957,6 +3958,7 @@ export interface components {
             log: string[];
             /** Format: int64 */
             progress: number;
+            /** @description Of one that is done; of one that was cancelled, what came of it until then. */
             result?: unknown;
             /** Format: date-time */
             started: string;
