@@ -80,24 +80,36 @@ func TestMemoryInGroups(t *testing.T) {
 	if after := stats.TxStats.GetWrite(); after-before > 200 {
 		t.Errorf("%d writes for 1,000 rows", after-before)
 	}
-	if m.rows != 1000 || len(m.pending) != 0 {
-		t.Errorf("%d rows, %d pending", m.rows, len(m.pending))
+	if rows, pending := m.counts(); rows != 1000 || pending != 0 {
+		t.Errorf("%d rows, %d pending", rows, pending)
 	}
+}
+
+// counts is how many rows there are, and how many wait to be written.
+func (m *Memory) counts() (rows, pending int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.rows, len(m.pending)
 }
 
 func TestMemoryIsBounded(t *testing.T) {
 	m := openMemory(t, filepath.Join(t.TempDir(), "inbound.db"), MemoryOptions{})
 	defer m.Close()
-	m.rows = maxMemory
+	have := func(rows int) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.rows = rows
+	}
+	have(maxMemory)
 	env := &mail.Envelope{Recipients: []mail.Recipient{{Path: mail.Path{Local: "bo", Domain: "example.org"}}}}
 	if wait := m.comeAgain(netip.MustParseAddr("203.0.113.25"), env, time.Minute); wait != 0 {
 		t.Errorf("wait %v, though nobody would know of it", wait)
 	}
-	m.rows = 0
+	have(0)
 	for i := range maxPending + 10 {
 		m.put(memoryKey(fmt.Sprint("x", i)), row{}, true)
-		if len(m.pending) > maxPending {
-			t.Fatalf("%d rows are pending", len(m.pending))
+		if _, pending := m.counts(); pending > maxPending {
+			t.Fatalf("%d rows are pending", pending)
 		}
 	}
 }
