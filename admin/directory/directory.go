@@ -73,6 +73,7 @@ type Directory struct {
 
 	mu      sync.Mutex // serialises changes
 	current atomic.Pointer[snapshot]
+	within  *change // see Together; nil: changes stand each for itself
 }
 
 // Open opens or creates system.db at path.
@@ -188,6 +189,8 @@ type change struct {
 	undoes  string // ID of the audit entry that is undone
 	audited string // ID of the last audit entry
 	entries []AuditEntry
+	rows    int   // that were written
+	torn    error // a part of it failed after it had written something
 }
 
 // update runs fn in a transaction. When fn fails nothing has changed.
@@ -195,13 +198,24 @@ func (d *Directory) update(ctx context.Context, actor string, fn func(*change) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if d.within != nil {
+		return d.within.part(actor, fn)
+	}
+	return d.commit(ctx, func(c *change) error {
+		c.actor = actor
+		return fn(c)
+	})
+}
+
+// commit is update for what names its actors itself.
+func (d *Directory) commit(ctx context.Context, fn func(*change) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	before := d.current.Load()
 	next := before.clone()
 	var made []AuditEntry
 	err := d.db.Update(func(tx *bolt.Tx) error {
-		c := &change{tx: tx, next: next, actor: actor, now: d.opts.Now()}
+		c := &change{tx: tx, next: next, now: d.opts.Now()}
 		if err := fn(c); err != nil {
 			return err
 		}

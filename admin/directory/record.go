@@ -104,6 +104,7 @@ func decode(row []byte, record any) error {
 
 // put writes a row, or removes it when record is nil.
 func (c *change) put(bucket, key []byte, record any) error {
+	c.rows++
 	if record == nil {
 		return c.tx.Bucket(bucket).Delete(key)
 	}

@@ -229,27 +229,19 @@ func (s RuleScope) rank() int {
 // PutListEntry adds an entry to the list of a scope, or changes the one that is
 // about the same. Subject may be in any form that verdict.ParseSubject reads.
 func (d *Directory) PutListEntry(ctx context.Context, actor string, s RuleScope, e verdict.Entry) (verdict.Entry, error) {
-	subject, err := verdict.ParseSubject(e.Subject)
-	if err != nil {
-		return e, invalid("%v", err)
+	if err := checkEntry(&e); err != nil {
+		return e, err
 	}
-	if e.Verb != verdict.Allow && e.Verb != verdict.Block {
-		return e, invalid("an entry is allow or block, not %q", e.Verb)
-	}
-	if len(e.Note) > maxNote {
-		return e, invalid("a note has at most %d octets", maxNote)
-	}
-	e.Subject = subject
-	err = d.changeRules(ctx, actor, s, func(c *change, r *rules) error {
+	err := d.changeRules(ctx, actor, s, func(c *change, r *rules) error {
 		e.Created = c.now.UTC()
-		i, found := findEntry(r.entries, subject)
+		i, found := findEntry(r.entries, e.Subject)
 		if found {
 			e.Created = r.entries[i].Created
 			r.entries[i] = e
 			return nil
 		}
 		if len(r.entries) >= maxListEntries {
-			return invalid("a list has at most %d entries; remove some first", maxListEntries)
+			return fullList()
 		}
 		r.entries = slices.Insert(r.entries, i, e)
 		return nil
@@ -257,7 +249,54 @@ func (d *Directory) PutListEntry(ctx context.Context, actor string, s RuleScope,
 	return e, err
 }
 
+// AddListEntries puts on the list of a scope what is not on it, in one change.
+// It returns for each what is kept, and what hinders it: [ErrExists] with the
+// entry that there is already. When err is not nil nothing was added.
+func (d *Directory) AddListEntries(ctx context.Context, actor string, s RuleScope, list []verdict.Entry) (kept []verdict.Entry, refused []error, err error) {
+	kept, refused = slices.Clone(list), make([]error, len(list))
+	err = d.changeRules(ctx, actor, s, func(c *change, r *rules) error {
+		for i := range kept {
+			e := &kept[i]
+			if refused[i] = checkEntry(e); refused[i] != nil {
+				continue
+			}
+			at, found := findEntry(r.entries, e.Subject)
+			switch {
+			case found:
+				*e, refused[i] = r.entries[at], exists("%s is on this list already", e.Subject)
+			case len(r.entries) >= maxListEntries:
+				refused[i] = fullList()
+			default:
+				e.Created = c.now.UTC()
+				r.entries = slices.Insert(r.entries, at, *e)
+			}
+		}
+		return nil
+	})
+	return kept, refused, err
+}
+
 const maxNote = 500
+
+// checkEntry says what is wrong with an entry, and makes it what is kept.
+func checkEntry(e *verdict.Entry) error {
+	subject, err := verdict.ParseSubject(e.Subject)
+	if err != nil {
+		return invalid("%v", err)
+	}
+	if e.Verb != verdict.Allow && e.Verb != verdict.Block {
+		return invalid("an entry is allow or block, not %q", e.Verb)
+	}
+	if len(e.Note) > maxNote {
+		return invalid("a note has at most %d octets", maxNote)
+	}
+	e.Subject = subject
+	return nil
+}
+
+func fullList() error {
+	return invalid("a list has at most %d entries; remove some first", maxListEntries)
+}
 
 func findEntry(entries []verdict.Entry, subject string) (int, bool) {
 	return slices.BinarySearchFunc(entries, subject, func(e verdict.Entry, s string) int { return strings.Compare(e.Subject, s) })
@@ -328,6 +367,9 @@ func (d *Directory) changeRules(ctx context.Context, actor string, s RuleScope, 
 		}
 		if err := fn(c, after); err != nil {
 			return err
+		}
+		if before := cmp.Or(old, &rules{}); slices.Equal(before.entries, after.entries) && before.policy == after.policy {
+			return nil
 		}
 		return c.putRules(s, old, after)
 	})

@@ -86,6 +86,9 @@ func (d *Directory) write(ctx context.Context, actor string, fn func(*change) er
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if d.within != nil {
+		return d.within.part(actor, fn)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.db.Update(func(tx *bolt.Tx) error {

@@ -180,6 +180,7 @@ type Setting struct {
 	Default string `json:"default"`
 	Changed bool   `json:"changed"` // differs from the default
 	Doc     string `json:"doc"`
+	Secret  bool   `json:"secret,omitempty" doc:"The value is not shown."`
 	// Guarded are settings that say where mail, copies of it or passwords go, and
 	// who looks at them: an open session alone is not enough to change one.
 	Guarded bool `json:"guarded,omitempty" doc:"Changing it wants signing in again."`
@@ -204,7 +205,7 @@ func (s *snapshot) setting(def *definition) Setting {
 	if def.secret && v != "" {
 		v = hidden
 	}
-	return Setting{Name: def.name, Kind: string(def.kind), Value: v, Default: def.initial, Changed: changed, Doc: def.doc, Guarded: def.guarded}
+	return Setting{Name: def.name, Kind: string(def.kind), Value: v, Default: def.initial, Changed: changed, Doc: def.doc, Secret: def.secret, Guarded: def.guarded}
 }
 
 // Settings returns all settings.

@@ -104,7 +104,7 @@ func (d *Directory) ImportSettings(ctx context.Context, actor string, file []byt
 		}
 		return nil, invalid("the file is not valid TOML: %v", err)
 	}
-	for _, beside := range besideSettings() {
+	for _, beside := range BesideSettings() {
 		if _, ok := tree[beside].([]any); ok {
 			delete(tree, beside)
 		}
@@ -116,9 +116,9 @@ func (d *Directory) ImportSettings(ctx context.Context, actor string, file []byt
 	return d.setSettings(ctx, actor, values)
 }
 
-// besideSettings are the tables that `mailstead export` writes into the file of
+// BesideSettings are the tables that `mailstead export` writes into the file of
 // the settings. admin/movein knows what is in them.
-func besideSettings() []string {
+func BesideSettings() []string {
 	return []string{"domains", "accounts", "aliases", "lists", "junk-policies", "webhooks", "alert-channels", "secrets"}
 }
 

@@ -57,7 +57,7 @@ func (d *Directory) PutState(ctx context.Context, name string, v any) error {
 			return fmt.Errorf("%w: %s has %d octets", ErrTooLarge, name, len(row))
 		}
 	}
-	return d.db.Update(func(tx *bolt.Tx) error {
+	return d.transact(func(tx *bolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(bucketState)
 		if err != nil {
 			return err

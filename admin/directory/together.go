@@ -1,0 +1,44 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Together lets fn make many changes as one: all of them or, when it fails or
+// is a rehearsal, none. fn gets a directory of its own, in which what it has
+// changed counts already, and which must not be used after it. A change there
+// that is refused leaves the others as they are. Sorted lists and what is not
+// in memory are those of before. All other changes wait meanwhile.
+func (d *Directory) Together(ctx context.Context, fn func(*Directory) error) error {
+	return d.commit(ctx, func(c *change) error {
+		own := &Directory{opts: d.opts, db: d.db, secret: d.secret, hasher: d.hasher, throttle: d.throttle, journal: d.journal, within: c}
+		own.current.Store(c.next)
+		if err := fn(own); err != nil {
+			return err
+		}
+		return c.torn
+	})
+}
+
+// part runs one of the changes of Together.
+func (c *change) part(actor string, fn func(*change) error) error {
+	rows := c.rows
+	c.actor = actor
+	err := fn(c)
+	if refused := new(Problem); err != nil && (c.rows != rows || !errors.As(err, &refused)) {
+		c.torn = errors.Join(c.torn, fmt.Errorf("a change was left half done: %w", err))
+	}
+	return err
+}
+
+// transact runs fn in a transaction of its own, or in that of Together.
+func (d *Directory) transact(fn func(*bolt.Tx) error) error {
+	if d.within != nil {
+		return fn(d.within.tx)
+	}
+	return d.db.Update(fn)
+}
