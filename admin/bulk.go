@@ -56,7 +56,11 @@ func (a *Admin) AddAccounts(ctx context.Context, text string, invite bool) (Bulk
 		return BulkResult{}, err
 	}
 	if err == nil {
-		a.makeAll(ctx, rows, made)
+		for i, err := range a.createAll(ctx, made) {
+			if err != nil {
+				rows[i].Error = err.Error()
+			}
+		}
 	}
 	if err == nil && invite {
 		if err := a.inviteAll(ctx, rows, made); err != nil {
@@ -98,32 +102,6 @@ func (a *Admin) addRows(ctx context.Context, rows []BulkRow) ([]directory.Accoun
 	return all, err
 }
 
-// addRow makes the account of one row, for lists whose rows depend on those
-// before.
-func (a *Admin) addRow(ctx context.Context, row *BulkRow, invite bool) error {
-	n := NewAccount{Address: row.Address, Name: row.Name}
-	if row.Quota != "" {
-		size, err := directory.ParseSize(row.Quota)
-		if err != nil {
-			return err
-		}
-		n.QuotaBytes = &size
-	}
-	acct, err := a.AddAccount(ctx, n)
-	if errors.Is(err, directory.ErrRehearsed) {
-		return nil
-	}
-	if err != nil || !invite {
-		return err
-	}
-	link, err := a.Invite(ctx, acct.Address)
-	if err != nil {
-		return fmt.Errorf("the account is made, but not its invitation: %w", err)
-	}
-	row.Invite = link.URL
-	return nil
-}
-
 func (a *Admin) newRow(ctx context.Context, row *BulkRow) (directory.NewAccount, error) {
 	n := NewAccount{Address: row.Address, Name: row.Name}
 	if row.Quota != "" {
@@ -136,24 +114,26 @@ func (a *Admin) newRow(ctx context.Context, row *BulkRow) (directory.NewAccount,
 	return a.newAccount(ctx, n)
 }
 
-// makeAll makes the mailboxes of accounts. An account whose mailboxes could not
-// be made is taken back.
-func (a *Admin) makeAll(ctx context.Context, rows []BulkRow, made []directory.Account) {
+// createAll makes the mailboxes of accounts, and returns for each why it could
+// not be: such an account is taken back. Those of ID 0 are none.
+func (a *Admin) createAll(ctx context.Context, accounts []directory.Account) []error {
+	errs := make([]error, len(accounts))
 	var g errgroup.Group
 	g.SetLimit(mailboxesAtOnce)
-	for i := range made {
-		if rows[i].Error != "" {
+	for i := range accounts {
+		if accounts[i].ID == 0 {
 			continue
 		}
 		g.Go(func() error {
-			if err := a.createMailboxes(ctx, made[i]); err != nil {
-				undo := a.opts.Directory.RemoveAccount(context.WithoutCancel(ctx), Actor(ctx), made[i].ID)
-				rows[i].Error = errors.Join(fmt.Errorf("make the mailboxes: %w", err), undo).Error()
+			if err := a.createMailboxes(ctx, accounts[i]); err != nil {
+				undo := a.opts.Directory.RemoveAccount(context.WithoutCancel(ctx), Actor(ctx), accounts[i].ID)
+				errs[i] = errors.Join(fmt.Errorf("make the mailboxes: %w", err), undo)
 			}
 			return nil
 		})
 	}
 	g.Wait()
+	return errs
 }
 
 // inviteAll makes the links of all accounts in one change.

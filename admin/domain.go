@@ -72,6 +72,10 @@ func (a *Admin) findDomain(name string) (directory.Domain, error) {
 
 // AddDomain adds a domain and makes its DKIM keys.
 func (a *Admin) AddDomain(ctx context.Context, n NewDomain) (Domain, error) {
+	return a.addDomain(ctx, n, func(mail.Domain) ([]directory.DKIMKey, error) { return a.makeKeys() })
+}
+
+func (a *Admin) addDomain(ctx context.Context, n NewDomain, keys func(mail.Domain) ([]directory.DKIMKey, error)) (Domain, error) {
 	if _, err := authorize(ctx, AddDomains); err != nil {
 		return Domain{}, err
 	}
@@ -90,7 +94,7 @@ func (a *Admin) AddDomain(ctx context.Context, n NewDomain) (Domain, error) {
 			return Domain{}, At("catchAll", err)
 		}
 	}
-	if new.Keys, err = a.makeKeys(); err != nil {
+	if new.Keys, err = keys(name); err != nil {
 		return Domain{}, err
 	}
 	d, err := a.opts.Directory.AddDomain(ctx, Actor(ctx), new)
