@@ -122,8 +122,6 @@ type Operator interface {
 	ResetSetting(ctx context.Context, name string) (directory.Setting, error)
 	ExportSettings(ctx context.Context) ([]byte, error)
 	ImportSettings(ctx context.Context, file []byte) (Page[directory.SettingChange], error)
-	// PreviewSettings says what ImportSettings would change.
-	PreviewSettings(ctx context.Context, file []byte) (Preview, error)
 
 	// Checks returns what the checks of the server found last; RunChecks runs
 	// them now, all if none are named.
@@ -198,6 +196,8 @@ type Operator interface {
 	StartImports(ctx context.Context, l ImportList) (ImportListResult, error)
 	// ImportPeople makes the accounts and aliases of another mail system.
 	ImportPeople(ctx context.Context, l PeopleList) (PeopleResult, error)
+	// ImportSetup sets the server up as the file of another one says.
+	ImportSetup(ctx context.Context, f SetupFile) (SetupReport, error)
 	ResumeImport(ctx context.Context, id string) (Import, error)
 	CancelImport(ctx context.Context, id string) (Import, error)
 	RemoveImport(ctx context.Context, id string) error

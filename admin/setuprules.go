@@ -1,12 +1,13 @@
-package main
+package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
 
-	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail/verdict"
 )
 
@@ -14,40 +15,45 @@ import (
 
 // lists puts on lists who is missing there.
 func (i *setupImport) lists(ctx context.Context) error {
-	have := map[admin.RuleScope][]admin.ListEntry{}
+	var order []RuleScope
+	by := map[RuleScope][]verdict.Entry{}
 	for _, e := range i.setup.Lists {
-		scope := admin.RuleScope{Domain: e.Domain, Account: e.Account}
-		row := setupRow{Kind: "list", Name: string(e.Kind) + " " + e.Entry + ownerText(scope, ""), Verdict: setupMade}
-		list, ok := have[scope]
-		var err error
-		if !ok {
-			var page admin.Page[admin.ListEntry]
-			if page, err = i.op.List(ctx, scope); i.pending(err, e.Domain, e.Account) {
-				err = nil
-			}
-			if list = page.Items; err == nil {
-				have[scope] = list
-			}
+		s := RuleScope{Domain: e.Domain, Account: e.Account}
+		if by[s] == nil {
+			order = append(order, s)
 		}
-		at := slices.IndexFunc(list, func(h admin.ListEntry) bool { return h.Entry == e.Entry })
-		switch {
-		case err != nil:
-		case at >= 0:
-			if row.Verdict = setupThere; list[at].Kind != e.Kind {
-				row.Text = "here it is " + string(list[at].Kind) + ", and was left so"
-			}
-		case !i.report.DryRun:
-			_, err = i.op.PutListEntry(ctx, scope, admin.ListEntry{Kind: e.Kind, Entry: e.Entry, Note: e.Note})
+		by[s] = append(by[s], verdict.Entry{Verb: e.Kind, Subject: e.Entry, Note: strings.TrimSpace(e.Note)})
+	}
+	for _, s := range order {
+		want := by[s]
+		kept, refused := want, make([]error, len(want))
+		scope, err := i.in.scope(ctx, s, ChangeSystem, ChangePeople)
+		if err == nil {
+			kept, refused, err = i.in.opts.Directory.AddListEntries(ctx, Actor(ctx), scope, want)
 		}
-		if err := i.done(ctx, row, err); err != nil {
+		if err != nil && !errors.As(err, new(*directory.Problem)) {
 			return err
+		}
+		for n, e := range want {
+			row := SetupRow{Kind: "list", Name: string(e.Verb) + " " + e.Subject + ownerText(s, ""), Verdict: SetupMade}
+			hindered := err
+			if hindered == nil {
+				hindered = refused[n]
+			}
+			if errors.Is(hindered, directory.ErrExists) {
+				row.Verdict, hindered = SetupThere, nil
+				if kept[n].Verb != e.Verb {
+					row.Text = "here it is " + string(kept[n].Verb) + ", and was left so"
+				}
+			}
+			i.add(row, hindered)
 		}
 	}
 	return nil
 }
 
 // ownerText says whose a rule is.
-func ownerText(s admin.RuleScope, address string) string {
+func ownerText(s RuleScope, address string) string {
 	switch {
 	case s.Account != "":
 		return ", of " + s.Account
@@ -62,33 +68,27 @@ func ownerText(s admin.RuleScope, address string) string {
 // policies gives junk policies to those who have others.
 func (i *setupImport) policies(ctx context.Context) error {
 	for _, p := range i.setup.Policies {
-		scope := admin.PolicyScope{RuleScope: admin.RuleScope{Domain: p.Domain, Account: p.Account}, Address: p.Address}
-		row, before := setupRow{Kind: "junk policy", Name: strings.TrimPrefix(ownerText(scope.RuleScope, p.Address), ", "), Verdict: setupChanged}, "that of the next wider scope"
+		scope := PolicyScope{RuleScope: RuleScope{Domain: p.Domain, Account: p.Account}, Address: p.Address}
+		row, before := SetupRow{Kind: "junk policy", Name: strings.TrimPrefix(ownerText(scope.RuleScope, p.Address), ", "), Verdict: SetupChanged}, "that of the next wider scope"
 		if row.Name == "" {
 			row.Name, before = "of the server", "the default"
 		}
-		domain := p.Domain
-		if p.Address != "" {
-			_, domain, _ = strings.Cut(p.Address, "@")
-		}
-		now, err := i.op.JunkPolicy(ctx, scope)
-		if i.pending(err, domain, p.Account) {
-			err = nil
-		}
-		if now.Own != nil {
-			before = policyText(*now.Own)
-		}
-		row.Text = before + " → " + policyText(p.Policy())
+		now, err := i.in.JunkPolicy(ctx, scope)
 		switch {
 		case err != nil:
 		case now.Own != nil && *now.Own == p.Policy():
-			row.Verdict, row.Text = setupThere, ""
-		case !i.report.DryRun:
-			_, err = i.op.SetJunkPolicy(ctx, scope, p.Policy())
+			row.Verdict = SetupThere
+		default:
+			if now.Own != nil {
+				before = policyText(*now.Own)
+			}
+			row.Text = before + " → " + policyText(p.Policy())
+			_, err = i.in.SetJunkPolicy(ctx, scope, p.Policy())
 		}
-		if err := i.done(ctx, row, err); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
+		i.add(row, err)
 	}
 	return nil
 }
@@ -96,4 +96,11 @@ func (i *setupImport) policies(ctx context.Context) error {
 // policyText is a policy in one line.
 func policyText(p verdict.Policy) string {
 	return fmt.Sprintf("%s, junk %s, quarantine %s, refuse %s", p.Mode, threshold(p.Junk), threshold(p.Quarantine), threshold(p.Refuse))
+}
+
+func threshold(score float64) string {
+	if score == 0 {
+		return "never"
+	}
+	return "from " + strconv.FormatFloat(score, 'g', -1, 64)
 }

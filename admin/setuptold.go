@@ -1,19 +1,25 @@
-package main
+package admin
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/mailstead/mailstead/admin"
 	"github.com/mailstead/mailstead/admin/alerts"
 	"github.com/mailstead/mailstead/admin/checks"
-	"github.com/mailstead/mailstead/admin/movein"
+	"github.com/mailstead/mailstead/admin/webhooks"
+	"github.com/mailstead/mailstead/mail"
 )
 
-// Who is told what by a server that a file sets up: webhooks, alert channels,
-// and the secrets that are put in by hand.
+// Who is told what by a server that a file sets up: webhooks and alert channels.
+// They are made when all of the file was found to be right.
+
+// hookRow is a webhook of the file, as it would be kept.
+type hookRow struct {
+	webhooks.Hook
+	row SetupRow
+	err error
+}
 
 // webhooks makes those that are missing: one of the same address and label is
 // here already.
@@ -21,84 +27,87 @@ func (i *setupImport) webhooks(ctx context.Context) error {
 	if len(i.setup.Webhooks) == 0 {
 		return nil
 	}
-	page, err := i.op.Webhooks(ctx)
+	here, err := i.in.Webhooks(ctx)
 	if err != nil {
 		return err
 	}
-	left := page.Items
-	rows, missing := make([]setupRow, len(i.setup.Webhooks)), []int{}
+	var left []webhooks.Hook
+	for _, h := range here.Items {
+		domains, _ := parseDomains(h.Domains)
+		left = append(left, webhooks.Hook{URL: h.URL, Label: h.Label, Events: h.Events, Domains: domains, Paused: h.State == "paused"})
+	}
+	rows := i.hookRows(ctx)
 	// Those that are the same in all are found first, as two may be of one address.
-	for _, alike := range []func(a, b movein.SetupWebhook) bool{sameWebhook, sameReceiver} {
-		missing = missing[:0]
-		for n, want := range i.setup.Webhooks {
-			if rows[n].Verdict != "" {
+	for _, alike := range []func(a, b *webhooks.Hook) bool{sameHook, sameReceiver} {
+		for n := range rows {
+			r := &rows[n]
+			at := slices.IndexFunc(left, func(h webhooks.Hook) bool { return alike(&h, &r.Hook) })
+			if at < 0 || r.err != nil || r.row.Verdict == SetupThere {
 				continue
 			}
-			at := slices.IndexFunc(left, func(h admin.Webhook) bool { return alike(setupWebhook(&h), want) })
-			if at < 0 {
-				missing = append(missing, n)
-				continue
-			}
-			rows[n] = setupRow{Kind: "webhook", Name: webhookName(&want), Verdict: setupThere}
-			if !sameWebhook(setupWebhook(&left[at]), want) {
-				rows[n].Text = "it is told of other events or domains here, or paused, and was left so"
+			if r.row.Verdict = SetupThere; !sameHook(&left[at], &r.Hook) {
+				r.row.Text = "it is told of other events or domains here, or paused, and was left so"
 			}
 			left = slices.Delete(left, at, at+1)
 		}
 	}
+	there := len(here.Items)
 	for n := range rows {
-		var err error
-		if slices.Contains(missing, n) {
-			rows[n], err = i.webhook(ctx, &i.setup.Webhooks[n])
+		r := &rows[n]
+		if r.row.Verdict == SetupMade && r.err == nil {
+			r.err = webhooks.CheckRoom(there)
+			there++
 		}
-		if err := i.done(ctx, rows[n], err); err != nil {
-			return err
+		at := i.add(r.row, r.err)
+		if r.row.Verdict == SetupMade {
+			i.tellers = append(i.tellers, func(ctx context.Context, a *Admin) { a.setupWebhook(ctx, &r.Hook, &i.report.Rows[at]) })
 		}
 	}
 	return nil
 }
 
-func sameReceiver(a, b movein.SetupWebhook) bool { return a.URL == b.URL && a.Label == b.Label }
-
-func sameWebhook(a, b movein.SetupWebhook) bool {
-	return sameReceiver(a, b) && a.Paused == b.Paused && sameSet(a.Events, b.Events) && sameSet(a.Domains, b.Domains)
-}
-
-func sameSet(a, b []string) bool {
-	sorted := func(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
-	return slices.Equal(sorted(a), sorted(b))
-}
-
-func webhookName(h *movein.SetupWebhook) string {
-	if h.Label == "" {
-		return h.URL
-	}
-	return h.URL + " (" + h.Label + ")"
-}
-
-// webhook makes a webhook, which gets a secret of its own.
-func (i *setupImport) webhook(ctx context.Context, h *movein.SetupWebhook) (setupRow, error) {
-	row := setupRow{Kind: "webhook", Name: webhookName(h), Verdict: setupMade}
-	for _, d := range h.Domains {
-		if !i.domains[strings.ToLower(d)] {
-			return row, fmt.Errorf("there is no domain %s here", d)
+// hookRows are the webhooks of the file, with what is wrong with them.
+func (i *setupImport) hookRows(ctx context.Context) []hookRow {
+	rows := make([]hookRow, len(i.setup.Webhooks))
+	for n, w := range i.setup.Webhooks {
+		r := &rows[n]
+		r.Hook = webhooks.Hook{URL: w.URL, Label: w.Label, Events: slices.Clone(w.Events), Paused: w.Paused}
+		r.row = SetupRow{Kind: "webhook", Name: w.URL, Verdict: SetupMade}
+		if r.Domains, r.err = i.in.hookDomains(PrincipalOf(ctx), w.Domains); r.err == nil {
+			r.err = r.Check()
+		}
+		if r.Label != "" {
+			r.row.Name += " (" + r.Label + ")"
 		}
 	}
-	if i.report.DryRun {
-		return row, nil
+	return rows
+}
+
+func sameReceiver(a, b *webhooks.Hook) bool { return a.URL == b.URL && a.Label == b.Label }
+
+func sameHook(a, b *webhooks.Hook) bool {
+	return sameReceiver(a, b) && a.Paused == b.Paused && sameElements(a.Events, b.Events) && sameElements(a.Domains, b.Domains)
+}
+
+// setupWebhook makes a webhook, which gets a secret of its own.
+func (a *Admin) setupWebhook(ctx context.Context, h *webhooks.Hook, row *SetupRow) {
+	made, err := a.AddWebhook(ctx, NewWebhook{Label: h.Label, URL: h.URL, Events: h.Events, Domains: domainTexts(h.Domains)})
+	row.Secret = made.Secret
+	if err == nil && h.Paused {
+		_, err = a.SetWebhook(ctx, made.ID, WebhookChange{Paused: &h.Paused})
 	}
-	made, err := i.op.AddWebhook(ctx, admin.NewWebhook{Label: h.Label, URL: h.URL, Events: h.Events, Domains: h.Domains})
 	if err != nil {
-		return row, err
+		row.Verdict, row.Text = SetupRefused, err.Error()
+		return
 	}
-	row.Secret, row.Text = string(made.Secret), "webhook "+made.ID+" of "+some(made.Events)
-	if h.Paused {
-		paused := true
-		if _, err := i.op.SetWebhook(ctx, made.ID, admin.WebhookChange{Paused: &paused}); err != nil {
-			row.Text += "; it could not be paused: " + err.Error()
-		}
+	row.Text = "webhook " + made.ID
+}
+
+func domainTexts(list []mail.Domain) (texts []string) {
+	for _, d := range list {
+		texts = append(texts, string(d))
 	}
-	return row, nil
+	return texts
 }
 
 // channels makes alert channels that are missing.
@@ -106,47 +115,44 @@ func (i *setupImport) channels(ctx context.Context) error {
 	if len(i.setup.Channels) == 0 {
 		return nil
 	}
-	page, err := i.op.AlertChannels(ctx)
+	here, err := i.in.AlertChannels(ctx)
 	if err != nil {
 		return err
 	}
-	for _, want := range i.setup.Channels {
-		at := slices.IndexFunc(page.Items, func(c admin.AlertChannel) bool { return c.Kind == want.Kind && c.To == want.To })
-		row, made := setupRow{Kind: "alert channel", Name: want.Kind + " " + want.To, Verdict: setupMade}, admin.AlertChannel{ID: "ID"}
-		var err error
-		switch {
-		case at >= 0:
-			made, row.Verdict = page.Items[at], setupThere
-			if string(made.Least) != want.Least || made.Daily != want.Daily {
+	for _, w := range i.setup.Channels {
+		want := alerts.Channel{Kind: w.Kind, To: w.To, Least: cmp.Or(checks.State(w.Least), checks.Warn), Daily: w.Daily}
+		err := want.Check(i.in.opts.Directory.IsLocal)
+		row := SetupRow{Kind: "alert channel", Name: want.Kind + " " + want.To, Verdict: SetupMade}
+		at := slices.IndexFunc(here.Items, func(c AlertChannel) bool { return c.Kind == want.Kind && c.To == want.To })
+		if err == nil && at < 0 {
+			err = alerts.CheckRoom(len(here.Items))
+		}
+		if err != nil || at >= 0 {
+			if row.Verdict = SetupThere; err == nil && (here.Items[at].Least != want.Least || here.Items[at].Daily != want.Daily) {
 				row.Text = "it tells of other things here, and was left so"
 			}
-		case !i.report.DryRun:
-			made, err = i.op.AddAlertChannel(ctx, admin.NewAlertChannel{Kind: want.Kind, To: want.To, Least: checks.State(want.Least), Daily: want.Daily})
-			row.Secret = string(made.Secret)
+			if i.add(row, err); err == nil && w.HasToken && want.Kind == alerts.KindNtfy && !here.Items[at].Token {
+				i.tokenByHand(want.To, here.Items[at].ID)
+			}
+			continue
 		}
-		if want.HasToken && want.Kind == alerts.KindNtfy && !made.Token && err == nil {
-			i.report.byHand("%s had an access token: `mailstead alert channel set %s --token-stdin` puts it in.", want.To, made.ID)
+		here.Items = append(here.Items, AlertChannel{Kind: want.Kind, To: want.To, Least: want.Least, Daily: want.Daily, Token: true})
+		n := i.add(row, nil)
+		if i.report.DryRun && w.HasToken && want.Kind == alerts.KindNtfy {
+			i.tokenByHand(want.To, "ID")
 		}
-		if err := i.done(ctx, row, err); err != nil {
-			return err
-		}
+		i.tellers = append(i.tellers, func(ctx context.Context, a *Admin) {
+			made, err := a.AddAlertChannel(ctx, NewAlertChannel{Kind: want.Kind, To: want.To, Least: want.Least, Daily: want.Daily})
+			if i.report.Rows[n].Secret = made.Secret; err != nil {
+				i.report.Rows[n].Verdict, i.report.Rows[n].Text = SetupRefused, err.Error()
+			} else if w.HasToken && want.Kind == alerts.KindNtfy {
+				i.tokenByHand(want.To, made.ID)
+			}
+		})
 	}
 	return nil
 }
 
-// secrets names the settings whose secrets were set, and are not here.
-func (i *setupImport) secrets(ctx context.Context) error {
-	for _, s := range i.setup.Secrets {
-		st, err := i.op.Setting(ctx, s.Setting)
-		if err != nil {
-			if err := i.done(ctx, setupRow{Kind: "secret", Name: s.Setting}, err); err != nil {
-				return err
-			}
-			continue
-		}
-		if st.Value == "" {
-			i.report.byHand("%s had a secret: `mailstead settings set %s -` reads it from standard input.", st.Name, st.Name)
-		}
-	}
-	return nil
+func (i *setupImport) tokenByHand(to, id string) {
+	i.byHand("%s had an access token: `mailstead alert channel set %s --token-stdin` puts it in.", to, id)
 }

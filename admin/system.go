@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
 
 	"github.com/mailstead/mailstead/admin/directory"
 )
@@ -69,14 +68,4 @@ func (a *Admin) ImportSettings(ctx context.Context, file []byte) (Page[directory
 		return Page[directory.SettingChange]{}, At("", err)
 	}
 	return whole(changed), nil
-}
-
-// PreviewSettings says what ImportSettings would change, or what is wrong with
-// the file.
-func (a *Admin) PreviewSettings(ctx context.Context, file []byte) (Preview, error) {
-	var r directory.Rehearsal
-	if _, err := a.ImportSettings(directory.Rehearse(ctx, &r), file); err != nil && !errors.Is(err, directory.ErrRehearsed) {
-		return Preview{}, err
-	}
-	return PreviewOf(&r), nil
 }

@@ -65,14 +65,16 @@ const (
 	maxToken    = 300 // octets
 )
 
-// check says what is wrong with a channel that somebody wants.
-func (s *Service) check(c *Channel) error {
+// Check says what is wrong with a channel that somebody wants, and makes it what
+// is kept. isLocal reports whether a domain is of this server; nil: none is.
+func (c *Channel) Check(isLocal func(mail.Domain) bool) error {
 	if c.Least != checks.Warn && c.Least != checks.Fail {
 		return &Invalid{"least", "say \"warn\" to be told of all, or \"fail\" of what fails"}
 	}
 	if len(c.Token) > maxToken || strings.ContainsFunc(string(c.Token), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return &Invalid{"token", "an access token is one word without blanks"}
 	}
+	c.Daily = c.Daily && c.Kind == KindMail
 	switch c.Kind {
 	case KindMail:
 		p, err := mail.ParseAddress(c.To)
@@ -80,7 +82,10 @@ func (s *Service) check(c *Channel) error {
 			return &Invalid{"to", fmt.Sprintf("%q is not an address; write it as in ana@example.org", c.To)}
 		}
 		c.To = p.String()
-		return s.outside(p)
+		if isLocal != nil && isLocal(p.Domain) { // when it is in trouble nobody could read there that it is
+			return &Invalid{"to", fmt.Sprintf("%s is on this server, where nobody can read that it is in trouble; give an address elsewhere", p)}
+		}
+		return nil
 	case KindWebhook:
 		if err := push.CheckURL(c.To); err != nil {
 			return &Invalid{"to", err.Error()}
@@ -95,11 +100,10 @@ func (s *Service) check(c *Channel) error {
 	return &Invalid{"kind", "say mail, webhook or ntfy"}
 }
 
-// outside refuses addresses of ours: when this server is in trouble nobody
-// could read there that it is.
-func (s *Service) outside(p mail.Path) error {
-	if s.opts.IsLocal != nil && s.opts.IsLocal(p.Domain) {
-		return &Invalid{"to", fmt.Sprintf("%s is on this server, where nobody can read that it is in trouble; give an address elsewhere", p)}
+// CheckRoom refuses one more channel beside as many as there can be.
+func CheckRoom(there int) error {
+	if there >= maxChannels {
+		return &Invalid{"to", fmt.Sprintf("there are %d channels, and no more can be; remove one", maxChannels)}
 	}
 	return nil
 }
@@ -134,14 +138,13 @@ func (s *Service) Channels(ctx context.Context) ([]Channel, error) {
 
 // AddChannel makes a channel. One to a webhook gets a secret.
 func (s *Service) AddChannel(ctx context.Context, c Channel) (Channel, error) {
-	if err := s.check(&c); err != nil {
+	if err := c.Check(s.opts.IsLocal); err != nil {
 		return Channel{}, err
 	}
 	c.ID, c.Created, c.Health, c.Secret = strings.ToLower(rand.Text()[:10]), s.opts.Now().UTC(), Health{}, ""
 	if c.Kind != KindNtfy {
 		c.Token = ""
 	}
-	c.Daily = c.Daily && c.Kind == KindMail
 	if c.Kind == KindWebhook {
 		var err error
 		if c.Secret, err = push.NewSecret(rand.Reader); err != nil {
@@ -153,8 +156,8 @@ func (s *Service) AddChannel(ctx context.Context, c Channel) (Channel, error) {
 	if err := s.load(ctx); err != nil {
 		return Channel{}, err
 	}
-	if len(s.channels) >= maxChannels {
-		return Channel{}, &Invalid{"to", fmt.Sprintf("there are %d channels, and no more can be; remove one", maxChannels)}
+	if err := CheckRoom(len(s.channels)); err != nil {
+		return Channel{}, err
 	}
 	if slices.ContainsFunc(s.channels, func(have Channel) bool { return have.Kind == c.Kind && have.To == c.To }) {
 		return Channel{}, &Invalid{"to", "alerts go there already"}
@@ -175,10 +178,9 @@ func (s *Service) SetChannel(ctx context.Context, id string, change func(*Channe
 		return Channel{}, ErrNoChannel
 	}
 	change(&next[i])
-	if err := s.check(&next[i]); err != nil {
+	if err := next[i].Check(s.opts.IsLocal); err != nil {
 		return Channel{}, err
 	}
-	next[i].Daily = next[i].Daily && next[i].Kind == KindMail
 	return next[i], s.putChannels(ctx, next)
 }
 
@@ -248,7 +250,7 @@ func (s *Service) send(ctx context.Context, c *Channel, m *message, now time.Tim
 		}
 		to, err := mail.ParseAddress(c.To)
 		if err == nil {
-			err = s.outside(to)
+			err = c.Check(s.opts.IsLocal)
 		}
 		if err != nil {
 			return err

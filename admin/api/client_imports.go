@@ -43,6 +43,10 @@ func (c *Client) ImportPeople(ctx context.Context, l admin.PeopleList) (admin.Pe
 	return call[admin.PeopleResult](ctx, c, request{method: http.MethodPost, path: "/imports:people", body: l})
 }
 
+func (c *Client) ImportSetup(ctx context.Context, f admin.SetupFile) (admin.SetupReport, error) {
+	return call[admin.SetupReport](ctx, c, request{method: http.MethodPost, path: setupPath, body: f})
+}
+
 func (c *Client) ResumeImports(ctx context.Context, choice admin.ImportChoice) (admin.ImportsResult, error) {
 	return call[admin.ImportsResult](ctx, c, request{method: http.MethodPost, path: "/imports:resume", body: choice})
 }

@@ -252,10 +252,6 @@ func (c *Client) ImportSettings(ctx context.Context, file []byte) (admin.Page[di
 	return call[admin.Page[directory.SettingChange]](ctx, c, request{method: http.MethodPut, path: "/settings.toml", body: file})
 }
 
-func (c *Client) PreviewSettings(ctx context.Context, file []byte) (admin.Preview, error) {
-	return call[admin.Preview](ctx, c, request{method: http.MethodPut, path: "/settings.toml", query: url.Values{"dryRun": {"true"}}, body: file})
-}
-
 func (c *Client) RenewCertificate(ctx context.Context, name string, r admin.RenewRequest) (admin.Job, error) {
 	path := "/certificates:renew"
 	if name != "" {

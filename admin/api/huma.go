@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -104,6 +105,8 @@ type operation struct {
 	// answers is the media type of success, where it is not JSON.
 	answers string
 	etag    bool // the answer is about one thing, and has an ETag
+	// maxBody bounds the request, if not maxBody does.
+	maxBody int64
 }
 
 // tag is the resource of an operation: the first part of its path.
@@ -117,7 +120,7 @@ func (o operation) tag() string {
 func handle[I, O any](s *Server, o operation, do func(context.Context, *I) (*O, error)) {
 	op := huma.Operation{
 		OperationID: o.id, Method: o.method, Path: o.path, Summary: o.summary, Description: o.description, Tags: []string{o.tag()}, DefaultStatus: o.status,
-		MaxBodyBytes: maxBody,
+		MaxBodyBytes: cmp.Or(o.maxBody, maxBody),
 		Responses: map[string]*huma.Response{"default": {
 			Description: "What went wrong.",
 			Content:     map[string]*huma.MediaType{problemType: {Schema: &huma.Schema{Ref: "#/components/schemas/Problem"}}},

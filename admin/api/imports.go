@@ -5,6 +5,13 @@ import (
 	"net/http"
 
 	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/movein"
+)
+
+// A file that sets a server up is larger than other requests, and larger in JSON.
+const (
+	setupPath    = "/imports:setup"
+	maxSetupBody = 2 * movein.MaxSetup
 )
 
 func (s *Server) importRoutes() {
@@ -24,6 +31,10 @@ func (s *Server) importRoutes() {
 	handle(s, operation{id: "import-people", method: "POST", path: "/imports:people", summary: "Make the accounts and aliases of a list that another mail system gives; each stands for itself."},
 		func(ctx context.Context, in *struct{ Body admin.PeopleList }) (*body[admin.PeopleResult], error) {
 			return answer(s.admin.ImportPeople(ctx, in.Body))
+		})
+	handle(s, operation{id: "import-setup", method: "POST", path: setupPath, summary: "Set this server up as the file of another one says: all of it or, if a part is refused, nothing.", maxBody: maxSetupBody},
+		func(ctx context.Context, in *struct{ Body admin.SetupFile }) (*body[admin.SetupReport], error) {
+			return answer(s.admin.ImportSetup(ctx, in.Body))
 		})
 	handle(s, operation{id: "get-import", method: "GET", path: "/imports/{id}", summary: "Say how far an import is, and what came of its last run."},
 		func(ctx context.Context, in *IDPath) (*body[admin.Import], error) {

@@ -186,6 +186,7 @@ func operations(w *world) map[string]row {
 		"resume-imports":        {body: `{"server":"imap.far.example:993"}`, code: 202, bad: `/imports:resume {"state":"x"}`, where: "body.state", weak: "domain-admin"},
 		"cancel-imports":        {body: `{"server":"imap.far.example:993"}`, bad: `/imports:cancel {"kind":"x"}`, where: "body.kind", weak: "domain-admin"},
 		"remove-imports":        {body: `{"server":"imap.far.example:993"}`, bad: `/imports:remove {"state":"x"}`, where: "body.state", weak: "domain-admin"},
+		"import-setup":          {body: `{"text":"[[lists]]\nkind = 'block'\nentry = 'spam.example'\n","dryRun":true}`, bad: `/imports:setup {"text":"x"}`, where: "body.text", weak: "domain-admin"},
 		"import-people":         {body: `{"text":"list@a.test,List,,old@a.test","dryRun":true}`, bad: `/imports:people {"format":"mox","text":"x"}`, where: "body.text", weak: "support"},
 		"get-import":            {path: "/imports/" + w.importOf("one"), bad: "/imports/" + strings.Repeat("x", 201), where: "path.id", weak: "domain-admin"},
 		"cancel-import":         {path: "/imports/" + w.importOf("two") + ":cancel", bad: "/imports/" + strings.Repeat("x", 201) + ":cancel", where: "path.id", weak: "domain-admin"},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -94,7 +95,7 @@ func New(o Options) (*Server, error) {
 			ErrorHandler: func(err error, _ echo.Context) error { return err },
 		}),
 	)
-	for _, m := range []echo.MiddlewareFunc{noStore, onlyJSON, sameSite, middleware.BodyLimit("2M"), s.identify, s.limit, plainParams, s.once} {
+	for _, m := range []echo.MiddlewareFunc{noStore, onlyJSON, sameSite, bodyLimit(), s.identify, s.limit, plainParams, s.once} {
 		e.Use(ofAPI(m))
 	}
 	s.huma = newHuma(e, e.Group(Prefix))
@@ -159,6 +160,17 @@ func (s *Server) routes() {
 	s.setupRoutes()
 	s.backupRoutes()
 	s.backupContentRoutes()
+}
+
+// bodyLimit bounds what is read of a request before its operation is known.
+func bodyLimit() echo.MiddlewareFunc {
+	setup, _ := withVerb(Prefix + setupPath)
+	most := func(n int, skip middleware.Skipper) echo.MiddlewareFunc {
+		return middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Skipper: skip, Limit: strconv.Itoa(n)})
+	}
+	isSetup := func(c echo.Context) bool { return c.Path() == setup }
+	others, larger := most(maxBody, isSetup), most(maxSetupBody, middleware.DefaultSkipper)
+	return func(next echo.HandlerFunc) echo.HandlerFunc { return larger(others(next)) }
 }
 
 // takesLong reports whether an answer is streamed, with a deadline for each

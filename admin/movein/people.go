@@ -45,15 +45,19 @@ type PeopleAlias struct {
 	Targets []string `toml:"targets"`
 }
 
-// parsePeople reads such a file, and passes over what else is in it. Domains
-// come first, those that are aliases of others behind these, and their
-// catch-alls last, which may lead to accounts. Aliases come behind those they
-// lead to.
-func parsePeople(text string) (list []ListEntry, err error) {
+// parsePeople reads such a file, and passes over what else is in it.
+func parsePeople(text string) ([]ListEntry, error) {
 	var p People
 	if err := toml.Unmarshal([]byte(text), &p); err != nil {
 		return nil, fmt.Errorf("this is not what `mailstead export --settings` writes: %w", err)
 	}
+	return p.List(), nil
+}
+
+// List is the same as a list. Domains come first, those that are aliases of
+// others behind these, and their catch-alls last, which may lead to accounts.
+// Aliases come behind those they lead to.
+func (p *People) List() (list []ListEntry) {
 	for _, aliases := range []bool{false, true} {
 		for i := range p.Domains {
 			if d := &p.Domains[i]; (d.AliasOf != "") == aliases {
@@ -72,7 +76,7 @@ func parsePeople(text string) (list []ListEntry, err error) {
 			list = append(list, alias(0, "@"+d.Name, []string{d.CatchAll}))
 		}
 	}
-	return list, nil
+	return list
 }
 
 // targetsFirst orders aliases so that what one leads to comes before it.

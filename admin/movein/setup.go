@@ -9,6 +9,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mail/verdict"
 )
 
@@ -82,13 +83,8 @@ type SetupSecret struct {
 	Setting string `toml:"setting"`
 }
 
-// setupTables are the tables that are no settings.
-func setupTables() []string {
-	return []string{"domains", "accounts", "aliases", "lists", "junk-policies", "webhooks", "alert-channels", "secrets"}
-}
-
-// ParseSetup reads such a file and says what is wrong with it. Whether its
-// settings are those of the server, only the server knows.
+// ParseSetup reads such a file and says what is wrong with its form. Whether
+// what it says can be, only the server knows.
 func ParseSetup(text string) (*Setup, error) {
 	if len(text) > MaxSetup {
 		return nil, fmt.Errorf("the file is larger than %d octets; divide it", MaxSetup)
@@ -102,7 +98,10 @@ func ParseSetup(text string) (*Setup, error) {
 	if err := toml.Unmarshal([]byte(text), &s.Settings); err != nil {
 		return nil, setupError(err)
 	}
-	maps.DeleteFunc(s.Settings, func(name string, _ any) bool { return slices.Contains(setupTables(), name) })
+	maps.DeleteFunc(s.Settings, func(name string, _ any) bool { return slices.Contains(directory.BesideSettings(), name) })
+	if n := len(s.Domains) + len(s.Accounts) + len(s.Aliases); n > maxUsers {
+		return nil, fmt.Errorf("it has %d domains, accounts and aliases, which are more than %d; divide it", n, maxUsers)
+	}
 	if err := errors.Join(noTable(s.Settings), s.check()); err != nil {
 		return nil, err
 	}
@@ -113,7 +112,7 @@ func ParseSetup(text string) (*Setup, error) {
 func noTable(settings map[string]any) error {
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		if rows, ok := settings[name].([]any); ok && len(rows) > 0 {
-			return fmt.Errorf("there is nothing that is called [[%s]]; there are %s", name, strings.Join(setupTables(), ", "))
+			return fmt.Errorf("there is nothing that is called [[%s]]; there are %s", name, strings.Join(directory.BesideSettings(), ", "))
 		}
 	}
 	return nil
@@ -124,7 +123,7 @@ func noTable(settings map[string]any) error {
 func setupError(err error) error {
 	if missing := new(toml.StrictMissingError); errors.As(err, &missing) {
 		for _, e := range missing.Errors {
-			if key := e.Key(); len(key) > 1 && slices.Contains(setupTables(), key[0]) {
+			if key := e.Key(); len(key) > 1 && slices.Contains(directory.BesideSettings(), key[0]) {
 				line, _ := e.Position()
 				return fmt.Errorf("line %d: there is no %s in [[%s]]; there are %s", line, strings.Join(key[1:], "."), key[0], strings.Join(setupKeys(key[0]), ", "))
 			}
@@ -145,14 +144,4 @@ func (s *Setup) SettingsFile() ([]byte, error) {
 		return nil, nil
 	}
 	return toml.Marshal(s.Settings)
-}
-
-// PeopleFile is domains, accounts and aliases alone, as ListMailstead; "" if
-// there are none.
-func (s *Setup) PeopleFile() (string, error) {
-	if len(s.Domains)+len(s.Accounts)+len(s.Aliases) == 0 {
-		return "", nil
-	}
-	b, err := toml.Marshal(s.People)
-	return string(b), err
 }

@@ -96,8 +96,9 @@ const (
 	maxNames = 200 // domains of one
 )
 
-// check says what is wrong with a webhook that somebody wants.
-func (h *Hook) check() error {
+// Check says what is wrong with a webhook that somebody wants, and makes it what
+// is kept.
+func (h *Hook) Check() error {
 	if err := push.CheckURL(h.URL); err != nil {
 		return &Invalid{"url", err.Error()}
 	}
@@ -117,6 +118,14 @@ func (h *Hook) check() error {
 	}
 	slices.Sort(h.Events)
 	h.Events = slices.Compact(h.Events)
+	return nil
+}
+
+// CheckRoom refuses one more webhook beside as many as there can be.
+func CheckRoom(there int) error {
+	if there >= maxHooks {
+		return &Invalid{"url", fmt.Sprintf("there are %d webhooks, and no more can be; remove one", maxHooks)}
+	}
 	return nil
 }
 
@@ -184,7 +193,7 @@ func (b *Book) status(h Hook) Status {
 
 // Add makes a webhook with a secret of its own.
 func (b *Book) Add(ctx context.Context, h Hook) (Hook, error) {
-	if err := h.check(); err != nil {
+	if err := h.Check(); err != nil {
 		return Hook{}, err
 	}
 	var err error
@@ -195,8 +204,8 @@ func (b *Book) Add(ctx context.Context, h Hook) (Hook, error) {
 	b.changing.Lock()
 	defer b.changing.Unlock()
 	list := b.all()
-	if len(list) >= maxHooks {
-		return Hook{}, &Invalid{"url", fmt.Sprintf("there are %d webhooks, and no more can be; remove one", maxHooks)}
+	if err := CheckRoom(len(list)); err != nil {
+		return Hook{}, err
 	}
 	return h, b.put(ctx, append(slices.Clone(list), h))
 }
@@ -212,7 +221,7 @@ func (b *Book) Set(ctx context.Context, id string, change func(*Hook)) (Hook, er
 		return Hook{}, ErrNoHook
 	}
 	change(&list[i])
-	if err := list[i].check(); err != nil {
+	if err := list[i].Check(); err != nil {
 		return Hook{}, err
 	}
 	if !list[i].Paused {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/movein"
 )
 
@@ -19,116 +20,60 @@ type importSetupCmd struct {
 	DryRun bool   `help:"Change nothing, and say what would be made and changed."`
 }
 
-// read reads the file, all of which must be right before anything is changed.
-func (c *importSetupCmd) read() (*movein.Setup, error) {
+func (c *importSetupCmd) read() (string, error) {
 	f := os.Stdin
 	if c.File != "-" {
 		var err error
 		if f, err = os.Open(c.File); err != nil {
-			return nil, err
+			return "", err
 		}
 		defer f.Close()
 	}
 	b, err := io.ReadAll(io.LimitReader(f, movein.MaxSetup+1))
-	if err != nil {
-		return nil, err
+	if err == nil {
+		_, err = movein.ParseSetup(string(b)) // with its size
 	}
-	setup, err := movein.ParseSetup(string(b))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w\nnothing was changed", c.File, err)
+		return "", fmt.Errorf("%s: %w\nnothing was changed", c.File, err)
 	}
-	return setup, nil
+	return string(b), nil
 }
 
 func (c *importSetupCmd) Run(ctx context.Context, s streams, g *importCmd) error {
-	setup, err := c.read()
+	text, err := c.read()
 	if err != nil {
 		return err
 	}
 	return g.run(ctx, s, func(ctx context.Context, op admin.Operator, out *printer) error {
-		r, err := importSetup(ctx, op, setup, c.Invite, true)
+		r, err := op.ImportSetup(ctx, admin.SetupFile{Text: text, Invite: c.Invite, DryRun: c.DryRun})
 		if err != nil {
-			return fmt.Errorf("%w\nnothing was changed", err)
-		}
-		if refused := r.Refused; refused > 0 {
-			if !c.DryRun { // whoever did not ask what would be made wants to see what is in the way
-				r.onlyRefused()
+			if errors.As(err, new(*directory.Problem)) { // the server said so, and has not lost its voice amid it
+				err = fmt.Errorf("%w\nnothing was changed", err)
 			}
-			return errors.Join(r.show(out), fmt.Errorf("%d of the file cannot be; nothing was changed", refused))
+			return err
 		}
-		if c.DryRun {
-			return r.show(out)
+		if !r.Done && !c.DryRun { // whoever did not ask what would be made wants to see what is in the way
+			r.Rows = slices.DeleteFunc(r.Rows, func(row admin.SetupRow) bool { return row.Verdict != admin.SetupRefused })
+			r.Made, r.Changed, r.There, r.ByHand = 0, 0, 0, []string{}
 		}
-		if r, err = importSetup(ctx, op, setup, c.Invite, false); err != nil {
-			return errors.Join(r.show(out), err, errors.New("the import has ended before its time; what is above is done, and the same command goes on"))
-		}
-		if err = r.show(out); r.Refused > 0 {
-			err = errors.Join(err, fmt.Errorf("%d of the file were refused", r.Refused))
+		err = showSetup(out, &r)
+		switch {
+		case r.Refused > 0 && r.Done:
+			err = errors.Join(err, fmt.Errorf("%d of the file could not be made; the rest is done, and the same command goes on", r.Refused))
+		case r.Refused > 0:
+			err = errors.Join(err, fmt.Errorf("%d of the file cannot be; nothing was changed", r.Refused))
 		}
 		return err
 	})
 }
 
-// Verdicts of rows.
-const (
-	setupMade    = "made"
-	setupChanged = "changed"
-	setupThere   = "there"
-	setupRefused = "refused"
-)
-
-// setupRow is what came of one thing in the file.
-type setupRow struct {
-	Kind    string `json:"kind"`
-	Name    string `json:"name"`
-	Verdict string `json:"verdict"` // made, changed, there, left-out or refused
-	Text    string `json:"text,omitempty"`
-	Invite  string `json:"invite,omitempty"` // link to set a password
-	Secret  string `json:"secret,omitempty"` // what requests of a new webhook are signed with
-}
-
-// setupReport is what came of a file.
-type setupReport struct {
-	DryRun  bool       `json:"dryRun,omitempty"`
-	Rows    []setupRow `json:"rows"`
-	Made    int        `json:"made"`
-	Changed int        `json:"changed"`
-	There   int        `json:"there"`
-	Refused int        `json:"refused"`
-	ByHand  []string   `json:"byHand"` // what is left to do
-}
-
-func (r *setupReport) add(row setupRow) {
-	switch row.Verdict {
-	case setupMade:
-		r.Made++
-	case setupChanged:
-		r.Changed++
-	case setupThere:
-		r.There++
-	case setupRefused:
-		r.Refused++
-	}
-	r.Rows = append(r.Rows, row)
-}
-
-// onlyRefused leaves out what would have been made.
-func (r *setupReport) onlyRefused() {
-	r.Rows = slices.DeleteFunc(r.Rows, func(row setupRow) bool { return row.Verdict != setupRefused })
-	r.Made, r.Changed, r.There, r.ByHand = 0, 0, 0, []string{}
-}
-
-func (r *setupReport) byHand(format string, args ...any) {
-	r.ByHand = append(r.ByHand, fmt.Sprintf(format, args...))
-}
-
-// show prints the report. What is here already and as the file says is only
-// counted for people.
-func (r *setupReport) show(out *printer) error {
+// showSetup prints what came of a file. Of what is here already and as the file
+// says there is only a number.
+func showSetup(out *printer, r *admin.SetupReport) error {
 	return out.show(r, func(w io.Writer) {
 		rows := [][]string{{"KIND", "NAME", "VERDICT", ""}}
 		for _, row := range r.Rows {
-			if row.Verdict != setupThere || row.Text != "" {
+			if row.Verdict != admin.SetupThere || row.Text != "" {
 				rows = append(rows, []string{row.Kind, row.Name, row.Verdict, strings.TrimSpace(row.Text + " " + row.Invite)})
 			}
 		}
@@ -136,23 +81,24 @@ func (r *setupReport) show(out *printer) error {
 			table(w, rows...)
 			fmt.Fprintln(w)
 		}
-		if r.Refused == len(r.Rows) && r.Refused > 0 {
+		if r.Refused > 0 && !r.Done {
 			return
 		}
 		fmt.Fprintf(w, "%d made, %d changed, %d here before, %d refused\n", r.Made, r.Changed, r.There, r.Refused)
-		if r.Made+r.Changed+r.Refused == 0 {
+		switch {
+		case len(r.Rows) == 0:
+			fmt.Fprintln(w, "There is nothing in the file that makes or changes anything.")
+		case r.There == len(r.Rows):
 			fmt.Fprintln(w, "All that is in the file is here already: nothing was changed.")
-		} else if r.DryRun {
+		case r.DryRun:
 			fmt.Fprintln(w, "This was a dry run: nothing was changed.")
 		}
-		if r.Refused == 0 || !r.DryRun { // else nothing comes of it
-			r.showByHand(w)
-		}
+		showByHand(w, r)
 	})
 }
 
 // showByHand prints secrets that were made, and what is left to do.
-func (r *setupReport) showByHand(w io.Writer) {
+func showByHand(w io.Writer, r *admin.SetupReport) {
 	first := true
 	for _, row := range r.Rows {
 		if row.Secret == "" {
@@ -166,7 +112,7 @@ func (r *setupReport) showByHand(w io.Writer) {
 		if row.Text != "" {
 			name += ", " + row.Text
 		}
-		fmt.Fprintf(w, "  %s\n      %s\n", clean(name), row.Secret)
+		fmt.Fprintf(w, "  %s\n      %s\n", clean(name), string(row.Secret))
 	}
 	if len(r.ByHand) == 0 {
 		return

@@ -81,15 +81,12 @@ func readSetup(ctx context.Context, op admin.Operator) (s movein.Setup, err erro
 	}
 	settings, err := op.Settings(ctx)
 	for _, st := range settings.Items {
-		if st.Value == secretSet {
+		if st.Secret && st.Value != "" {
 			s.Secrets = append(s.Secrets, movein.SetupSecret{Setting: st.Name})
 		}
 	}
 	return s, err
 }
-
-// secretSet is what a setting with a secret shows.
-const secretSet = "[set]"
 
 // setupWebhook is a webhook in the file. One that was switched off because it
 // did not work may work elsewhere.
