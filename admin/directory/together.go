@@ -8,8 +8,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Together lets fn make many changes as one: all of them or, when it fails or
-// is a rehearsal, none. fn gets a directory of its own, in which what it has
+// Together lets fn make many changes as one: all of them or, when it fails, is
+// interrupted or a rehearsal, none. fn gets a directory of its own, in which what it has
 // changed counts already, and which must not be used after it. A change there
 // that is refused leaves the others as they are. Sorted lists and what is not
 // in memory are those of before. All other changes wait meanwhile.
@@ -20,7 +20,7 @@ func (d *Directory) Together(ctx context.Context, fn func(*Directory) error) err
 		if err := fn(own); err != nil {
 			return err
 		}
-		return c.torn
+		return errors.Join(c.torn, ctx.Err())
 	})
 }
 

@@ -1,0 +1,142 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/mailstead/mailstead/admin/directory"
+)
+
+// tired is a context that ends after it was asked some times.
+type tired struct {
+	context.Context
+	left int
+}
+
+func (c *tired) Err() error {
+	if c.left == 0 {
+		return context.Canceled
+	}
+	c.left--
+	return nil
+}
+
+// systemOf are all octets of a directory.
+func systemOf(t *testing.T, a *Admin) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := a.opts.Directory.Backup(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+const forwards = `[[domains]]
+name = 'a.test'
+
+[[accounts]]
+address = 'ana@a.test'
+quota-bytes = 0
+quota-messages = 0
+forward = ['bo@a.test']
+keep-copy = true
+
+[[accounts]]
+address = 'bo@a.test'
+quota-bytes = 1048576
+quota-messages = 0
+forward = ['x@far.example']
+
+[[aliases]]
+address = 'all@a.test'
+targets = ['ana@a.test', 'bo@a.test']
+`
+
+// TestImportPeopleIsWhole ends an import at each moment at which it looks
+// whether to end: it has made nothing then, or all with its forwarding.
+func TestImportPeopleIsWhole(t *testing.T) {
+	a := open(t, t.TempDir(), Options{})
+	before := systemOf(t, a)
+	ctx := AsOwner(t.Context(), "tester")
+	for n := 0; ; n++ {
+		r, err := a.ImportPeople(&tired{ctx, n}, PeopleList{Text: forwards, Domains: true})
+		if err != nil {
+			if !errors.Is(err, context.Canceled) || len(r.Rows) > 0 || !bytes.Equal(systemOf(t, a), before) {
+				t.Fatalf("interrupted at %d: %+v, %v; something has changed", n, r, err)
+			}
+			continue
+		}
+		if n < 8 || r.Made != 4 {
+			t.Errorf("after %d: %+v", n, r)
+		}
+		break
+	}
+	for address, to := range map[string]string{"ana@a.test": "bo@a.test", "bo@a.test": "x@far.example"} {
+		if got := must[Account](t)(a.Account(ctx, address)); fmt.Sprint(got.Forward) != "["+to+"]" || got.KeepCopy != (address == "ana@a.test") {
+			t.Errorf("%s forwards to %v", address, got.Forward)
+		}
+	}
+	bo := must[Account](t)(a.Account(ctx, "bo@a.test"))
+	if got := quota(t, a, bo.ID); got.LimitBytes != 1<<20 {
+		t.Errorf("the quota of bo is %+v", got)
+	}
+}
+
+// TestImportPeopleDiffers: what is here otherwise stays, and the row says so.
+func TestImportPeopleDiffers(t *testing.T) {
+	a := open(t, t.TempDir(), Options{})
+	ctx := AsOwner(t.Context(), "tester")
+	list := PeopleList{Text: forwards, Domains: true}
+	must[PeopleResult](t)(a.ImportPeople(ctx, list))
+	again := must[PeopleResult](t)(a.ImportPeople(ctx, list))
+	for _, row := range again.Rows {
+		if row.Verdict != "there" || row.Text != "" {
+			t.Errorf("again: %+v", row)
+		}
+	}
+	none, role := []string{}, "support"
+	must[Account](t)(a.SetAccount(ctx, "ana@a.test", AccountChange{Forward: &none, Role: &role}))
+	off := "off"
+	must[Domain](t)(a.SetDomain(ctx, "a.test", DomainChange{Separator: &off}))
+	before := must[[]directory.AuditEntry](t)(a.opts.Directory.Audit(ctx, 0))
+	r := must[PeopleResult](t)(a.ImportPeople(ctx, list))
+	for at, want := range []string{"it is set up otherwise here, and was left so", "here it has another role, forwarding, and was left so", "", ""} {
+		if row := r.Rows[at]; row.Verdict != "there" || row.Text != want {
+			t.Errorf("%+v, want %q", row, want)
+		}
+	}
+	if after := must[[]directory.AuditEntry](t)(a.opts.Directory.Audit(ctx, 0)); r.There != 4 || r.Made+r.Refused != 0 || len(after) != len(before) {
+		t.Errorf("something has changed: %+v", r)
+	}
+}
+
+// TestImportPeopleRehearsal: a dry run says what comes of it, also of what leads
+// to others of the list.
+func TestImportPeopleRehearsal(t *testing.T) {
+	const text = "address,aliases\nana@a.test,ok@a.test\nbo@b.test,\nbad@a.test,bad@\n"
+	ctx := AsOwner(t.Context(), "tester")
+	a := open(t, t.TempDir(), Options{})
+	must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "a.test"}))
+	before := systemOf(t, a)
+	dry := must[PeopleResult](t)(a.ImportPeople(ctx, PeopleList{Text: text, Domains: true, DryRun: true}))
+	if !bytes.Equal(systemOf(t, a), before) {
+		t.Error("the dry run has changed something")
+	}
+	made := must[PeopleResult](t)(a.ImportPeople(ctx, PeopleList{Text: text, Domains: true}))
+	if fmt.Sprint(dry) != fmt.Sprint(made) || made.Made != 5 || made.Refused != 1 {
+		t.Errorf("the dry run says\n%+v\nand then\n%+v", dry, made)
+	}
+	if d := must[Domain](t)(a.Domain(ctx, "b.test")); len(d.Keys) != 2 {
+		t.Errorf("the new domain has the keys %+v", d.Keys)
+	}
+	if _, err := a.ImportPeople(ctx, PeopleList{Text: text, Invite: true, DryRun: true}); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("links without a server: %v", err)
+	}
+	if _, err := a.ImportPeople(t.Context(), PeopleList{Text: text}); err == nil || strings.Contains(err.Error(), "a.test") {
+		t.Errorf("somebody unknown: %v", err)
+	}
+}
