@@ -104,9 +104,8 @@ type operation struct {
 	status int // of success, if it is not what the method says
 	// answers is the media type of success, where it is not JSON.
 	answers string
-	etag    bool // the answer is about one thing, and has an ETag
-	// maxBody bounds the request, if not maxBody does.
-	maxBody int64
+	etag    bool  // the answer is about one thing, and has an ETag
+	most    int64 // octets of a request; 0: maxBody
 }
 
 // tag is the resource of an operation: the first part of its path.
@@ -120,7 +119,7 @@ func (o operation) tag() string {
 func handle[I, O any](s *Server, o operation, do func(context.Context, *I) (*O, error)) {
 	op := huma.Operation{
 		OperationID: o.id, Method: o.method, Path: o.path, Summary: o.summary, Description: o.description, Tags: []string{o.tag()}, DefaultStatus: o.status,
-		MaxBodyBytes: cmp.Or(o.maxBody, maxBody),
+		MaxBodyBytes: cmp.Or(o.most, maxBody),
 		Responses: map[string]*huma.Response{"default": {
 			Description: "What went wrong.",
 			Content:     map[string]*huma.MediaType{problemType: {Schema: &huma.Schema{Ref: "#/components/schemas/Problem"}}},

@@ -32,7 +32,7 @@ func (s *Server) importRoutes() {
 		func(ctx context.Context, in *struct{ Body admin.PeopleList }) (*body[admin.PeopleResult], error) {
 			return answer(s.admin.ImportPeople(ctx, in.Body))
 		})
-	handle(s, operation{id: "import-setup", method: "POST", path: setupPath, summary: "Set this server up as the file of another one says: all of it or, if a part is refused, nothing.", maxBody: maxSetupBody},
+	handle(s, operation{id: "import-setup", method: "POST", path: setupPath, summary: "Set this server up as the file of another one says: all of it or, if a part is refused, nothing.", most: maxSetupBody},
 		func(ctx context.Context, in *struct{ Body admin.SetupFile }) (*body[admin.SetupReport], error) {
 			return answer(s.admin.ImportSetup(ctx, in.Body))
 		})

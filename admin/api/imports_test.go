@@ -262,3 +262,28 @@ func TestImportPeople(t *testing.T) {
 		t.Errorf("a domain that is not theirs: %s", r.body)
 	}
 }
+
+// TestImportSetup: a file that sets a server up may be larger than other
+// requests, and has a verdict for each part.
+func TestImportSetup(t *testing.T) {
+	w := newWorld(t)
+	send := func(comment int, more string) result {
+		text := "# " + strings.Repeat("x", comment) + "\\n[[domains]]\\nname = 'c.test'\\n[[alert-channels]]\\nkind = 'webhook'\\nleast = 'warn'\\nto = 'https://far.example/a'\\n"
+		return w.do(attempt{as: "owner@a.test", method: "POST", path: "/imports:setup", body: `{"text":"` + text + `"` + more + `}`})
+	}
+	if r := send(3<<20, `,"dryRun":true`); r.code != 200 || !strings.Contains(r.body, `"dryRun":true,"done":false`) || !strings.Contains(r.body, `"made":2`) || strings.Contains(r.body, "whsec_") {
+		t.Errorf("3 MiB, dry: %d %.500s", r.code, r.body)
+	}
+	if r := send(9<<20, ""); r.code != 422 {
+		t.Errorf("9 MiB: %d %.500s", r.code, r.body)
+	}
+	if r := send(17<<20, ""); r.code != 413 {
+		t.Errorf("17 MiB: %d %.500s", r.code, r.body)
+	}
+	if r := send(1, ""); r.code != 200 || !strings.Contains(r.body, `"done":true`) || !strings.Contains(r.body, `"secret":"whsec_`) {
+		t.Errorf("for good: %d %s", r.code, r.body)
+	}
+	if r := send(1, ""); r.code != 200 || !strings.Contains(r.body, `"there":2`) {
+		t.Errorf("again: %d %s", r.code, r.body)
+	}
+}

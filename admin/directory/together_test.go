@@ -51,6 +51,7 @@ func TestTogether(t *testing.T) {
 	failed := errors.New("failed")
 	var r Rehearsal
 	interrupted, stop := context.WithCancel(ctx)
+	defer stop()
 	for _, tt := range []struct {
 		name string
 		ctx  context.Context

@@ -211,6 +211,7 @@ func TestImportSetupParts(t *testing.T) {
 	here, there := t.TempDir(), t.TempDir()
 	fillSetup(t, here)
 	file := setupFile(t, exportOf(t, here))
+	says(t, "nothing", mustMailstead(t, "import", "setup", setupFile(t, "queue.expire = '5d'\n"), "--data", there), "0 made, 0 changed", "There is nothing in the file that makes or changes anything.")
 	for _, args := range [][]string{{"--dry-run"}, {}} {
 		says(t, "import people", mustMailstead(t, slices.Concat([]string{"import", "people", "--domains", file, "--data", there}, args)...), "9 made, 0 here before, 0 refused")
 	}
