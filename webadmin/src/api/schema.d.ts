@@ -1223,6 +1223,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/imports:setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set this server up as the file of another one says: all of it or, if a part is refused, nothing. */
+        post: operations["import-setup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/invites/{token}:accept": {
         parameters: {
             query?: never;
@@ -4920,10 +4937,10 @@ export interface components {
             /** Format: int64 */
             line?: number;
             targets?: string[];
-            /** @description Why it was not made. */
+            /** @description Why it was not made, or what of it is otherwise here. */
             text?: string;
             /**
-             * @description there: it is here already.
+             * @description there: it is here already, and was left as it is.
              * @enum {string}
              */
             verdict: "made" | "there" | "left-out" | "refused";
@@ -5549,6 +5566,8 @@ export interface components {
             guarded?: boolean;
             kind: string;
             name: string;
+            /** @description The value is not shown. */
+            secret?: boolean;
             value: string;
         };
         SettingBody: {
@@ -5620,6 +5639,14 @@ export interface components {
             /** Format: date-time */
             expires: string;
         };
+        SetupFile: {
+            /** @description Change nothing, and say what would be made and changed. */
+            dryRun?: boolean;
+            /** @description Make a link for each new person to set a password. */
+            invite?: boolean;
+            /** @description The file of mailstead export --settings. */
+            text: string;
+        };
         SetupHandOver: {
             /** Format: date-time */
             expires: string;
@@ -5684,6 +5711,36 @@ export interface components {
             password?: string;
             /** @enum {string} */
             tls?: "required" | "implicit" | "opportunistic";
+        };
+        SetupReport: {
+            /** @description What is left to do. */
+            byHand: string[];
+            /** Format: int64 */
+            changed: number;
+            /** @description Without it nothing was changed: in a dry run, or because something was refused. */
+            done: boolean;
+            dryRun?: boolean;
+            /** Format: int64 */
+            made: number;
+            /** Format: int64 */
+            refused: number;
+            rows: components["schemas"]["SetupRow"][];
+            /** Format: int64 */
+            there: number;
+        };
+        SetupRow: {
+            /** @description Link by which the person sets a password. */
+            invite?: string;
+            kind: string;
+            name: string;
+            /** @description What requests of a new webhook are signed with; shown only now. */
+            secret?: string;
+            text?: string;
+            /**
+             * @description there: it is here already, and was left as it is.
+             * @enum {string}
+             */
+            verdict: "made" | "changed" | "there" | "left-out" | "refused";
         };
         SetupStepView: {
             /** @enum {string} */
@@ -9023,6 +9080,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImportsResult"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "import-setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetupFile"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetupReport"];
                 };
             };
             /** @description What went wrong. */
