@@ -34,7 +34,11 @@ const storageShown = 10
 
 func showStorage(w io.Writer, v *admin.Storage) {
 	if d := v.Disk; d != nil {
-		fmt.Fprintf(w, "%s of %s free; new mail leaves %s.\n", amount(d.Free), amount(d.Total), amount(d.Reserve))
+		fmt.Fprintf(w, "%s of %s free", amount(d.Free), amount(d.Total))
+		if d.Reserve > 0 { // a running server says so
+			fmt.Fprintf(w, "; new mail leaves %s", amount(d.Reserve))
+		}
+		io.WriteString(w, ".\n")
 		if !d.FullAt.IsZero() {
 			fmt.Fprintf(w, "Full on %s if it goes on as in the last 30 days.\n", when(d.FullAt))
 		}
