@@ -52,7 +52,12 @@ type SetupReport struct {
 type setupImport struct {
 	setup  *movein.Setup
 	people *peopleImport
+	rows   []SetupRow // of all but people
 	report SetupReport
+	// What there is of what is not in the directory. It is read before the change:
+	// whoever changes it waits for the directory.
+	hooksHere    []Webhook
+	channelsHere []AlertChannel
 	// tellers make webhooks and alert channels, which are not in the directory:
 	// they were checked, and are made after all else.
 	tellers []func(context.Context, *Admin)
@@ -78,6 +83,9 @@ func (a *Admin) ImportSetup(ctx context.Context, f SetupFile) (SetupReport, erro
 	if i.people, err = a.newPeopleImport(ctx, setup.List(), PeopleList{Domains: true, Invite: f.Invite, DryRun: f.DryRun}); err != nil {
 		return SetupReport{}, err
 	}
+	if err := i.look(ctx, a); err != nil {
+		return SetupReport{}, err
+	}
 	err = a.together(ctx, f.DryRun, i.run)
 	switch {
 	case errors.Is(err, errSetupRefused):
@@ -86,29 +94,48 @@ func (a *Admin) ImportSetup(ctx context.Context, f SetupFile) (SetupReport, erro
 	case !f.DryRun:
 		i.report.Done = true
 		a.createPeople(ctx, i.people)
-		i.takePeople()
 		for _, tell := range i.tellers {
 			tell(context.WithoutCancel(ctx), a)
 		}
 	}
-	i.report.count()
+	i.sumUp()
 	return i.report, nil
+}
+
+// look reads what there is of what is not in the directory.
+func (i *setupImport) look(ctx context.Context, a *Admin) error {
+	if len(i.setup.Webhooks) > 0 {
+		page, err := a.Webhooks(ctx)
+		if err != nil {
+			return err
+		}
+		i.hooksHere = page.Items
+	}
+	if len(i.setup.Channels) > 0 {
+		page, err := a.AlertChannels(ctx)
+		if err != nil {
+			return err
+		}
+		i.channelsHere = page.Items
+	}
+	return nil
 }
 
 // run does all in the order in which things lead to others.
 func (i *setupImport) run(ctx context.Context, in *Admin) error {
 	i.in = in
-	if err := i.people.run(ctx, in); err != nil {
+	if err := i.people.accounts(ctx, in); err != nil {
 		return err
 	}
-	i.takePeople()
-	for _, step := range []func(context.Context) error{i.settings, i.lists, i.policies, i.webhooks, i.channels} {
+	// Settings may lead to aliases, and aliases to the postmaster of the settings.
+	people := i.people
+	for _, step := range []func(context.Context) error{people.aliases, i.settings, people.aliases, people.end, i.lists, i.policies, i.webhooks, i.channels} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	i.secrets(ctx)
-	if i.report.count(); i.report.Refused > 0 {
+	if i.sumUp(); i.report.Refused > 0 {
 		return errSetupRefused
 	}
 	i.peopleByHand()
@@ -120,12 +147,14 @@ func (i *setupImport) add(row SetupRow, err error) (at int) {
 	if err != nil {
 		row.Verdict, row.Text = SetupRefused, err.Error()
 	}
-	i.report.Rows = append(i.report.Rows, row)
-	return len(i.report.Rows) - 1
+	i.rows = append(i.rows, row)
+	return len(i.rows) - 1
 }
 
-// count sums the rows up.
-func (r *SetupReport) count() {
+// sumUp makes the rows of the report, people first, and counts them.
+func (i *setupImport) sumUp() {
+	r := &i.report
+	r.Rows = append(i.peopleRows(), i.rows...)
 	n := map[string]int{}
 	for _, row := range r.Rows {
 		n[row.Verdict]++
@@ -137,18 +166,17 @@ func (i *setupImport) byHand(format string, args ...any) {
 	i.report.ByHand = append(i.report.ByHand, fmt.Sprintf(format, args...))
 }
 
-// takePeople makes what came of domains, accounts and aliases the first rows.
-func (i *setupImport) takePeople() {
-	for n, row := range i.people.result.Rows {
+// peopleRows are what came of domains, accounts and aliases.
+func (i *setupImport) peopleRows() []SetupRow {
+	rows := []SetupRow{}
+	for _, row := range i.people.result.Rows {
 		name := row.Address
 		if len(row.Targets) > 0 {
 			name += " → " + strings.Join(row.Targets, ", ")
 		}
-		if n == len(i.report.Rows) {
-			i.report.Rows = append(i.report.Rows, SetupRow{})
-		}
-		i.report.Rows[n] = SetupRow{Kind: row.Kind, Name: name, Verdict: row.Verdict, Text: row.Text, Invite: row.Invite}
+		rows = append(rows, SetupRow{Kind: row.Kind, Name: name, Verdict: row.Verdict, Text: row.Text, Invite: row.Invite})
 	}
+	return rows
 }
 
 // peopleByHand says what new domains and accounts need.

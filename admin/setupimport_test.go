@@ -121,3 +121,54 @@ func TestSecretSettings(t *testing.T) {
 		}
 	}
 }
+
+// What a server has taken another one takes: aliases lead to what a catch-all
+// takes, to the postmaster of the settings and to subaddresses of aliases that
+// come later.
+func TestImportSetupInOrder(t *testing.T) {
+	ctx := AsOwner(t.Context(), "tester")
+	const domain = "[[domains]]\nname = 'a.test'\n"
+	ana := accountText("ana@a.test", "")
+	for name, text := range map[string]string{
+		"catch-all":           domain + "catch-all = 'ana@a.test'\n" + ana + "[[aliases]]\naddress = 'info@a.test'\ntargets = ['sales@a.test']\n",
+		"postmaster":          "postmaster = 'ana@a.test'\n" + domain + ana + "[[aliases]]\naddress = 'host@a.test'\ntargets = ['postmaster@a.test']\n",
+		"postmaster, alias":   "postmaster = 'zed@a.test'\n" + domain + ana + "[[aliases]]\naddress = 'zed@a.test'\ntargets = ['ana@a.test']\n[[aliases]]\naddress = 'host@a.test'\ntargets = ['postmaster@a.test']\n",
+		"postmaster, default": domain + ana + "[[aliases]]\naddress = 'host@a.test'\ntargets = ['postmaster@a.test']\n",
+		"subaddress":          domain + ana + "[[aliases]]\naddress = 'bee@a.test'\ntargets = ['zed+x@a.test']\n[[aliases]]\naddress = 'zed@a.test'\ntargets = ['ana@a.test']\n",
+	} {
+		a := open(t, t.TempDir(), Options{})
+		for _, dry := range []bool{true, false} {
+			if r, err := a.ImportSetup(ctx, SetupFile{Text: text, DryRun: dry}); err != nil || r.Refused > 0 || r.Done == dry {
+				t.Errorf("%s, dry %v: %+v, %v", name, dry, r, err)
+			}
+		}
+	}
+}
+
+// Alerts, which keep their channels in the directory, go on beside an import.
+func TestImportSetupBesideAlerts(t *testing.T) {
+	ctx := AsOwner(t.Context(), "tester")
+	a := open(t, t.TempDir(), Options{})
+	c := must[AlertChannel](t)(a.AddAlertChannel(ctx, NewAlertChannel{Kind: "webhook", To: "https://far.example/x"}))
+	text := "[[alert-channels]]\nkind = 'webhook'\nleast = 'warn'\nto = 'https://far.example/y'\n"
+	for i := range 50 {
+		text += accountText(fmt.Sprintf("u%d@a.test", i), "")
+	}
+	changed := make(chan error, 1)
+	go func() {
+		var err error
+		for i := 0; i < 50 && err == nil; i++ {
+			daily := i%2 == 0
+			_, err = a.SetAlertChannel(ctx, c.ID, AlertChannelChange{Daily: &daily})
+		}
+		changed <- err
+	}()
+	for range 10 {
+		if r, err := a.ImportSetup(ctx, SetupFile{Text: text, DryRun: true}); err != nil || r.Refused > 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	if err := <-changed; err != nil {
+		t.Error(err)
+	}
+}

@@ -24,15 +24,8 @@ type hookRow struct {
 // webhooks makes those that are missing: one of the same address and label is
 // here already.
 func (i *setupImport) webhooks(ctx context.Context) error {
-	if len(i.setup.Webhooks) == 0 {
-		return nil
-	}
-	here, err := i.in.Webhooks(ctx)
-	if err != nil {
-		return err
-	}
 	var left []webhooks.Hook
-	for _, h := range here.Items {
+	for _, h := range i.hooksHere {
 		domains, _ := parseDomains(h.Domains)
 		left = append(left, webhooks.Hook{URL: h.URL, Label: h.Label, Events: h.Events, Domains: domains, Paused: h.State == "paused"})
 	}
@@ -51,7 +44,7 @@ func (i *setupImport) webhooks(ctx context.Context) error {
 			left = slices.Delete(left, at, at+1)
 		}
 	}
-	there := len(here.Items)
+	there := len(i.hooksHere)
 	for n := range rows {
 		r := &rows[n]
 		if r.row.Verdict == SetupMade && r.err == nil {
@@ -60,7 +53,7 @@ func (i *setupImport) webhooks(ctx context.Context) error {
 		}
 		at := i.add(r.row, r.err)
 		if r.row.Verdict == SetupMade {
-			i.tellers = append(i.tellers, func(ctx context.Context, a *Admin) { a.setupWebhook(ctx, &r.Hook, &i.report.Rows[at]) })
+			i.tellers = append(i.tellers, func(ctx context.Context, a *Admin) { a.setupWebhook(ctx, &r.Hook, &i.rows[at]) })
 		}
 	}
 	return nil
@@ -112,39 +105,33 @@ func domainTexts(list []mail.Domain) (texts []string) {
 
 // channels makes alert channels that are missing.
 func (i *setupImport) channels(ctx context.Context) error {
-	if len(i.setup.Channels) == 0 {
-		return nil
-	}
-	here, err := i.in.AlertChannels(ctx)
-	if err != nil {
-		return err
-	}
+	here := i.channelsHere
 	for _, w := range i.setup.Channels {
 		want := alerts.Channel{Kind: w.Kind, To: w.To, Least: cmp.Or(checks.State(w.Least), checks.Warn), Daily: w.Daily}
 		err := want.Check(i.in.opts.Directory.IsLocal)
 		row := SetupRow{Kind: "alert channel", Name: want.Kind + " " + want.To, Verdict: SetupMade}
-		at := slices.IndexFunc(here.Items, func(c AlertChannel) bool { return c.Kind == want.Kind && c.To == want.To })
+		at := slices.IndexFunc(here, func(c AlertChannel) bool { return c.Kind == want.Kind && c.To == want.To })
 		if err == nil && at < 0 {
-			err = alerts.CheckRoom(len(here.Items))
+			err = alerts.CheckRoom(len(here))
 		}
 		if err != nil || at >= 0 {
-			if row.Verdict = SetupThere; err == nil && (here.Items[at].Least != want.Least || here.Items[at].Daily != want.Daily) {
+			if row.Verdict = SetupThere; err == nil && (here[at].Least != want.Least || here[at].Daily != want.Daily) {
 				row.Text = "it tells of other things here, and was left so"
 			}
-			if i.add(row, err); err == nil && w.HasToken && want.Kind == alerts.KindNtfy && !here.Items[at].Token {
-				i.tokenByHand(want.To, here.Items[at].ID)
+			if i.add(row, err); err == nil && w.HasToken && want.Kind == alerts.KindNtfy && !here[at].Token {
+				i.tokenByHand(want.To, here[at].ID)
 			}
 			continue
 		}
-		here.Items = append(here.Items, AlertChannel{Kind: want.Kind, To: want.To, Least: want.Least, Daily: want.Daily, Token: true})
+		here = append(here, AlertChannel{Kind: want.Kind, To: want.To, Least: want.Least, Daily: want.Daily, Token: true})
 		n := i.add(row, nil)
 		if i.report.DryRun && w.HasToken && want.Kind == alerts.KindNtfy {
 			i.tokenByHand(want.To, "ID")
 		}
 		i.tellers = append(i.tellers, func(ctx context.Context, a *Admin) {
 			made, err := a.AddAlertChannel(ctx, NewAlertChannel{Kind: want.Kind, To: want.To, Least: want.Least, Daily: want.Daily})
-			if i.report.Rows[n].Secret = made.Secret; err != nil {
-				i.report.Rows[n].Verdict, i.report.Rows[n].Text = SetupRefused, err.Error()
+			if i.rows[n].Secret = made.Secret; err != nil {
+				i.rows[n].Verdict, i.rows[n].Text = SetupRefused, err.Error()
 			} else if w.HasToken && want.Kind == alerts.KindNtfy {
 				i.tokenByHand(want.To, made.ID)
 			}

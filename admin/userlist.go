@@ -102,16 +102,20 @@ type peopleImport struct {
 	domains map[mail.Domain]error               // that were missing; nil: is made
 	result  PeopleResult
 	made    []madeAccount
+	there   []directory.Account // were here before
+	waiting []*movein.ListEntry // aliases and catch-alls that lead to what is not there yet
 
 	in *Admin // within the change
 }
 
-// madeAccount is an account that is made, and what it gets when all are there
-// to whom its mail may go.
+// madeAccount is an account that is made, and where its mail goes when all are
+// there to whom it may go.
 type madeAccount struct {
-	row   int
-	of    directory.Account
-	later AccountChange
+	row       int
+	of        directory.Account
+	suspended bool
+	forward   []string
+	keepCopy  bool
 }
 
 // newPeopleImport makes sure that who asks may have a list made, and does what
@@ -170,33 +174,71 @@ func (p *peopleImport) makeKeys(ctx context.Context, a *Admin) error {
 
 // run makes the list within one change.
 func (p *peopleImport) run(ctx context.Context, in *Admin) error {
+	if err := p.accounts(ctx, in); err != nil {
+		return err
+	}
+	if err := p.aliases(ctx); err != nil {
+		return err
+	}
+	return p.end(ctx)
+}
+
+// accounts makes domains and accounts; aliases and catch-alls wait.
+func (p *peopleImport) accounts(ctx context.Context, in *Admin) error {
 	p.in = in
-	for _, aliases := range []bool{false, true} { // what aliases lead to is there first
-		for _, e := range p.entries {
-			if len(e.Targets) > 0 != aliases {
-				continue
-			}
+	for i := range p.entries {
+		e := &p.entries[i]
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if len(e.Targets) > 0 {
+			p.waiting = append(p.waiting, e)
+			continue
+		}
+		p.verdict(p.entry(ctx, e))
+	}
+	return nil
+}
+
+// aliases makes those of the waiting aliases and catch-alls that lead to what is
+// there. They may lead to each other, so it goes over them until no more are made.
+func (p *peopleImport) aliases(ctx context.Context) error {
+	for made := true; made; {
+		left := p.waiting[:0:0]
+		made = false
+		for _, e := range p.waiting {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			p.entry(ctx, &e)
+			row, err := p.entry(ctx, e)
+			if errors.Is(err, directory.ErrNotFound) {
+				left = append(left, e)
+				continue
+			}
+			p.verdict(row, err)
+			made = made || err == nil
 		}
+		p.waiting = left
 	}
-	p.complete(ctx)
-	return p.invite(ctx)
+	return nil
 }
 
-// complete gives accounts what they get last.
-func (p *peopleImport) complete(ctx context.Context) {
+// end refuses what leads nowhere, lets accounts forward, and makes links.
+func (p *peopleImport) end(ctx context.Context) error {
+	for _, e := range p.waiting {
+		p.verdict(p.entry(ctx, e))
+	}
+	p.waiting = nil
 	for i := range p.made {
 		m := &p.made[i]
-		if m.later == (AccountChange{}) {
+		if len(m.forward) == 0 {
 			continue
 		}
-		if _, err := p.in.SetAccount(ctx, m.of.Address.String(), m.later); err != nil {
+		if _, err := p.in.SetAccount(ctx, m.of.Address.String(), AccountChange{Forward: &m.forward, KeepCopy: &m.keepCopy}); err != nil {
 			p.refuse(m.row, fmt.Errorf("the account is made, but does not forward its mail: %w", err))
 		}
 	}
+	return p.invite(ctx)
 }
 
 // invite makes the links of accounts that can be used.
@@ -207,7 +249,7 @@ func (p *peopleImport) invite(ctx context.Context) error {
 	var ids []uint32
 	var rows []int
 	for _, m := range p.made {
-		if m.later.Suspended == nil {
+		if !m.suspended && p.result.Rows[m.row].Verdict == "made" {
 			ids, rows = append(ids, m.of.ID), append(rows, m.row)
 		}
 	}
@@ -226,11 +268,17 @@ func (a *Admin) createPeople(ctx context.Context, p *peopleImport) {
 	if p.list.DryRun {
 		return
 	}
+	ctx = context.WithoutCancel(ctx)
+	for i := range p.there { // somebody who was interrupted may not have come so far
+		if err := a.createMailboxes(ctx, p.there[i]); err != nil {
+			a.opts.Logger.ErrorContext(ctx, "mailboxes of an account", "account", p.there[i].ID, "err", err)
+		}
+	}
 	accounts := make([]directory.Account, len(p.made))
 	for i := range p.made {
 		accounts[i] = p.made[i].of
 	}
-	for i, err := range a.createAll(context.WithoutCancel(ctx), accounts) {
+	for i, err := range a.createAll(ctx, accounts) {
 		if err != nil {
 			p.result.Rows[p.made[i].row].Invite = ""
 			p.refuse(p.made[i].row, err)

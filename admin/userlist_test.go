@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/mail"
 )
 
 // tired is a context that ends after it was asked some times.
@@ -138,5 +139,49 @@ func TestImportPeopleRehearsal(t *testing.T) {
 	}
 	if _, err := a.ImportPeople(t.Context(), PeopleList{Text: text}); err == nil || strings.Contains(err.Error(), "a.test") {
 		t.Errorf("somebody unknown: %v", err)
+	}
+}
+
+// An account that may not be used yet does not become one that may because
+// something else is wrong with it.
+func TestImportPeopleSuspended(t *testing.T) {
+	ctx := AsOwner(t.Context(), "tester")
+	a := open(t, t.TempDir(), Options{})
+	text := "[[domains]]\nname = 'a.test'\n" + accountText("ana@a.test", "suspended = true\napp-passwords-only = true\nforward = ['nobody@a.test']")
+	r, err := a.ImportPeople(ctx, PeopleList{Domains: true, Text: text})
+	if err != nil || r.Refused != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if ana := must[Account](t)(a.Account(ctx, "ana@a.test")); !ana.Suspended || !ana.AppPasswordsOnly {
+		t.Errorf("%+v", ana)
+	}
+}
+
+// Whoever has domains of their own learns nothing of others'.
+func TestImportPeopleOfOthers(t *testing.T) {
+	ctx := AsOwner(t.Context(), "tester")
+	a := open(t, t.TempDir(), Options{})
+	must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "a.test"}))
+	must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "secret.test"}))
+	narrow := WithPrincipal(t.Context(), Principal{Kind: KindUser, Account: 1, Address: "x@a.test", Role: directory.RoleDomainAdmin, Domains: []mail.Domain{"a.test"}})
+	told := map[string]string{}
+	for _, domain := range []string{"secret.test", "no.test"} {
+		text := ""
+		for _, more := range []string{"", "disabled = true\n"} {
+			text += fmt.Sprintf("[[domains]]\nname = '%s'\n%s", domain, more)
+		}
+		text += accountText("x@"+domain, "")
+		r, err := a.ImportPeople(narrow, PeopleList{Domains: true, DryRun: true, Text: text})
+		if err != nil || r.Refused != len(r.Rows) || len(r.Rows) == 0 {
+			t.Errorf("%s: %+v, %v", domain, r, err)
+		}
+		told[domain] = strings.ReplaceAll(fmt.Sprint(r), domain, "DOMAIN")
+	}
+	if told["secret.test"] != told["no.test"] {
+		t.Errorf("of a domain that is here it is told\n%s\nof one that is not\n%s", told["secret.test"], told["no.test"])
+	}
+	r, err := a.ImportPeople(narrow, PeopleList{Domains: true, DryRun: true, Text: "[[domains]]\nname = 'a.test'\n"})
+	if err != nil || r.There != 1 {
+		t.Errorf("their own: %+v, %v", r, err)
 	}
 }

@@ -15,19 +15,23 @@ import (
 
 // What is made of each line of a list of people.
 
+// A line that is left out is in the report, one that is passed over is not.
+var (
+	errLeftOut    = errors.New("admin: left out")
+	errPassedOver = errors.New("admin: passed over")
+)
+
 // entry makes one domain, account or alias.
-func (p *peopleImport) entry(ctx context.Context, e *movein.ListEntry) {
+func (p *peopleImport) entry(ctx context.Context, e *movein.ListEntry) (PeopleRow, error) {
 	if e.Domain != nil {
-		p.ownDomain(ctx, e.Domain)
-		return
+		return p.ownDomain(ctx, e.Domain)
 	}
 	row := PeopleRow{Line: e.Line, Address: e.Address, Kind: "account", Targets: e.Targets}
 	domain, catchAll := strings.CutPrefix(e.Address, "@")
 	switch {
 	case e.LeftOut != "":
-		row.Verdict, row.Text = "left-out", e.LeftOut
-		p.result.Rows = append(p.result.Rows, row)
-		return
+		row.Text = e.LeftOut
+		return row, errLeftOut
 	case catchAll:
 		row.Kind = "catch-all"
 	case len(e.Targets) > 0:
@@ -45,7 +49,7 @@ func (p *peopleImport) entry(ctx context.Context, e *movein.ListEntry) {
 	default:
 		err = p.account(ctx, e, &row)
 	}
-	p.verdict(row, err)
+	return row, err
 }
 
 // catchAll lets a domain have a catch-all, if it has none.
@@ -102,6 +106,7 @@ func (p *peopleImport) account(ctx context.Context, e *movein.ListEntry, row *Pe
 		if others := differences(e.Account, &have); len(others) > 0 {
 			row.Text = "here it has another " + strings.Join(others, ", ") + ", and was left so"
 		}
+		p.there = append(p.there, have)
 		return directory.ErrExists
 	}
 	n := NewAccount{Address: e.Address, Name: e.Name}
@@ -115,31 +120,20 @@ func (p *peopleImport) account(ctx context.Context, e *movein.ListEntry, row *Pe
 	}
 	if e.Account != nil {
 		n.QuotaBytes, n.QuotaMessages, n.Role, n.Domains = &e.Account.QuotaBytes, &e.Account.QuotaMessages, e.Account.Role, e.Account.Domains
-		m.later = laterOf(e.Account)
+		m.suspended, m.forward, m.keepCopy = e.Account.Suspended, e.Account.Forward, e.Account.KeepCopy
 	}
 	new, err := p.in.newAccount(ctx, n)
 	if err != nil {
 		return err
 	}
-	if m.of, err = p.in.opts.Directory.AddAccount(ctx, Actor(ctx), new); err == nil {
-		p.made = append(p.made, m)
+	if m.of, err = p.in.opts.Directory.AddAccount(ctx, Actor(ctx), new); err != nil {
+		return err
+	}
+	p.made = append(p.made, m)
+	if e.Account != nil && (e.Account.Suspended || e.Account.AppPasswordsOnly) {
+		_, err = p.in.SetAccount(ctx, e.Address, AccountChange{Suspended: &e.Account.Suspended, AppPasswordsOnly: &e.Account.AppPasswordsOnly})
 	}
 	return err
-}
-
-// laterOf is what an account of another server of ours gets last.
-func laterOf(a *movein.PeopleAccount) AccountChange {
-	ch := AccountChange{}
-	if a.Suspended {
-		ch.Suspended = &a.Suspended
-	}
-	if a.AppPasswordsOnly {
-		ch.AppPasswordsOnly = &a.AppPasswordsOnly
-	}
-	if len(a.Forward) > 0 {
-		ch.Forward, ch.KeepCopy = &a.Forward, &a.KeepCopy
-	}
-	return ch
 }
 
 // differences names what of an account here is not as in the list.
@@ -183,27 +177,28 @@ func sameElements[T cmp.Ordered](a, b []T) bool {
 }
 
 // ownDomain makes a domain of another server of ours, if that is wanted.
-func (p *peopleImport) ownDomain(ctx context.Context, d *movein.PeopleDomain) {
-	if !p.list.Domains {
-		return // its accounts and aliases say so if it is missing
-	}
+func (p *peopleImport) ownDomain(ctx context.Context, d *movein.PeopleDomain) (PeopleRow, error) {
 	row := PeopleRow{Address: d.Name, Kind: "domain"}
+	if !p.list.Domains {
+		return row, errPassedOver // its accounts and aliases say so if it is missing
+	}
 	if d.AliasOf != "" {
 		row.Targets = []string{d.AliasOf}
 	}
-	have, err := p.in.findDomain(d.Name)
-	switch {
-	case err == nil:
-		if err = directory.ErrExists; differs(d, &have) {
+	have, err := p.in.authorizeName(ctx, SeeDomains, d.Name)
+	if err == nil {
+		if differs(d, &have) {
 			row.Text = "it is set up otherwise here, and was left so"
 		}
-	default:
+		return row, directory.ErrExists
+	}
+	if _, err = authorize(ctx, AddDomains); err == nil { // nobody else learns which there are
 		err = p.addDomain(ctx, NewDomain{Name: d.Name, AliasOf: d.AliasOf, Separator: d.Separator})
 		if err == nil && (d.Disabled || d.AppPasswordsOnly) {
 			_, err = p.in.SetDomain(ctx, d.Name, DomainChange{Disabled: &d.Disabled, AppPasswordsOnly: &d.AppPasswordsOnly})
 		}
 	}
-	p.verdict(row, err)
+	return row, err
 }
 
 // differs reports whether a domain here is not as in the list. Its catch-all
@@ -220,6 +215,9 @@ func (p *peopleImport) domain(ctx context.Context, e *movein.ListEntry) error {
 	d, err := mail.ParseDomain(name)
 	if err != nil || !p.list.Domains {
 		return nil // the account or alias says what is wrong
+	}
+	if _, err := authorize(ctx, AddDomains); err != nil {
+		return nil // likewise; nobody else learns which there are
 	}
 	if _, err := p.in.opts.Directory.Domain(d); err == nil {
 		return nil
@@ -249,6 +247,10 @@ func (p *peopleImport) addDomain(ctx context.Context, n NewDomain) error {
 // verdict notes what came of a row.
 func (p *peopleImport) verdict(row PeopleRow, err error) {
 	switch {
+	case errors.Is(err, errPassedOver):
+		return
+	case errors.Is(err, errLeftOut):
+		row.Verdict = "left-out"
 	case errors.Is(err, directory.ErrExists):
 		row.Verdict = "there"
 		p.result.There++

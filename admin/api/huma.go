@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
@@ -105,6 +106,7 @@ type operation struct {
 	// answers is the media type of success, where it is not JSON.
 	answers string
 	etag    bool  // the answer is about one thing, and has an ETag
+	late    bool  // the answer may come late, and has what is shown only once
 	most    int64 // octets of a request; 0: maxBody
 }
 
@@ -135,6 +137,9 @@ func handle[I, O any](s *Server, o operation, do func(context.Context, *I) (*O, 
 		op.Security = []map[string][]string{}
 	} else {
 		op.Middlewares = huma.Middlewares{s.known}
+	}
+	if o.late {
+		op.Middlewares = append(op.Middlewares, late)
 	}
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		if o.signIn && s.admin.SignIn() == nil {
@@ -184,6 +189,15 @@ func (s *Server) known(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	next(ctx)
+}
+
+// lateMost is how long an answer may take that has what is shown only once.
+const lateMost = 15 * time.Minute
+
+// late lets an answer go out after the time that others have.
+func late(c huma.Context, next func(huma.Context)) {
+	_ = http.NewResponseController(humaecho.Unwrap(c).Response()).SetWriteDeadline(time.Now().Add(lateMost)) // a recorder of tests has none
+	next(c)
 }
 
 // body is an answer with a JSON value.

@@ -28,11 +28,11 @@ func (s *Server) importRoutes() {
 			return answer(s.admin.StartImports(ctx, in.Body))
 		})
 	s.manyImportsRoutes()
-	handle(s, operation{id: "import-people", method: "POST", path: "/imports:people", summary: "Make the accounts and aliases of a list that another mail system gives; each stands for itself."},
+	handle(s, operation{id: "import-people", method: "POST", path: "/imports:people", summary: "Make the accounts and aliases of a list that another mail system gives; each stands for itself.", late: true},
 		func(ctx context.Context, in *struct{ Body admin.PeopleList }) (*body[admin.PeopleResult], error) {
 			return answer(s.admin.ImportPeople(ctx, in.Body))
 		})
-	handle(s, operation{id: "import-setup", method: "POST", path: setupPath, summary: "Set this server up as the file of another one says: all of it or, if a part is refused, nothing.", most: maxSetupBody},
+	handle(s, operation{id: "import-setup", method: "POST", path: setupPath, summary: "Set this server up as the file of another one says: all of it or, if a part is refused, nothing.", most: maxSetupBody, late: true},
 		func(ctx context.Context, in *struct{ Body admin.SetupFile }) (*body[admin.SetupReport], error) {
 			return answer(s.admin.ImportSetup(ctx, in.Body))
 		})

@@ -127,10 +127,14 @@ func (s *snapshot) role(name mail.Domain) (account uint32, targets []mail.Path) 
 			return 0, []mail.Path{p}
 		}
 	}
-	if id := s.first[name]; id != 0 {
+	first := s.first
+	if first == nil { // within a change
+		first = s.firsts()
+	}
+	if id := first[name]; id != 0 {
 		return id, nil
 	}
-	return s.first[""], nil
+	return first[""], nil
 }
 
 // MaySend reports whether an account may write as p: its address and

@@ -304,6 +304,7 @@ func (c *change) putSetting(def *definition, value string) (*SettingChange, erro
 		row = value
 		c.next.settings[def.name] = value
 	}
+	c.next.values = settingValues(c.next.settings)
 	if err := c.put(bucketSettings, []byte(def.name), row); err != nil {
 		return nil, err
 	}

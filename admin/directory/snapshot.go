@@ -78,17 +78,22 @@ func (s *snapshot) index() {
 	for _, p := range s.appPasswords {
 		s.apps[p.Account] = append(s.apps[p.Account], p)
 	}
-	s.first = map[mail.Domain]uint32{}
+	s.first = s.firsts()
+}
+
+func (s *snapshot) firsts() map[mail.Domain]uint32 {
+	first := map[mail.Domain]uint32{}
 	for id, a := range s.accounts {
 		if a.Suspended {
 			continue
 		}
 		for _, d := range []mail.Domain{a.Address.Domain, ""} {
-			if have, ok := s.first[d]; !ok || id < have {
-				s.first[d] = id
+			if have, ok := first[d]; !ok || id < have {
+				first[d] = id
 			}
 		}
 	}
+	return first
 }
 
 // sorted returns the values of m in the order of a key.

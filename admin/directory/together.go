@@ -12,8 +12,12 @@ import (
 // interrupted or a rehearsal, none. fn gets a directory of its own, in which what it has
 // changed counts already, and which must not be used after it. A change there
 // that is refused leaves the others as they are. Sorted lists and what is not
-// in memory are those of before. All other changes wait meanwhile.
+// in memory are those of before. All other changes wait meanwhile, so fn calls
+// nothing that waits for somebody who may be making one.
 func (d *Directory) Together(ctx context.Context, fn func(*Directory) error) error {
+	if d.within != nil {
+		return fn(d) // are parts of that already
+	}
 	return d.commit(ctx, func(c *change) error {
 		own := &Directory{opts: d.opts, db: d.db, secret: d.secret, hasher: d.hasher, throttle: d.throttle, journal: d.journal, within: c}
 		own.current.Store(c.next)
