@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 	"mail/trace":             {"mail", "mail/boltfile"},
 	"mail/verdict":           {"mail"},
 	"mailbox":                {"mail", "mailbox/store"},
-	"mailbox/store":          {"mailbox/store", "mail/schema", "mail/disk"},
+	"mailbox/store":          {"mailbox/store", "mail/schema", "mail/disk", "mail/turns"},
 	"mailbox/transfer":       {"mail", "mailbox"},
 	"delivery":               {"mail", "mailbox", "delivery"},
 	"smtp":                   {"mail", "mailbox", "delivery", "smtp"},
