@@ -342,8 +342,6 @@ func (a *Admin) describeAccount(acct directory.Account) Account {
 	view := Account{ID: acct.ID, Address: acct.Address.String(), Name: acct.Name, Suspended: acct.Suspended,
 		QuotaBytes: acct.QuotaBytes, QuotaMessages: acct.QuotaMessages, Created: acct.Created, Aliases: pathTexts(a.opts.Directory.AliasesTo(acct.Address)),
 		Role: string(acct.Role), Forward: pathTexts(acct.Forward), KeepCopy: acct.KeepCopy, AppPasswordsOnly: acct.AppPasswordsOnly}
-	for _, d := range acct.Domains {
-		view.Domains = append(view.Domains, string(d))
-	}
+	view.Domains = domainTexts(acct.Domains)
 	return view
 }

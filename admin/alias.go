@@ -89,6 +89,15 @@ func describeAlias(al directory.Alias) Alias {
 	return Alias{Address: al.Address.String(), Targets: pathTexts(al.Targets), Created: al.Created}
 }
 
+// domainTexts are domains for people, in a list that is never null.
+func domainTexts(list []mail.Domain) []string {
+	texts := make([]string, len(list))
+	for i, d := range list {
+		texts[i] = string(d)
+	}
+	return texts
+}
+
 func pathTexts(paths []mail.Path) []string {
 	list := make([]string, len(paths))
 	for i, p := range paths {

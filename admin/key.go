@@ -119,9 +119,7 @@ func (a *Admin) RemoveAPIKey(ctx context.Context, id string) error {
 func describeKey(k directory.APIKey) APIKey {
 	view := APIKey{ID: k.ID, Label: k.Label, Role: k.Role, Scopes: append([]string{}, k.Scopes...), CIDRs: []string{}, Expires: k.Expires,
 		Created: k.Created, Creator: k.Creator, LastUsed: k.LastUsed, LastIP: addrText(k.LastIP)}
-	for _, d := range k.Domains {
-		view.Domains = append(view.Domains, string(d))
-	}
+	view.Domains = domainTexts(k.Domains)
 	for _, n := range k.CIDRs {
 		view.CIDRs = append(view.CIDRs, n.String())
 	}

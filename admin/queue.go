@@ -136,10 +136,7 @@ func (a *Admin) QueueGroups(ctx context.Context) (QueueGroups, error) {
 func describeGroup(c *queue.Cause) QueueGroup {
 	why := explain.Explain(explain.Failure{Reply: c.Reply, Status: c.Status, Domain: c.Domain, MX: c.MX})
 	view := QueueGroup{Cause: c.Cause, Kind: why.Name, Title: why.Title, Explain: why.Explain, Fix: why.Fix, State: string(c.State), Reply: c.Reply,
-		Messages: c.Messages, Senders: c.Senders, Oldest: c.Oldest, NextTry: c.Next, Expires: c.Expires, Domains: []string{}}
-	for _, d := range c.Domains {
-		view.Domains = append(view.Domains, string(d))
-	}
+		Messages: c.Messages, Senders: c.Senders, Oldest: c.Oldest, NextTry: c.Next, Expires: c.Expires, Domains: domainTexts(c.Domains)}
 	return view
 }
 

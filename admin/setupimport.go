@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -215,16 +216,9 @@ func (i *setupImport) settings(ctx context.Context) error {
 		return fmt.Errorf("settings: %w", err)
 	}
 	for _, ch := range page.Items {
-		i.add(SetupRow{Kind: "setting", Name: ch.Name, Verdict: SetupChanged, Text: orDash(ch.Before) + " → " + orDash(ch.After)}, nil)
+		i.add(SetupRow{Kind: "setting", Name: ch.Name, Verdict: SetupChanged, Text: cmp.Or(ch.Before, "-") + " → " + cmp.Or(ch.After, "-")}, nil)
 	}
 	return nil
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 // secrets names the settings whose secrets were set, and are not here.

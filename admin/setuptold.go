@@ -8,7 +8,6 @@ import (
 	"github.com/mailstead/mailstead/admin/alerts"
 	"github.com/mailstead/mailstead/admin/checks"
 	"github.com/mailstead/mailstead/admin/webhooks"
-	"github.com/mailstead/mailstead/mail"
 )
 
 // Who is told what by a server that a file sets up: webhooks and alert channels.
@@ -94,13 +93,6 @@ func (a *Admin) setupWebhook(ctx context.Context, h *webhooks.Hook, row *SetupRo
 		return
 	}
 	row.Text = "webhook " + made.ID
-}
-
-func domainTexts(list []mail.Domain) (texts []string) {
-	for _, d := range list {
-		texts = append(texts, string(d))
-	}
-	return texts
 }
 
 // channels makes alert channels that are missing.

@@ -115,11 +115,8 @@ func (a *Admin) ownWebhook(ctx context.Context, id string) (Principal, webhooks.
 }
 
 func describeWebhook(h webhooks.Status) Webhook {
-	v := Webhook{ID: h.ID, Label: h.Label, URL: h.URL, Events: h.Events, Domains: []string{}, State: "on", Problem: h.Problem, Failing: h.Failing, LastOK: h.LastOK,
+	v := Webhook{ID: h.ID, Label: h.Label, URL: h.URL, Events: h.Events, Domains: domainTexts(h.Domains), State: "on", Problem: h.Problem, Failing: h.Failing, LastOK: h.LastOK,
 		Waiting: h.Waiting, Lost: h.Lost, Created: h.Created, Creator: h.Creator}
-	for _, d := range h.Domains {
-		v.Domains = append(v.Domains, string(d))
-	}
 	switch {
 	case h.Paused:
 		v.State = "paused"
