@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -13,7 +14,8 @@ const (
 	findMax     = 10_000
 )
 
-// Show returns the whole trace of id, or ErrNotFound.
+// Show returns the whole trace of id, its events by time, or ErrNotFound.
+// Several services tell what they did with a message, and none waits for another.
 func (l *Log) Show(ctx context.Context, id ID) (Trace, error) {
 	var t Trace
 	err := l.db.View(func(tx *bolt.Tx) error {
@@ -35,6 +37,7 @@ func (l *Log) Show(ctx context.Context, id ID) (Trace, error) {
 		}
 		return ctx.Err()
 	})
+	slices.SortStableFunc(t.Events, func(a, b Event) int { return a.Time.Compare(b.Time) })
 	return t, err
 }
 

@@ -69,7 +69,8 @@ func TestAppendMergesIntoOneStory(t *testing.T) {
 	l.Append(Summary{ID: id, Direction: "in", ReversePath: ana, RemoteIP: "192.0.2.1"}, Event{Time: day0, Kind: Connect, Text: "one"})
 	l.Append(Summary{ID: id, Recipients: []mail.Path{bo}, MessageID: "<x@y>", SubjectHash: SubjectHash("Hello  World"), Outcome: "accepted"},
 		Event{Time: day0, Kind: Check, Text: "two", Fields: map[string]string{"result": "pass"}}, Event{Time: day0, Kind: Done, Text: "three"})
-	l.Append(Summary{ID: id, Recipients: []mail.Path{bo}, Outcome: "delivered", Last: day0.Add(time.Hour)}, Event{Kind: Attempt, Text: "four"})
+	l.Append(Summary{ID: id, Recipients: []mail.Path{bo}, Outcome: "delivered", Last: day0.Add(time.Hour)}, Event{Time: day0.Add(time.Hour), Kind: Attempt, Text: "five"})
+	l.Append(Summary{ID: id}, Event{Time: day0.Add(time.Minute), Kind: Queued, Text: "four"}) // told late
 	if err := l.Flush(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func TestAppendMergesIntoOneStory(t *testing.T) {
 	for _, e := range got.Events {
 		texts = append(texts, e.Text)
 	}
-	if want := []string{"one", "two", "three", "four"}; !slices.Equal(texts, want) {
+	if want := []string{"one", "two", "three", "four", "five"}; !slices.Equal(texts, want) {
 		t.Errorf("events = %v, want %v", texts, want)
 	}
 	if got.ReversePath != ana || !slices.Equal(got.Recipients, []mail.Path{bo}) || got.Outcome != "delivered" || got.RemoteIP != "192.0.2.1" ||

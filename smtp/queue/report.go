@@ -113,10 +113,11 @@ func (q *Queue) makeReport(ctx context.Context, o owedReport) error {
 		return err
 	}
 	m := &store.Message{To: []store.Recipient{to}, Body: bytes.NewReader(text), Size: int64(len(text)), Owed: true}
+	queued := q.opts.Now() // it can be delivered before Accept returns
 	if _, err := q.eng.Accept(ctx, m); err != nil {
 		return err
 	}
-	q.tellReport(itemKeyOf(o.key), o.report)
+	q.tellReport(itemKeyOf(o.key), o.report, queued)
 	return nil
 }
 

@@ -150,10 +150,10 @@ func (a *attempt) log(r *Result, to mail.Path) {
 	a.q.opts.Logger.Info("delivery attempt", attrs...)
 }
 
-// tellReport puts a report that was made into its own trace.
-func (q *Queue) tellReport(itemKey string, r *report) {
-	q.opts.Trace.Append(trace.Summary{ID: r.id, Start: q.opts.Now(), Direction: "local", Recipients: []mail.Path{r.to}},
-		trace.Event{Time: q.opts.Now(), Kind: trace.Queued, Text: fmt.Sprintf("%s report about message %s", r.action, traceID(itemKey)),
+// tellReport puts a report that was queued at the given time into its own trace.
+func (q *Queue) tellReport(itemKey string, r *report, queued time.Time) {
+	q.opts.Trace.Append(trace.Summary{ID: r.id, Start: queued, Last: queued, Direction: "local", Recipients: []mail.Path{r.to}},
+		trace.Event{Time: queued, Kind: trace.Queued, Text: fmt.Sprintf("%s report about message %s", r.action, traceID(itemKey)),
 			Fields: map[string]string{"about": string(traceID(itemKey))}})
 	q.opts.Logger.Info("report queued", "queue_id", r.id, "about", itemKey, "action", string(r.action), slog.Any("rcpt_to", r.to))
 }
