@@ -292,7 +292,8 @@ func TestTraceTellsTheStory(t *testing.T) {
 		want                           []string // kinds and texts, in their order
 	}{
 		{"filed as junk", "eve@evil.test", "accepted", "2.0.0", "dmarc: neither SPF nor DKIM stands for careful.test, whose policy is p=quarantine", true,
-			[]string{"check iprev=fail", "check spf=none", "check dkim=none", "check dmarc=fail", "verdict junk for bo@example.org: dmarc", "connect 127.0.0.3 (mail.evil.test)", "done accepted for 1 recipient as junk"}},
+			[]string{"connect 127.0.0.3 (mail.evil.test)", "dialogue C: EHLO mail.evil.test", "dialogue S: 354", "check iprev=fail", "check spf=none", "check dkim=none", "check dmarc=fail",
+				"verdict junk for bo@example.org: dmarc", "done accepted for 1 recipient as junk"}},
 		{"refused at RCPT", "nobody@example.org", "refused", "5.7.1", "5.7.1 ", false,
 			[]string{"connect 127.0.0.2", "dialogue C: RCPT TO:<nobody@example.org>", "route nobody@example.org refused: 5.1.1 no such user"}},
 	} {

@@ -59,7 +59,7 @@ func (s *session) refuseSender(ctx context.Context, r *Ruling) error {
 	o.Logger.InfoContext(ctx, "sender refused", "conn", s.conn.ID, "queue_id", tx.id, "remote", s.conn.Remote,
 		"mail_from", tx.env.ReversePath, "rule", r.Rule, "status", tx.status)
 	if _, ok := o.Door.told.tell(s.visit.addr, now); !ok {
-		s.conn.Dialogue() // belongs to it
+		s.conn.Dialogue(now) // belongs to it
 		s.tx = nil
 	}
 	return r.Refusal

@@ -130,10 +130,15 @@ func (s *session) traceEnd() {
 	if c.Cipher != "" {
 		tlsText = "with " + c.Cipher
 	}
-	events := []trace.Event{{Time: tx.start, Kind: trace.Connect,
+	said := s.conn.Dialogue(o.Now())
+	came := tx.start
+	if len(said) > 0 && said[0].Time.Before(came) { // EHLO, which comes before the transaction
+		came = said[0].Time
+	}
+	events := []trace.Event{{Time: came, Kind: trace.Connect,
 		Text:   fmt.Sprintf("%s (%s) with %s, %s", c.Addr.Unmap(), c.Hello, c.Protocol, tlsText),
 		Fields: map[string]string{"remote": s.conn.Remote.String(), "hello": c.Hello, "protocol": c.Protocol, "tls": c.Cipher}}}
-	events = append(events, s.conn.Dialogue()...)
+	events = append(events, said...)
 	o.Trace.Append(sum, append(events, tx.events...)...)
 }
 

@@ -68,8 +68,10 @@ func (c *Conn) TalksEarly(ctx context.Context, d time.Duration) bool {
 }
 
 // Dialogue returns the commands and replies since the last call, without
-// credentials and message data; of a long time only the last ones.
-func (c *Conn) Dialogue() (events []trace.Event) {
+// credentials and message data; of a long time only the last ones. now is the
+// time by the clock of whoever asks, and so are the times of the events: that
+// of the system may be another.
+func (c *Conn) Dialogue(now time.Time) (events []trace.Event) {
 	if c.wire == nil {
 		return nil
 	}
@@ -83,10 +85,8 @@ func (c *Conn) Dialogue() (events []trace.Event) {
 		if line.Client {
 			who = "C: "
 		}
-		events = append(events, trace.Event{Time: line.Time, Kind: trace.Dialogue, Text: who + line.Text})
-	}
-	if len(events) > 0 {
-		c.told = events[len(events)-1].Time
+		events = append(events, trace.Event{Time: now.Add(-time.Since(line.Time)), Kind: trace.Dialogue, Text: who + line.Text})
+		c.told = line.Time
 	}
 	return events
 }

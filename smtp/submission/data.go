@@ -155,7 +155,7 @@ func refusalCause(login string, status mail.Status) string { return status.Strin
 
 // traceDialogue adds what was said since the transaction before.
 func (s *session) traceDialogue() {
-	s.service.opts.Trace.Append(trace.Summary{ID: s.tx.id}, s.conn.Dialogue()...)
+	s.service.opts.Trace.Append(trace.Summary{ID: s.tx.id}, s.conn.Dialogue(s.service.opts.Now())...)
 }
 
 // sign makes the signatures of the author's domain; none if it has no keys.
