@@ -39,6 +39,7 @@ func (a *Admin) SetSetting(ctx context.Context, name, value string) (directory.S
 		return directory.Setting{}, err
 	}
 	st, err := a.opts.Directory.SetSetting(ctx, Actor(ctx), name, value)
+	a.alerts.Look() // it may say what is too much
 	return st, At("value", err)
 }
 
@@ -47,6 +48,7 @@ func (a *Admin) ResetSetting(ctx context.Context, name string) (directory.Settin
 	if err := a.authorizeSetting(ctx, name); err != nil {
 		return directory.Setting{}, err
 	}
+	defer a.alerts.Look()
 	return a.opts.Directory.ResetSetting(ctx, Actor(ctx), name)
 }
 

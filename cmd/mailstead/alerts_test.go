@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -15,13 +16,15 @@ import (
 	"time"
 
 	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/alerts"
 	"github.com/mailstead/mailstead/admin/push"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/sasl"
 	"github.com/mailstead/mailstead/smtp/smtpserver"
 )
 
-// outside is a mailbox somewhere else, which takes all mail.
+// outside is a mailbox somewhere else, which takes all mail but that for the
+// users gone and later.
 type outside struct {
 	mu    sync.Mutex
 	mails []string
@@ -63,7 +66,15 @@ type outsideSession struct{ *outside }
 
 func (outsideSession) Login(context.Context, sasl.Identity) error { return nil }
 func (outsideSession) Mail(context.Context, *mail.Envelope) error { return nil }
-func (outsideSession) Rcpt(context.Context, mail.Recipient) error { return nil }
+func (outsideSession) Rcpt(_ context.Context, to mail.Recipient) error {
+	switch to.Path.Local {
+	case "gone":
+		return mail.Errorf(mail.StatusNoSuchMailbox, "no such user")
+	case "later":
+		return &mail.Error{Status: mail.Status{Class: 4, Subject: 2, Detail: 1}, Code: 450, Text: "come back later"}
+	}
+	return nil
+}
 func (s outsideSession) Data(_ context.Context, body io.Reader) (string, error) {
 	b, err := io.ReadAll(body)
 	s.mu.Lock()
@@ -195,6 +206,50 @@ func TestAlertsLeaveTheServer(t *testing.T) {
 	}
 }
 
+// TestStormOfLogins guesses passwords of a real server until its people are
+// told who is meant and from where, and stops.
+func TestStormOfLogins(t *testing.T) {
+	t.Parallel()
+	web := startPosted(t)
+	i := startTry(t)
+	i.set(t, "alerts.confirm", "0", "alerts.clear", "0", "push.private-networks", "true")
+	i.command(t, "alert", "channel", "add", "webhook", web.URL+"/hook")
+	bob := i.Accounts[1].Address
+	for n := range 4 {
+		if err := i.submits(tryAccount{bob, fmt.Sprintf("guess %d", n)}, "", ""); err == nil {
+			t.Fatal("a wrong password is taken")
+		}
+	}
+	logins := func() (changes []string) { // what was told of them
+		for _, r := range web.to("/hook") {
+			var m struct {
+				Data struct{ Alerts []alerts.Change }
+			}
+			if err := json.Unmarshal([]byte(r.body), &m); err != nil {
+				t.Fatalf("%v in %s", err, r.body)
+			}
+			for _, c := range m.Data.Alerts {
+				if c.Alert.ID == "logins" {
+					changes = append(changes, c.Event+": "+c.Alert.Saw)
+				}
+			}
+		}
+		return changes
+	}
+	told := func(limit string, n int) func() bool {
+		return func() bool {
+			i.set(t, "alerts.failed-logins", limit) // the server looks again
+			return len(logins()) == n
+		}
+	}
+	eventually(t, "the alert", told("4", 1))
+	eventually(t, "that it is over", told("1000", 2))
+	const saw = "4 failed logins in ten minutes, most of them from 127.0.0.1/32, and most for "
+	if got := logins(); got[0] != "fired: "+saw+bob || !strings.HasPrefix(got[1], "resolved: ") {
+		t.Errorf("told %q", got)
+	}
+}
+
 // verifyAll looks at the signatures of requests as a receiver does.
 func verifyAll(t *testing.T, secret push.Secret, list []postedRequest) {
 	t.Helper()
@@ -240,7 +295,8 @@ func TestWebhooksOfMessages(t *testing.T) {
 	i := startTry(t, "--relay-to", relay)
 	i.set(t, "push.private-networks", "true")
 	var all, bob admin.Webhook
-	i.ask(t, &all, "webhook", "add", web.URL+"/all", "message.received", "message.filed", "message.refused", "message.queued", "message.delivered", "account.changed", "check.changed")
+	i.ask(t, &all, "webhook", "add", web.URL+"/all", "message.received", "message.filed", "message.refused", "message.queued", "message.delivered",
+		"message.deferred", "message.bounced", "message.quarantined", "account.changed", "check.changed")
 	i.ask(t, &bob, "webhook", "add", web.URL+"/other", "message.received", "--domain", "example.test")
 	if out := i.command(t, "webhook", "test", all.ID); !strings.Contains(out, "was taken") {
 		t.Errorf("test: %s", out)
@@ -251,12 +307,15 @@ func TestWebhooksOfMessages(t *testing.T) {
 	if refused := i.receive(t, "eve@far.example", "nobody@example.test", letter("eve@far.example", "x", "y")); refused == "" {
 		t.Fatal("mail for nobody was taken")
 	}
-	if err := i.submits(i.Accounts[0], "ana@elsewhere.example", "Out it goes"); err != nil {
-		t.Fatal(err)
+	for local, subject := range map[string]string{"ana": "Out it goes", "gone": "It comes back", "later": "It waits"} {
+		if err := i.submits(i.Accounts[0], local+"@elsewhere.example", subject); err != nil {
+			t.Fatal(err)
+		}
 	}
 	i.command(t, "account", "set", "bob@example.test", "--name", "Bob")
 	eventually(t, "all events", func() bool {
-		for _, kind := range []string{"message.received", "message.filed", "message.refused", "message.queued", "message.delivered", "account.changed"} {
+		for _, kind := range []string{"message.received", "message.filed", "message.refused", "message.queued", "message.delivered",
+			"message.deferred", "message.bounced", "account.changed"} {
 			if len(web.of(t, "/all", kind)) == 0 {
 				return false
 			}
@@ -275,6 +334,12 @@ func TestWebhooksOfMessages(t *testing.T) {
 	}
 	if got := web.of(t, "/all", "message.delivered")[0]; got.Data.From != i.Accounts[0].Address || !slices.Equal(got.Data.To, []string{"ana@elsewhere.example"}) || got.Data.Attempt != 1 {
 		t.Errorf("delivered: %+v", got)
+	}
+	if got := web.of(t, "/all", "message.deferred")[0]; !slices.Equal(got.Data.To, []string{"later@elsewhere.example"}) || got.Data.Status != "4.2.1" || !got.Data.Next.After(time.Now()) {
+		t.Errorf("deferred: %+v", got)
+	}
+	if got := web.of(t, "/all", "message.bounced")[0]; !slices.Equal(got.Data.To, []string{"gone@elsewhere.example"}) || got.Data.Status != "5.1.1" || !strings.Contains(got.Data.Reply, "no such user") {
+		t.Errorf("bounced: %+v", got)
 	}
 	if len(box.with("Out it goes")) != 1 {
 		t.Error("the message did not get there")
@@ -318,4 +383,12 @@ func TestWebhooksOfMessages(t *testing.T) {
 		t.Errorf("replayed with the ID %s, was %s", id, view.Deliveries[1].ID)
 	}
 	i.command(t, "webhook", "remove", bob.ID)
+
+	if refused := i.receive(t, "bills@nowhere-known.test", i.Accounts[0].Address, strings.ReplaceAll(disguised, "\r\n", "\n")); refused != "" {
+		t.Fatal(refused)
+	}
+	eventually(t, "that a message waits in quarantine", func() bool { return len(web.of(t, "/all", "message.quarantined")) == 1 })
+	if got := web.of(t, "/all", "message.quarantined")[0]; got.Data.From != "bills@nowhere-known.test" || got.Data.Reason == "" {
+		t.Errorf("quarantined: %+v", got)
+	}
 }
