@@ -108,7 +108,7 @@ func (a *Admin) nextKeyPublished(ctx context.Context) error {
 	if slices.ContainsFunc(records, func(r dns.TLSA) bool { return r.Selector == 1 && hex.EncodeToString(r.Data) == d.Next }) {
 		return nil
 	}
-	return invalid("%s has TLSA records, and that of the next key is not among them: publish \"3 1 1 %s\" and wait for its TTL, or mail from those who check them stops", name, d.Next)
+	return invalid("%s has TLSA records, and that of the next key is not among them: publish \"%s\" and wait for twice its TTL, or mail from those who check them stops", name, tlsaData(d.Next))
 }
 
 // renewAll renews one name after the other, and fails when none could be.

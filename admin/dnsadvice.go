@@ -32,7 +32,7 @@ func (a *Admin) plan(d directory.Domain) dnsadvice.Plan {
 	for _, k := range publicKeys(d) {
 		p.Keys = append(p.Keys, dnsadvice.Key{Selector: k.Selector, Algorithm: k.Algorithm, Name: k.Name, Record: k.Record})
 	}
-	p.TLSA = a.tlsa()
+	p.TLSA, p.OldTLSA = a.tlsa()
 	p.DMARCReports, p.TLSReports = a.reportAddress(d, directory.DMARCReportsAddress), a.reportAddress(d, directory.TLSReportsAddress)
 	if a.opts.Clients != nil {
 		if name, text, err := a.opts.Clients.PACCRecord(d.Name); err == nil {
@@ -43,23 +43,32 @@ func (a *Admin) plan(d directory.Domain) dnsadvice.Plan {
 }
 
 // tlsa are the keys of this server for TLSA records, that of the certificate
-// that is shown first. They count only in a zone that is signed.
-func (a *Admin) tlsa() []string {
+// that is shown first, and the old ones whose records may go. They count only in
+// a zone that is signed.
+func (a *Admin) tlsa() (wanted, old []string) {
 	if a.opts.Certificates == nil || !a.signed.Load() {
-		return nil
+		return nil, nil
 	}
 	d, ok := a.opts.Certificates.TLSA()
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	var list []string
 	for _, digest := range []string{d.Shown, d.Current, d.Next} {
-		if data := "3 1 1 " + digest; !slices.Contains(list, data) {
-			list = append(list, data)
+		if data := tlsaData(digest); !slices.Contains(wanted, data) {
+			wanted = append(wanted, data)
 		}
 	}
-	return list
+	for _, digest := range d.Retired {
+		if data := tlsaData(digest); !slices.Contains(wanted, data) {
+			old = append(old, data)
+		}
+	}
+	return wanted, old
 }
+
+// tlsaData is a TLSA record of a key, whatever certificate it is in (RFC 7672
+// section 3.1).
+func tlsaData(digest string) string { return "3 1 1 " + digest }
 
 // reportAddress is where reports about a domain go: to the address that is for
 // it, or to whoever has that. Domains that mean another one have its address.

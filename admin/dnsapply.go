@@ -96,6 +96,7 @@ func (a *Admin) applyDNS(ctx context.Context, d directory.Domain, r DNSApply) (D
 		return DNSPlan{}, err
 	}
 	m := merger{zones: a.opts.DNS, consent: r.Replace, lists: map[string]listed{}}
+	_, m.old = a.tlsa()
 	if m.zones == nil {
 		m.zones = DNSZones(a.opts.Directory, nil)
 	}

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/mailstead/mailstead/admin/certs"
 	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/admin/dnsadvice"
+	"github.com/mailstead/mailstead/admin/dnsprovider"
 	"github.com/mailstead/mailstead/mail/dns/dnstest"
 )
 
@@ -148,6 +150,102 @@ func TestApplyTLSA(t *testing.T) {
 	if r := must[dnsadvice.Report](t)(a.CheckDNS(ctx, "example.org")); hasWrong(r, "TLSA") {
 		t.Errorf("after it: %+v", r.Records())
 	}
+}
+
+// After a change of keys the record of the old one may go, when its time has
+// come; those of others stay.
+func TestApplyOldTLSA(t *testing.T) {
+	const name = "_25._tcp.mail.example.org"
+	digest := func(c string) string { return strings.Repeat(c, 64) }
+	first, second, third := digest("1"), digest("2"), digest("3")
+	c := &someCerts{list: []certs.Status{{Name: "mail.example.org", Source: string(certs.ACME), State: certs.StateGood}}}
+	c.digests = certs.Digests{Shown: first, Current: first, Next: second}
+	ctx, a, z := liveZone(t, "mail.example.org. A 192.0.2.1\n"+name+". TLSA 3 1 1 ff\n"+name+". TLSA 2 1 1 "+first+"\n", func(o *Options) { o.Certificates = c })
+	z.SetAuthentic("example.org", true)
+	published := func(when string, want ...string) {
+		t.Helper()
+		got := tlsaOf(ctx, t, z, name)
+		if want = append(want, "3 1 1 ff", "2 1 1 "+first); !sameSet(got, want) {
+			t.Errorf("%s there is %q, want %q", when, got, want)
+		}
+	}
+	change := func() ZoneChange {
+		return changeOf(t, must[DNSPlan](t)(a.PlanDNS(ctx, "example.org")), "tlsa-"+c.digests.Shown[:8])
+	}
+	apply := func() ZoneChange {
+		return changeOf(t, must[DNSPlan](t)(a.ApplyDNS(ctx, "example.org", DNSApply{Seen: []string{change().Digest}, Records: []string{"tlsa-" + c.digests.Shown[:8]}})), "tlsa-"+c.digests.Shown[:8])
+	}
+	apply()
+	published("before the change", tlsaData(first), tlsaData(second))
+
+	// Its time has not come.
+	c.digests = certs.Digests{Shown: second, Current: second, Next: third}
+	if got := apply(); got.Action != DNSAdd || len(got.Remove) > 0 {
+		t.Errorf("soon after the change: %+v", got)
+	}
+	published("soon after the change", tlsaData(first), tlsaData(second), tlsaData(third))
+	if got := change(); got.Action != DNSKeep {
+		t.Errorf("nothing is to be done: %+v", got)
+	}
+
+	// The old record goes, by the provider or by hand.
+	c.digests.Retired = []string{first}
+	r := must[dnsadvice.Report](t)(a.CheckDNS(ctx, "example.org"))
+	if got := findRecord(r, "tlsa-22222222"); got.State != dnsadvice.OK || got.Code != "dns.tlsa_old" || !strings.Contains(got.Text, `remove "`+tlsaData(first)+`"`) {
+		t.Errorf("the check says: %+v", got)
+	}
+	if got := findRecord(r, "tlsa-33333333"); got.Code != "" || strings.Contains(got.Text, "remove") {
+		t.Errorf("the check says it twice: %+v", got)
+	}
+	providers := a.opts.DNS
+	a.opts.DNS = &dnsprovider.Zones{Specs: func() map[string]dnsprovider.Spec { return nil }}
+	if got := change(); got.Action != DNSManual || !strings.Contains(got.Text, `remove "`+tlsaData(first)+`"`) {
+		t.Errorf("without a provider: %+v", got)
+	}
+	a.opts.DNS = providers
+	if got := change(); got.Action != DNSReplace || !slices.Equal(got.Remove, []string{tlsaData(first)}) || !strings.Contains(got.Text, "does not use any more") {
+		t.Errorf("the plan: %+v", got)
+	}
+	if got := apply(); !got.Done {
+		t.Errorf("applied: %+v", got)
+	}
+	published("after it", tlsaData(second), tlsaData(third))
+	if got := findRecord(must[dnsadvice.Report](t)(a.CheckDNS(ctx, "example.org")), "tlsa-22222222"); got.Code != "" || strings.Contains(got.Text, "remove") {
+		t.Errorf("the check says afterwards: %+v", got)
+	}
+
+	// Before the key that is shown is there nothing goes.
+	c.digests = certs.Digests{Shown: digest("4"), Current: digest("4"), Next: digest("5"), Retired: []string{second, third}}
+	if got := apply(); got.Action != DNSAdd {
+		t.Errorf("keys that nobody has published: %+v", got)
+	}
+	if got := apply(); got.Action != DNSReplace || !sameSet(got.Remove, []string{tlsaData(second), tlsaData(third)}) {
+		t.Errorf("when they are: %+v", got)
+	}
+	published("at the end", tlsaData(digest("4")), tlsaData(digest("5")))
+}
+
+// tlsaOf are the TLSA records of a name as in reports.
+func tlsaOf(ctx context.Context, t *testing.T, z *dnstest.Zones, name string) []string {
+	t.Helper()
+	records, _, err := z.TLSA(ctx, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, r := range records {
+		list = append(list, fmt.Sprintf("%d %d %d %x", r.Usage, r.Selector, r.Matching, r.Data))
+	}
+	return list
+}
+
+func findRecord(r dnsadvice.Report, id string) dnsadvice.Record {
+	for _, rec := range r.Records() {
+		if rec.ID == id {
+			return rec
+		}
+	}
+	return dnsadvice.Record{}
 }
 
 func hasRecord(r dnsadvice.Report, kind string) bool {

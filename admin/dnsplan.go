@@ -49,7 +49,7 @@ func textKind(rec dnsadvice.Record) string {
 }
 
 // additive types are only added to: one good record is enough, whatever stands
-// beside it.
+// beside it. What this server has left there itself may go: see merger.leftOver.
 func additive(kind string) bool { return kind == "CAA" || kind == "TLSA" }
 
 // listed is a zone as its provider has it.
@@ -63,6 +63,7 @@ type merger struct {
 	zones   *dnsprovider.Zones
 	consent []string
 	ours    published
+	old     []string          // TLSA records of keys that this server had before
 	lists   map[string]listed // by zone
 }
 
@@ -95,11 +96,14 @@ func (m *merger) change(ctx context.Context, group []dnsadvice.Record) (ZoneChan
 	}
 	zone, _, ok := m.zones.Find(first.Name)
 	switch {
-	case !slices.ContainsFunc(group, func(r dnsadvice.Record) bool { return r.State != dnsadvice.OK }):
+	case !slices.ContainsFunc(group, func(r dnsadvice.Record) bool { return r.State != dnsadvice.OK }) && len(m.leftOver(first.Type, c.Have, c.Want)) == 0:
 		c.Action, c.Text = DNSKeep, first.Text
 		return c, nil
 	case first.Type == "PTR" || len(c.Want) == 0 || !ok:
 		c.Text = manualText(first, ok)
+		if old := m.leftOver(first.Type, c.Have, c.Want); len(old) > 0 {
+			c.Text += "; remove " + strings.Join(quoteAll(old), " and ") + ", which this server does not use any more"
+		}
 		return c, nil
 	case slices.ContainsFunc(group, func(r dnsadvice.Record) bool { return r.State == dnsadvice.Unknown }):
 		c.Text = "left alone: " + first.Text
@@ -153,6 +157,16 @@ func (m *merger) standing(l listed, rec dnsadvice.Record, zone string) (have, co
 	return have, conflicts
 }
 
+// leftOver are the values that a change of keys has left: they may go once the
+// key that is shown, the first that is wanted, is published (RFC 7671 section
+// 8.1).
+func (m *merger) leftOver(kind string, have, wants []string) []string {
+	if kind != "TLSA" || len(wants) == 0 || !slices.Contains(have, wants[0]) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(have), func(v string) bool { return !slices.Contains(m.old, v) })
+}
+
 // plainValue is a value as in dnsadvice.Record.Have: without the final dot.
 func plainValue(v string) string {
 	if v == "." || strings.HasSuffix(v, " .") {
@@ -168,13 +182,15 @@ func (m *merger) decide(c *ZoneChange, group []dnsadvice.Record, have, conflicts
 	if c.Have == nil {
 		c.Have = []string{}
 	}
-	foreign := false
+	foreign, old := false, m.leftOver(c.Type, have, wants)
 	named := slices.ContainsFunc(c.Records, func(id string) bool { return slices.Contains(m.consent, id) })
 	// Who names an alias that is in the way was not shown more than that.
 	beside := additive(c.Type) && (!named || len(conflicts) > 0)
 	for _, v := range have {
 		switch {
 		case slices.Contains(wants, v):
+		case slices.Contains(old, v):
+			c.Remove = append(c.Remove, v)
 		case kind != "" && !strings.HasPrefix(strings.ToLower(v), kind), beside:
 			c.Want = append(c.Want, v) // of others, beside ours
 		default:
@@ -202,6 +218,8 @@ func (m *merger) decide(c *ZoneChange, group []dnsadvice.Record, have, conflicts
 		c.Action, c.Text = DNSMerge, "this server is added to the SPF record that is there, which keeps all senders that it names"
 	case foreign && !named:
 		c.Action, c.Text = DNSForeign, "left alone: "+strings.Join(quoteAll(c.Remove), " and ")+" would have to go, which this server has not published. Name this record to replace it"
+	case len(c.added) == 0 && len(c.Remove) == len(old):
+		c.Action, c.Text = DNSReplace, strings.Join(quoteAll(old), " and ")+" goes: of a key that this server had before and does not use any more"
 	case foreign:
 		c.Action, c.Text = DNSReplace, strings.Join(quoteAll(c.Remove), " and ")+" goes, as you have said"
 	default:

@@ -3,10 +3,13 @@ package certs
 import (
 	"cmp"
 	"context"
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -54,8 +57,12 @@ const (
 	Staging     = certmagic.LetsEncryptStagingCA
 )
 
-// acmeTimeout bounds one attempt with one CA.
-const acmeTimeout = 3 * time.Minute
+// acmeTimeout bounds one attempt with one CA; loadTimeout what is asked about a
+// certificate before it is shown.
+const (
+	acmeTimeout = 3 * time.Minute
+	loadTimeout = time.Minute
+)
 
 // acmeCA gets and renews certificates.
 type acmeCA struct {
@@ -65,14 +72,21 @@ type acmeCA struct {
 	proof *proofs
 	cache *certmagic.Cache
 	// configs are by what a name is proven with: web or DNS; and by whose key
-	// it has: a new one each time, or that of the host.
-	configs [2][2]*certmagic.Config
+	// it has.
+	configs [2][3]*certmagic.Config
 	now     func() time.Time
 	doubted func() bool
 
 	mu   sync.Mutex
 	last map[string]failure // what went wrong last for a name
 }
+
+// Keys of certificates, in acmeCA.configs.
+const (
+	freshKey = iota // a new one each time
+	hostKey         // that of the host name
+	nextKey         // the one after it
+)
 
 // failure is one failed attempt.
 type failure struct {
@@ -88,7 +102,7 @@ func newACME(o Options) (*acmeCA, error) {
 	if len(o.ACME.CAs) == 0 {
 		o.ACME.CAs = []string{LetsEncrypt}
 	}
-	keys, err := openHostKeys(filepath.Join(o.Dir, "keys"))
+	keys, err := openHostKeys(filepath.Join(o.Dir, "keys"), o.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -99,10 +113,14 @@ func newACME(o Options) (*acmeCA, error) {
 		RenewCheckInterval: o.ACME.renewCheck,
 		Logger:             zap.NewNop(),
 	})
-	return a, a.configure(dir)
+	if err := a.configure(dir); err != nil {
+		return nil, err
+	}
+	_ = a.settle(context.Background()) // or before the next order: see keyForRenewal
+	return a, nil
 }
 
-// configure makes the four configurations.
+// configure makes the configurations.
 func (a *acmeCA) configure(dir string) error {
 	roots, err := loadRoots(a.opts.CARoot)
 	if err != nil {
@@ -112,15 +130,13 @@ func (a *acmeCA) configure(dir string) error {
 	if err != nil {
 		return err
 	}
-	storage := &watchedStorage{&certmagic.FileStorage{Path: dir}, a.proof}
+	storage := &watchedStorage{newPairStorage(dir), a.proof}
+	sources := [3]certmagic.KeyGenerator{certmagic.DefaultKeyGenerator, keySource(a.keyForRenewal), keySource(a.keys.forChange)}
 	for byDNS := range a.configs {
-		for ofHost := range a.configs[byDNS] {
+		for key := range a.configs[byDNS] {
 			template := certmagic.Config{
 				Storage: storage, DefaultServerName: a.host, FallbackServerName: a.host,
-				KeySource: certmagic.DefaultKeyGenerator, Logger: zap.NewNop(), OnEvent: a.event,
-			}
-			if ofHost == 1 {
-				template.KeySource = a.keys
+				KeySource: sources[key], Logger: zap.NewNop(), OnEvent: a.event,
 			}
 			cfg := certmagic.New(a.cache, template)
 			cfg.Issuers = nil
@@ -135,7 +151,7 @@ func (a *acmeCA) configure(dir string) error {
 				}
 				cfg.Issuers = append(cfg.Issuers, &authority{certmagic.NewACMEIssuer(cfg, issuer), a})
 			}
-			a.configs[byDNS][ofHost] = cfg
+			a.configs[byDNS][key] = cfg
 		}
 	}
 	return nil
@@ -219,16 +235,64 @@ func loadRoots(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// keySource is a certmagic.KeyGenerator.
+type keySource func() (crypto.PrivateKey, error)
+
+func (f keySource) GenerateKey() (crypto.PrivateKey, error) { return f() }
+
+// keyForRenewal returns the key that certificates of the host name have.
+// certmagic asks for it when no other order for the name is under way.
+func (a *acmeCA) keyForRenewal() (crypto.PrivateKey, error) {
+	if err := a.settle(context.Background()); err != nil {
+		return nil, err
+	}
+	return a.keys.forRenewal(), nil
+}
+
+// settle makes the next key of the host name the current one as soon as the
+// newest certificate has it. It goes by what is stored, so that a change of
+// keys that a crash has broken off is over afterwards, or has not begun.
+func (a *acmeCA) settle(ctx context.Context) error {
+	var newest *x509.Certificate
+	for _, issuer := range a.configs[0][hostKey].Issuers {
+		text, err := a.configs[0][hostKey].Storage.Load(ctx, certmagic.StorageKeys.SiteCert(issuer.IssuerKey(), a.host))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read the certificate of %s: %w", a.host, err)
+		}
+		block, _ := pem.Decode(text)
+		if block == nil {
+			continue
+		}
+		if leaf, err := x509.ParseCertificate(block.Bytes); err == nil && (newest == nil || leaf.NotBefore.After(newest.NotBefore)) {
+			newest = leaf
+		}
+	}
+	if newest == nil {
+		return nil
+	}
+	if err := a.keys.settle(newest.PublicKey); err != nil {
+		return fmt.Errorf("keep the key of the certificate of %s: %w", a.host, err)
+	}
+	return nil
+}
+
 // config is how the certificate of a name is got.
 func (a *acmeCA) config(name string) *certmagic.Config {
-	byDNS, ofHost := 0, 0
-	if a.opts.Challenge == ChallengeDNS && a.opts.DNS != nil && a.opts.DNS.Covers(name) {
-		byDNS = 1
-	}
 	if name == a.host {
-		ofHost = 1
+		return a.configs[a.byDNS(name)][hostKey]
 	}
-	return a.configs[byDNS][ofHost]
+	return a.configs[a.byDNS(name)][freshKey]
+}
+
+// byDNS is 1 if a name is proven by a record.
+func (a *acmeCA) byDNS(name string) int {
+	if a.opts.Challenge == ChallengeDNS && a.opts.DNS != nil && a.opts.DNS.Covers(name) {
+		return 1
+	}
+	return 0
 }
 
 func (a *acmeCA) configOf(names []string) *certmagic.Config {
@@ -277,11 +341,25 @@ func (a *acmeCA) obtain(ctx context.Context, name string) error {
 
 // renew gets a new certificate although there is a good one.
 func (a *acmeCA) renew(ctx context.Context, name string) error {
-	cfg := a.config(name)
+	return a.replace(ctx, a.config(name), name)
+}
+
+// changeKey gets the certificate of the host name with its next key. An order
+// that fails or is given up leaves the keys as they were.
+func (a *acmeCA) changeKey(ctx context.Context) error {
+	err := a.replace(ctx, a.configs[a.byDNS(a.host)][nextKey], a.host)
+	return errors.Join(err, a.settle(context.WithoutCancel(ctx)))
+}
+
+// replace gets a certificate as cfg says and shows it in place of the old one.
+func (a *acmeCA) replace(ctx context.Context, cfg *certmagic.Config, name string) error {
 	old := a.held(name)
 	if err := cfg.RenewCertSync(ctx, name, true); err != nil {
 		return err
 	}
+	// It is there: whoever gives up now gets it all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+	defer cancel()
 	fresh, err := cfg.CacheManagedCertificate(ctx, name)
 	if err != nil {
 		return fmt.Errorf("load the new certificate: %w", err)

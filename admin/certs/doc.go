@@ -24,8 +24,9 @@
 // No handshake waits for a CA: a name without a certificate is shown that of
 // the host, and looked at soon. CAs are asked in order; the next one when one
 // fails. The key of the host name outlives its certificates, and the key after
-// it is made ahead, so that both can be in TLSA records before a change
-// ([Manager.TLSA]).
+// it is made ahead, so that both can be in TLSA records before a change. It
+// takes over when there is a certificate for it, and the old one is remembered
+// so that its record can go ([Manager.TLSA]).
 //
 // RFCs: 8555 (ACME), 8737 (TLS-ALPN-01), 7671 (keys for DANE), 9773 (renewal
 // information), 8996 (TLS 1.2 or newer).

@@ -13,7 +13,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/mailstead/mailstead/mail/durable"
 )
@@ -21,20 +23,24 @@ import (
 // hostKeys are the keys of the host name: the one that its certificates have,
 // renewal after renewal, and the one after it. Who publishes digests of both
 // (TLSA) can change from one to the other without a gap (RFC 7671 section 8).
-// It is a certmagic.KeyGenerator.
+//
+// The next key becomes the current one when there is a certificate for it, not
+// before: see settle. Until then an order that fails has changed nothing.
 type hostKeys struct {
 	dir string
+	now func() time.Time
 
 	mu            sync.Mutex
 	current, next crypto.Signer
+	book          *keyBook
 }
 
 // openHostKeys reads the keys from dir or makes them.
-func openHostKeys(dir string) (*hostKeys, error) {
+func openHostKeys(dir string, now func() time.Time) (*hostKeys, error) {
 	if err := durable.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	k := &hostKeys{dir: dir}
+	k := &hostKeys{dir: dir, now: now}
 	var err error
 	if k.current, err = openKey(k.file("current")); err != nil {
 		return nil, err
@@ -42,6 +48,10 @@ func openHostKeys(dir string) (*hostKeys, error) {
 	if k.next, err = openKey(k.file("next")); err != nil {
 		return nil, err
 	}
+	if k.book, err = openKeyBook(filepath.Join(dir, "digests.json")); err != nil {
+		return nil, err
+	}
+	_ = k.ahead() // a disk that is full now keeps nobody from starting: see forChange
 	return k, nil
 }
 
@@ -51,11 +61,7 @@ func (k *hostKeys) file(name string) string { return filepath.Join(k.dir, name+"
 func openKey(file string) (crypto.Signer, error) {
 	b, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			return nil, err
-		}
-		return key, writeKey(file, key)
+		return makeKey(file)
 	}
 	if err != nil {
 		return nil, err
@@ -71,42 +77,90 @@ func openKey(file string) (crypto.Signer, error) {
 	return nil, fmt.Errorf("%s is not a private key that can be read (%v); remove it to make a new one, and publish its TLSA record", file, err)
 }
 
-// GenerateKey returns the key for a certificate.
-func (k *hostKeys) GenerateKey() (crypto.PrivateKey, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.current, nil
+// makeKey makes a key in place of one that may be there.
+func makeKey(file string) (crypto.Signer, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return key, writeKey(file, key)
 }
 
-// roll makes the next key the current one, and another the next. A crash in
-// between leaves the old key, or no next one, which is made at the start.
-func (k *hostKeys) roll() error {
+// forRenewal returns the key of the next renewal.
+func (k *hostKeys) forRenewal() crypto.PrivateKey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := writeKey(k.file("current"), k.next); err != nil {
-		return err
+	return k.current
+}
+
+// forChange returns the key after it.
+func (k *hostKeys) forChange() (crypto.PrivateKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.ahead(); err != nil {
+		return nil, err
 	}
-	k.current = k.next
-	if err := os.Remove(k.file("next")); err != nil {
-		return err
-	}
-	next, err := openKey(k.file("next"))
+	return k.next, nil
+}
+
+// settle is told the key of the newest certificate. If it is the next key, that
+// becomes the current one, and another the next. A crash in between leaves two
+// keys that are the same, and another next key is made at the start.
+func (k *hostKeys) settle(of crypto.PublicKey) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	current, next, err := k.both()
 	if err != nil {
 		return err
 	}
-	k.next = next
+	if shown, err := digest(of); err != nil || shown != next {
+		return err
+	}
+	if current != next {
+		if err := writeKey(k.file("current"), k.next); err != nil {
+			return err
+		}
+		k.current = k.next
+	}
+	return k.ahead()
+}
+
+// ahead makes the next key if there is none beside the current one, and notes
+// which there are.
+func (k *hostKeys) ahead() error {
+	current, next, err := k.both()
+	if err != nil {
+		return err
+	}
+	if current == next {
+		fresh, err := makeKey(k.file("next"))
+		if err != nil {
+			return err
+		}
+		k.next = fresh
+		if next, err = digest(fresh.Public()); err != nil {
+			return err
+		}
+	}
+	k.book.note(k.now(), current, next)
 	return nil
 }
 
-// digests are the TLSA data of the current and the next key.
-func (k *hostKeys) digests() (current, next string, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+// both are the digests of the current and the next key.
+func (k *hostKeys) both() (current, next string, err error) {
 	if current, err = digest(k.current.Public()); err != nil {
 		return "", "", err
 	}
 	next, err = digest(k.next.Public())
 	return current, next, err
+}
+
+// digests are the TLSA data of the keys; the caller adds what is shown.
+func (k *hostKeys) digests() (Digests, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	current, next, err := k.both()
+	return Digests{Current: current, Next: next, Retired: k.book.gone(k.now())}, err
 }
 
 // digest is the SHA-256 of a public key in hexadecimal, as in a TLSA record "3
@@ -125,6 +179,9 @@ type Digests struct {
 	Shown   string // of the certificate that is shown now; "" if it is not ours to publish
 	Current string // of the next renewal
 	Next    string // after a change of keys
+	// Retired are those that were current or next before, and that no
+	// certificate is shown with: their records may go.
+	Retired []string
 }
 
 // TLSA returns the digests of the keys of the host name. Only those of ACME
@@ -134,14 +191,23 @@ func (m *Manager) TLSA() (d Digests, ok bool) {
 	if m.acme == nil {
 		return Digests{}, false
 	}
-	shown := m.acme.find(string(m.opts.Hostname))
-	if shown == nil {
+	held := m.acme.held(string(m.opts.Hostname))
+	if len(held) == 0 {
 		return Digests{}, false
 	}
-	var err error
-	if d.Shown, err = digest(shown.Leaf.PublicKey); err != nil {
+	d, err := m.acme.keys.digests()
+	if err != nil {
 		return Digests{}, false
 	}
-	d.Current, d.Next, err = m.acme.keys.digests()
-	return d, err == nil
+	for i, c := range held {
+		shown, err := digest(c.Leaf.PublicKey)
+		if err != nil {
+			return Digests{}, false
+		}
+		if i == 0 {
+			d.Shown = shown
+		}
+		d.Retired = slices.DeleteFunc(d.Retired, func(r string) bool { return r == shown })
+	}
+	return d, true
 }

@@ -77,7 +77,7 @@ func proofKey(name string) string { return "proofs/" + certmagic.StorageKeys.Saf
 // watchedStorage is certmagic's storage, which is told of every challenge of
 // the web, so that any process can answer it.
 type watchedStorage struct {
-	*certmagic.FileStorage
+	*pairStorage
 	proofs *proofs
 }
 
@@ -87,5 +87,5 @@ func (s *watchedStorage) Store(ctx context.Context, key string, value []byte) er
 	if strings.Contains(key, "/challenge_tokens/") && json.Unmarshal(value, &c) == nil {
 		s.proofs.presented(c)
 	}
-	return s.FileStorage.Store(ctx, key, value)
+	return s.pairStorage.Store(ctx, key, value)
 }

@@ -157,15 +157,13 @@ func (m *Manager) Renew(ctx context.Context, r Renewal) (Status, error) {
 	if held != nil && !r.Force && !r.NewKey && m.opts.Now().Before(m.acme.status(r.Name).Renew) {
 		return m.status(r.Name), nil
 	}
-	if r.NewKey && r.Name == string(m.opts.Hostname) {
-		if err := m.acme.keys.roll(); err != nil {
-			return Status{}, fmt.Errorf("change the key: %w", err)
-		}
-	}
 	var err error
-	if held == nil {
+	switch {
+	case r.NewKey && r.Name == string(m.opts.Hostname):
+		err = m.acme.changeKey(ctx)
+	case held == nil:
 		err = m.acme.obtain(ctx, r.Name)
-	} else {
+	default:
 		err = m.acme.renew(ctx, r.Name)
 	}
 	if err == nil {

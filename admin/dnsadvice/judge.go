@@ -233,12 +233,31 @@ func (r *run) judgeCAA(ctx context.Context, v view) verdict {
 func (r *run) judgeTLSA(rec *Record, v view) verdict {
 	fits := slices.Contains(v.values, r.plan.TLSA[0])
 	switch {
+	case slices.Contains(v.values, rec.Want) && rec.Want == r.plan.TLSA[0]:
+		return r.judgeOldTLSA(v)
 	case slices.Contains(v.values, rec.Want):
 		return good(asItShouldBe)
 	case len(v.values) == 0 || fits:
 		return missing(rec)
 	}
 	return bad("the TLSA records of %s do not fit its key, so that those who check them do not deliver; add this one", r.plan.Host)
+}
+
+// judgeOldTLSA is about what a change of keys leaves behind: whoever has one of
+// those keys could still pass for this server. It stops no mail.
+func (r *run) judgeOldTLSA(v view) verdict {
+	var old []string
+	for _, value := range v.values {
+		if slices.Contains(r.plan.OldTLSA, value) {
+			old = append(old, value)
+		}
+	}
+	if len(old) == 0 {
+		return good(asItShouldBe)
+	}
+	got := good(fmt.Sprintf("as it should be; remove %s, of %s that this server had before and does not use any more", quoteList(old), plural(len(old), "a key", "keys")))
+	got.code = "dns.tlsa_old"
+	return got
 }
 
 func judgeSRV(rec *Record, v view) verdict {

@@ -117,7 +117,10 @@ type Plan struct {
 	// the key that is shown first. None: its zone is not signed, or its keys do
 	// not last.
 	TLSA []string
-	CA   string // of certificates, as CAA records name it; "" if none is used
+	// OldTLSA are those of keys that this server had before, and whose records
+	// may go.
+	OldTLSA []string
+	CA      string // of certificates, as CAA records name it; "" if none is used
 
 	// Addresses that take the reports of others; "" if nobody reads them here.
 	DMARCReports, TLSReports string

@@ -23,6 +23,10 @@ describe('recordState', () => {
     expect(recordState({ state: 'missing' }).state).toBe('fail');
     expect(recordState({}).word).toBe('Not checked yet');
   });
+  it('says of a record that is right that something beside it may go', () => {
+    expect(recordState({ state: 'ok' })).toEqual({ state: 'ok', word: 'Right' });
+    expect(recordState({ state: 'ok', code: 'dns.tlsa_old' })).toEqual({ state: 'info', word: 'Right, with a leftover' });
+  });
 });
 
 describe('panelFields', () => {

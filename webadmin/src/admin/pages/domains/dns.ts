@@ -22,11 +22,12 @@ export function standing(dns: Counts | undefined): { state: StateName; word: str
   return { state: dns.unknown ? 'unknown' : 'ok', word };
 }
 
-// recordState is the state of one record, which is one more than checks have: missing without harm.
-export function recordState(record: Pick<DNSRecord, 'state' | 'optional'>): { state: StateName; word: string } {
+// recordState is the state of one record, which is two more than checks have: missing without harm, and right with something
+// beside it that may go.
+export function recordState(record: Pick<DNSRecord, 'state' | 'optional' | 'code'>): { state: StateName; word: string } {
   switch (record.state) {
     case 'ok':
-      return { state: 'ok', word: t('Right') };
+      return record.code ? { state: 'info', word: t('Right, with a leftover') } : { state: 'ok', word: t('Right') };
     case 'wrong':
       return { state: 'fail', word: t('Wrong') };
     case 'missing':
