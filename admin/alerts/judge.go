@@ -188,7 +188,7 @@ func (o *Observations) queue(l Limits) []Finding {
 	}
 	switch n := o.Queue.Messages; {
 	case l.QueueSize > 0 && n >= l.QueueSize:
-		many.State, many.Saw = checks.Warn, fmt.Sprintf("%d messages are waiting; %d are too many", n, l.QueueSize)
+		many.State, many.Saw = checks.Warn, fmt.Sprintf("%d waiting; %d or more is too many", n, l.QueueSize)
 	case l.QueueSize > 0 && n >= l.QueueSize/2: // neither good nor bad: as it was
 		many.State = checks.Unknown
 	}

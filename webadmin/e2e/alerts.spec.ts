@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { must } from './api';
 import { expect, signIn, test } from './fixtures';
 import { honest } from './mails';
-import { receive } from './smtp';
+import { receive, submit } from './smtp';
 
 // Alerts and webhooks: who is told, tests from the page, and what a web server on this computer gets.
 
@@ -54,6 +54,34 @@ test('somebody outside is told of alerts, and a test gets there', async ({ page,
     await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
     await expect(page.getByRole('row').filter({ hasText: to })).toHaveCount(0);
   }
+});
+
+test('an alert is shown with what to do, is muted and no longer, and is over', async ({ page, server, axe }) => {
+  const { ready } = server;
+  const [alice] = ready.accounts;
+  await signIn(page, ready.admin.user, ready.admin.password);
+  await page.waitForURL('**/admin/');
+  await must(page, 'PUT', '/settings/alerts.clear', { value: '0s' });
+  await submit(ready, alice!, 'office@slow.test', honest({ from: alice!.address, to: 'office@slow.test', subject: 'It waits' }));
+  await page.goto('/admin/system/alerts');
+  const now = page.getByRole('region', { name: 'Wrong now' });
+  await expect(now).toBeVisible();
+  await must(page, 'PUT', '/settings/alerts.queue-size', { value: '1' }); // the page is told
+  const alert = now.locator('details').filter({ hasText: 'Queue' });
+  await alert.locator('summary').click();
+  await expect(alert.getByText(/waiting; 1 or more is too many/)).toBeVisible();
+  await expect(alert.getByRole('link', { name: 'Fix this' })).toHaveAttribute('href', '/admin/mail/queue');
+  expect(await axe.serious()).toEqual([]);
+
+  await alert.getByRole('button', { name: 'Mute' }).click();
+  await page.getByRole('menuitem', { name: 'For a week' }).click();
+  await expect(alert.locator('summary')).toContainText('muted');
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await expect(alert.locator('summary')).toContainText('since');
+
+  await must(page, 'PUT', '/settings/alerts.queue-size', { value: '0' });
+  await expect(page.getByRole('region', { name: 'Over' }).locator('details').filter({ hasText: 'Queue' }).locator('summary')).toContainText('Over');
+  await expect(alert).toHaveCount(0);
 });
 
 test('a webhook is made, told of a message, and what it was told can be seen', async ({ page, server, axe }) => {

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import type { Page } from '@playwright/test';
 import { must } from './api';
@@ -160,6 +162,25 @@ async function shoot(page: Page, name: string, look: Look, path: string | null, 
 }
 
 // Nothing is declared without the variable: a picture is taken when somebody wants to look at it.
+/** Gives the server somebody to tell, something to tell of, and a web server that is told. */
+async function fillAlerts(page: Page, { ready }: Server): Promise<{ at: string; close: () => void }> {
+  const web = createServer((request, response) => request.resume().on('end', () => response.writeHead(204).end()));
+  await new Promise<void>((done) => web.listen(0, '127.0.0.1', done));
+  const at = `http://127.0.0.1:${(web.address() as AddressInfo).port}/mail`;
+  await must(page, 'PUT', '/settings/push.private-networks', { value: 'true' });
+  await must(page, 'POST', '/alert-channels', { kind: 'mail', to: 'ops@bigmail.test', daily: true });
+  await must(page, 'POST', '/alert-channels', { kind: 'ntfy', to: 'https://ntfy.example/mail-at-home', least: 'fail' });
+  await must(page, 'POST', '/webhooks', { url: at, events: ['message.received', 'message.bounced'] });
+  await receive(ready, 'news@gazette.test', ready.accounts[0]!.address, text('news@gazette.test', 'This week'));
+  await submit(ready, ready.accounts[0]!, 'office@slow.test', text(ready.accounts[0]!.address, 'Are you there?'));
+  await must(page, 'PUT', '/settings/alerts.queue-size', { value: '1' });
+  await expect(async () => {
+    const { items } = await must(page, 'GET', '/alerts');
+    expect(items.map((a: { id: string }) => a.id)).toContain('queue.size');
+  }).toPass();
+  return { at, close: () => web.close() };
+}
+
 if (process.env.MAILSTEAD_SCREENSHOTS) {
   test('screens', async ({ page, server }) => {
     test.setTimeout(360_000);
@@ -242,8 +263,12 @@ if (process.env.MAILSTEAD_SCREENSHOTS) {
       await showAs(page, source, 'imap.oldhost.example:993');
     });
     await must(page, 'POST', '/imports:cancel', {});
-    await shoot(page, 'alerts', 'desktop', '/admin/system/alerts');
-    await shoot(page, 'webhooks', 'desktop', '/admin/system/webhooks');
+    const hooks = await fillAlerts(page, server);
+    await shoot(page, 'alerts', 'desktop', '/admin/system/alerts', async () => {
+      await page.getByRole('region', { name: 'Wrong now' }).locator('details').filter({ hasText: 'Queue' }).locator('summary').click();
+    });
+    await shoot(page, 'webhooks', 'desktop', '/admin/system/webhooks', () => showAs(page, hooks.at, 'https://crm.example/mail'));
+    hooks.close();
     const { program } = await must(page, 'GET', '/updates');
     await shoot(page, 'updates', 'desktop', '/admin/system/updates', () => showAs(page, program, '/usr/bin/mailstead'));
     await shoot(page, 'logs', 'dark', '/admin/system/logs');
