@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/movein"
 	"github.com/mailstead/mailstead/mail"
 )
 
@@ -112,6 +113,39 @@ func TestImportPeopleDiffers(t *testing.T) {
 	}
 	if after := must[[]directory.AuditEntry](t)(a.opts.Directory.Audit(ctx, 0)); r.There != 4 || r.Made+r.Refused != 0 || len(after) != len(before) {
 		t.Errorf("something has changed: %+v", r)
+	}
+}
+
+// TestImportPeopleOtherKind: an address that is something else here is refused
+// with the reason: it is not there as what the list wants.
+func TestImportPeopleOtherKind(t *testing.T) {
+	ctx := AsOwner(t.Context(), "tester")
+	a := open(t, t.TempDir(), Options{})
+	must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "a.test"}))
+	must[Account](t)(a.AddAccount(ctx, NewAccount{Address: "bob@a.test"}))
+	must[Alias](t)(a.AddAlias(ctx, "sales@a.test", []string{"bob@a.test"}))
+	before := must[[]directory.AuditEntry](t)(a.opts.Directory.Audit(ctx, 0))
+	want := map[string]string{
+		"sales@a.test": "sales@a.test is an alias already; `mailstead alias remove sales@a.test` makes room",
+		"bob@a.test":   "there is an account bob@a.test already, which is no alias: `mailstead account set bob@a.test --forward ADDRESS` lets its mail go on",
+	}
+	text := accountText("sales@a.test", "role = 'support'") + "[[aliases]]\naddress = 'bob@a.test'\ntargets = ['x@far.example', 'y@far.example']\n"
+	for format, text := range map[movein.ListFormat]string{movein.ListMailstead: text, movein.ListMailInABox: "sales@a.test\nbob@a.test\tx@far.example,y@far.example\n"} {
+		r := must[PeopleResult](t)(a.ImportPeople(ctx, PeopleList{Format: format, Text: text}))
+		for _, row := range r.Rows {
+			if row.Verdict != "refused" || row.Text != want[row.Address] {
+				t.Errorf("%s: %+v", format, row)
+			}
+		}
+		if len(r.Rows) != 2 || r.Refused != 2 || r.There != 0 {
+			t.Errorf("%s: %+v", format, r)
+		}
+	}
+	if r := must[SetupReport](t)(a.ImportSetup(ctx, SetupFile{Text: text})); r.Done || r.Refused != 2 || r.There != 0 {
+		t.Errorf("a setup: %+v", r)
+	}
+	if after := must[[]directory.AuditEntry](t)(a.opts.Directory.Audit(ctx, 0)); len(after) != len(before) {
+		t.Errorf("something has changed: %+v", after)
 	}
 }
 
