@@ -249,8 +249,8 @@ func (a *Admin) createPeople(ctx context.Context, p *peopleImport) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
-	for i := range p.there { // somebody who was interrupted may not have come so far
-		if err := a.createMailboxes(ctx, p.there[i]); err != nil {
+	for i, err := range a.mailboxesOf(ctx, p.there) { // somebody who was interrupted may not have come so far
+		if err != nil {
 			a.opts.Logger.ErrorContext(ctx, "mailboxes of an account", "account", p.there[i].ID, "err", err)
 		}
 	}
