@@ -210,13 +210,49 @@ func (n *NewAccount) blame() string {
 }
 
 func (a *Admin) createMailboxes(ctx context.Context, acct directory.Account) error {
-	if err := a.opts.Mailboxes.CreateAccount(ctx, mailbox.AccountID(acct.ID)); err != nil {
-		return err
-	}
 	if acct.QuotaBytes == 0 && acct.QuotaMessages == 0 {
-		return nil
+		return a.opts.Mailboxes.CreateAccount(ctx, mailbox.AccountID(acct.ID))
 	}
-	return a.setQuota(ctx, acct)
+	return a.setQuota(ctx, acct) // makes them, too
+}
+
+// completeMailboxes makes what is missing of the mailboxes and the quota of an
+// account, as the directory has it now: somebody else may be changing or
+// removing it, so it looks again until nothing is missing.
+func (a *Admin) completeMailboxes(ctx context.Context, id uint32) error {
+	for begun := false; ; begun = true {
+		there, use, err := a.mailboxesHere(ctx, mailbox.AccountID(id))
+		if err != nil {
+			return err
+		}
+		acct, err := a.opts.Directory.Account(id) // after what is compared to it, which follows it
+		switch {
+		case err != nil && begun: // it was removed while they were made
+			return a.opts.Mailboxes.DropAccount(ctx, mailbox.AccountID(id))
+		case err != nil, there && use.LimitBytes == acct.QuotaBytes && use.LimitMessages == acct.QuotaMessages:
+			return nil
+		case there:
+			err = a.setQuota(ctx, acct)
+		default:
+			err = a.createMailboxes(ctx, acct)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// mailboxesHere reports whether an account has mailboxes, and what it may use.
+func (a *Admin) mailboxesHere(ctx context.Context, id mailbox.AccountID) (there bool, use mailbox.Usage, err error) {
+	err = a.opts.Mailboxes.Account(id).View(ctx, func(v *mailbox.View) error {
+		use = v.Usage()
+		_, err := v.Mailbox(mailbox.Inbox)
+		if there = err == nil; errors.Is(err, mailbox.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return there, use, err
 }
 
 func (a *Admin) setQuota(ctx context.Context, acct directory.Account) error {

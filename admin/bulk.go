@@ -117,6 +117,19 @@ func (a *Admin) newRow(ctx context.Context, row *BulkRow) (directory.NewAccount,
 // createAll makes the mailboxes of accounts, and returns for each why it could
 // not be: such an account is taken back. Those of ID 0 are none.
 func (a *Admin) createAll(ctx context.Context, accounts []directory.Account) []error {
+	errs := a.mailboxesOf(ctx, accounts)
+	for i, err := range errs {
+		if err != nil {
+			undo := a.opts.Directory.RemoveAccount(context.WithoutCancel(ctx), Actor(ctx), accounts[i].ID)
+			errs[i] = errors.Join(fmt.Errorf("make the mailboxes: %w", err), undo)
+		}
+	}
+	return errs
+}
+
+// mailboxesOf makes what is missing of the mailboxes of accounts, and returns
+// for each why it could not be.
+func (a *Admin) mailboxesOf(ctx context.Context, accounts []directory.Account) []error {
 	errs := make([]error, len(accounts))
 	var g errgroup.Group
 	g.SetLimit(mailboxesAtOnce)
@@ -125,10 +138,7 @@ func (a *Admin) createAll(ctx context.Context, accounts []directory.Account) []e
 			continue
 		}
 		g.Go(func() error {
-			if err := a.createMailboxes(ctx, accounts[i]); err != nil {
-				undo := a.opts.Directory.RemoveAccount(context.WithoutCancel(ctx), Actor(ctx), accounts[i].ID)
-				errs[i] = errors.Join(fmt.Errorf("make the mailboxes: %w", err), undo)
-			}
+			errs[i] = a.completeMailboxes(ctx, accounts[i].ID)
 			return nil
 		})
 	}

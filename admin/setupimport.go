@@ -19,12 +19,13 @@ type SetupFile struct {
 	DryRun bool   `json:"dryRun,omitempty" doc:"Change nothing, and say what would be made and changed."`
 }
 
-// Verdicts of rows of a setup, beside that of what is left out.
+// Verdicts of rows of a setup.
 const (
 	SetupMade    = "made"
 	SetupChanged = "changed"
 	SetupThere   = "there"
 	SetupRefused = "refused"
+	SetupLeftOut = "left-out"
 )
 
 // SetupRow is what came of one thing in the file.
@@ -90,6 +91,7 @@ func (a *Admin) ImportSetup(ctx context.Context, f SetupFile) (SetupReport, erro
 	err = a.together(ctx, f.DryRun, i.run)
 	switch {
 	case errors.Is(err, errSetupRefused):
+		i.takeBack()
 	case err != nil:
 		return SetupReport{}, err
 	case !f.DryRun:
@@ -142,6 +144,29 @@ func (i *setupImport) run(ctx context.Context, in *Admin) error {
 	i.peopleByHand()
 	return ctx.Err()
 }
+
+// takeBack says of what was made and changed that it is not, as something else
+// is refused; links of it lead nowhere.
+func (i *setupImport) takeBack() {
+	if i.report.DryRun {
+		return // which is about what would be
+	}
+	i.report.ByHand = []string{}
+	for n := range i.people.result.Rows {
+		r := &i.people.result.Rows[n]
+		if r.Invite = ""; r.Verdict == SetupMade {
+			r.Verdict, r.Text = SetupLeftOut, notMade
+		}
+	}
+	for n := range i.rows {
+		r := &i.rows[n]
+		if r.Verdict == SetupMade || r.Verdict == SetupChanged {
+			r.Verdict, r.Text = SetupLeftOut, notMade
+		}
+	}
+}
+
+const notMade = "something else is refused, so that nothing was changed"
 
 // add notes what came of one thing, and returns where.
 func (i *setupImport) add(row SetupRow, err error) (at int) {

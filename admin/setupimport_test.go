@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/signin"
 )
 
 // account is one of a file.
@@ -77,6 +78,34 @@ func TestImportSetupRefuses(t *testing.T) {
 			t.Errorf("%s is %v", text, err)
 		}
 	}
+}
+
+// TestImportSetupTakenBack: when something is refused, nothing is said to be made
+// or changed, and there are no links that lead nowhere.
+func TestImportSetupTakenBack(t *testing.T) {
+	ctx := AsOwner(t.Context(), "tester")
+	a := open(t, t.TempDir(), Options{Web: "https://mail.a.test"})
+	a.opts.SignIn = signin.New(signin.Options{Directory: a.opts.Directory})
+	text := "message.max-size = '20 MiB'\n[[secrets]]\nsetting = 'relay.password'\n" + accountText("x@new.test", "")
+	refused := "[[webhooks]]\nurl = 'https://far.example'\n"
+	r := must[SetupReport](t)(a.ImportSetup(ctx, SetupFile{Text: text + refused, Invite: true}))
+	if r.Done || r.Made+r.Changed+r.There != 0 || r.Refused != 1 || len(r.Rows) != 4 || len(r.ByHand) != 0 {
+		t.Errorf("%+v", r)
+	}
+	for _, row := range r.Rows {
+		if left := row.Verdict == SetupLeftOut && strings.Contains(row.Text, "nothing was changed"); row.Invite != "" || !left && row.Verdict != SetupRefused {
+			t.Errorf("%+v", row)
+		}
+	}
+	if dry := must[SetupReport](t)(a.ImportSetup(ctx, SetupFile{Text: text + refused, DryRun: true})); dry.Made != 2 || dry.Changed != 1 || dry.Refused != 1 {
+		t.Errorf("a dry run says what would be: %+v", dry)
+	}
+	r = must[SetupReport](t)(a.ImportSetup(ctx, SetupFile{Text: text, Invite: true}))
+	if !r.Done || r.Made != 2 || r.Rows[1].Invite == "" {
+		t.Fatalf("%+v", r)
+	}
+	_, token, _ := strings.Cut(r.Rows[1].Invite, "#")
+	must[directory.Link](t)(a.opts.Directory.Link(ctx, token))
 }
 
 // TestImportSetupAsKept: what the server keeps in another form than it was

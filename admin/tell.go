@@ -172,10 +172,11 @@ func (t *Teller) maker(creator string) (Principal, bool) {
 	return Principal{Kind: KindUser, Role: a.Role, Domains: a.Domains}, err == nil && !a.Suspended
 }
 
-// Account tells of a change of an account, which is one of the audit log.
+// Account tells of a change of an account, which is one of the audit log. A link
+// by which somebody can set a password changes nothing until it is used.
 func (t *Teller) Account(e directory.AuditEntry) {
 	action, ok := strings.CutPrefix(e.Action, "account.")
-	if t == nil || !ok {
+	if t == nil || !ok || action == string(directory.Invite) || action == string(directory.Reset) {
 		return
 	}
 	kind := map[string]string{"add": webhooks.AccountAdded, "remove": webhooks.AccountRemoved}[action]

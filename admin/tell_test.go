@@ -2,12 +2,14 @@ package admin
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/signin"
 	"github.com/mailstead/mailstead/admin/webhooks"
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/trace"
@@ -133,4 +135,38 @@ func TestTellSaysWhatOneMaySee(t *testing.T) {
 	none.Message(trace.Written{})
 	none.Account(directory.AuditEntry{})
 	none.check(CheckChange{})
+}
+
+// TestTellOfInvitations: a link to set a password changes no account, whoever
+// makes it; the password does.
+func TestTellOfInvitations(t *testing.T) {
+	w := newTellWorld(t)
+	d, err := directory.Open(filepath.Join(t.TempDir(), "system.db"), directory.Options{Changed: w.Account})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	h, err := w.hooks.Add(t.Context(), webhooks.Hook{URL: "https://elsewhere.test/", Events: webhooks.Events(), Wide: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, a := AsOwner(t.Context(), "tester"), w.admin
+	a.opts.Directory, a.opts.SignIn = d, signin.New(signin.Options{Directory: d})
+	must[PeopleResult](t)(a.ImportPeople(ctx, PeopleList{Text: "ana@a.test\n", Domains: true, Invite: true}))
+	must[InviteLink](t)(a.Invite(ctx, "ana@a.test"))
+	must[BulkResult](t)(a.AddAccounts(ctx, "bo@a.test", true))
+	if err := a.SetPassword(ctx, "ana@a.test", "correct horse"); err != nil {
+		t.Fatal(err)
+	}
+	must[InviteLink](t)(a.Invite(ctx, "ana@a.test"))
+	var got []string
+	for _, s := range w.told(t, h.ID) {
+		kind, body, _ := strings.Cut(s, " ")
+		_, action, _ := strings.Cut(body, `"action":"`)
+		action, _, _ = strings.Cut(action, `"`)
+		got = append(got, kind+" "+action)
+	}
+	if want := "account.added account.add, account.added account.add, account.changed account.password"; strings.Join(got, ", ") != want {
+		t.Errorf("told of %q, want %q", got, want)
+	}
 }

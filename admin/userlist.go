@@ -84,14 +84,14 @@ func (a *Admin) together(ctx context.Context, dry bool, do func(context.Context,
 	switch {
 	case dry && errors.Is(err, directory.ErrRehearsed):
 		return nil
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, directory.ErrTooLong), errors.Is(err, context.DeadlineExceeded):
 		return tooLong()
 	}
 	return err
 }
 
 func tooLong() error {
-	return &directory.Problem{Kind: ErrUnavailable, Text: "it took too long, so that nothing was changed; divide it"}
+	return &directory.Problem{Kind: ErrUnavailable, Text: "it took too long, so that nothing was changed: split the file, and send the parts one after the other"}
 }
 
 // peopleImport is a list that is made.
@@ -200,29 +200,6 @@ func (p *peopleImport) accounts(ctx context.Context, in *Admin) error {
 	return nil
 }
 
-// aliases makes those of the waiting aliases and catch-alls that lead to what is
-// there. They may lead to each other, so it goes over them until no more are made.
-func (p *peopleImport) aliases(ctx context.Context) error {
-	for made := true; made; {
-		left := p.waiting[:0:0]
-		made = false
-		for _, e := range p.waiting {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			row, err := p.entry(ctx, e)
-			if errors.Is(err, directory.ErrNotFound) {
-				left = append(left, e)
-				continue
-			}
-			p.verdict(row, err)
-			made = made || err == nil
-		}
-		p.waiting = left
-	}
-	return nil
-}
-
 // end refuses what leads nowhere, lets accounts forward, and makes links.
 func (p *peopleImport) end(ctx context.Context) error {
 	for _, e := range p.waiting {
@@ -230,6 +207,9 @@ func (p *peopleImport) end(ctx context.Context) error {
 	}
 	p.waiting = nil
 	for i := range p.made {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		m := &p.made[i]
 		if len(m.forward) == 0 {
 			continue
@@ -269,8 +249,8 @@ func (a *Admin) createPeople(ctx context.Context, p *peopleImport) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
-	for i := range p.there { // somebody who was interrupted may not have come so far
-		if err := a.createMailboxes(ctx, p.there[i]); err != nil {
+	for i, err := range a.mailboxesOf(ctx, p.there) { // somebody who was interrupted may not have come so far
+		if err != nil {
 			a.opts.Logger.ErrorContext(ctx, "mailboxes of an account", "account", p.there[i].ID, "err", err)
 		}
 	}

@@ -5,11 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/admin/movein"
 	"github.com/mailstead/mailstead/mail"
+	"github.com/mailstead/mailstead/mailbox"
 )
 
 // tired is a context that ends after it was asked some times.
@@ -112,6 +117,86 @@ func TestImportPeopleDiffers(t *testing.T) {
 	}
 	if after := must[[]directory.AuditEntry](t)(a.opts.Directory.Audit(ctx, 0)); r.There != 4 || r.Made+r.Refused != 0 || len(after) != len(before) {
 		t.Errorf("something has changed: %+v", r)
+	}
+}
+
+// TestImportPeopleOtherKind: an address that is something else here is refused
+// with the reason: it is not there as what the list wants.
+func TestImportPeopleOtherKind(t *testing.T) {
+	ctx := AsOwner(t.Context(), "tester")
+	a := open(t, t.TempDir(), Options{})
+	must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "a.test"}))
+	must[Account](t)(a.AddAccount(ctx, NewAccount{Address: "bob@a.test"}))
+	must[Alias](t)(a.AddAlias(ctx, "sales@a.test", []string{"bob@a.test"}))
+	before := must[[]directory.AuditEntry](t)(a.opts.Directory.Audit(ctx, 0))
+	want := map[string]string{
+		"sales@a.test": "sales@a.test is an alias already; `mailstead alias remove sales@a.test` makes room",
+		"bob@a.test":   "there is an account bob@a.test already, which is no alias: `mailstead account set bob@a.test --forward ADDRESS` lets its mail go on",
+	}
+	text := accountText("sales@a.test", "role = 'support'") + "[[aliases]]\naddress = 'bob@a.test'\ntargets = ['x@far.example', 'y@far.example']\n"
+	for format, text := range map[movein.ListFormat]string{movein.ListMailstead: text, movein.ListMailInABox: "sales@a.test\nbob@a.test\tx@far.example,y@far.example\n"} {
+		r := must[PeopleResult](t)(a.ImportPeople(ctx, PeopleList{Format: format, Text: text}))
+		for _, row := range r.Rows {
+			if row.Verdict != "refused" || row.Text != want[row.Address] {
+				t.Errorf("%s: %+v", format, row)
+			}
+		}
+		if len(r.Rows) != 2 || r.Refused != 2 || r.There != 0 {
+			t.Errorf("%s: %+v", format, r)
+		}
+	}
+	if r := must[SetupReport](t)(a.ImportSetup(ctx, SetupFile{Text: text})); r.Done || r.Refused != 2 || r.There != 0 {
+		t.Errorf("a setup: %+v", r)
+	}
+	if after := must[[]directory.AuditEntry](t)(a.opts.Directory.Audit(ctx, 0)); len(after) != len(before) {
+		t.Errorf("something has changed: %+v", after)
+	}
+}
+
+// TestImportPeopleMeanwhile: accounts that were here before get the mailboxes
+// they lack as they are now: some may be gone, or have another quota.
+func TestImportPeopleMeanwhile(t *testing.T) {
+	ctx := AsOwner(t.Context(), "tester")
+	data := t.TempDir()
+	a := open(t, data, Options{})
+	mailOf := func(acct Account) []byte {
+		b, err := os.ReadFile(filepath.Join(data, "store", "acct", fmt.Sprint(acct.ID), "mail.db"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		return b
+	}
+	must[Domain](t)(a.AddDomain(ctx, NewDomain{Name: "a.test"}))
+	small, large := int64(1<<20), int64(1<<30)
+	add := func(name string) Account {
+		return must[Account](t)(a.AddAccount(ctx, NewAccount{Address: name + "@a.test", QuotaBytes: &small}))
+	}
+	gone, raised, same, lacks := add("gone"), add("raised"), add("same"), add("lacks")
+	if err := a.opts.Mailboxes.DropAccount(ctx, mailbox.AccountID(lacks.ID)); err != nil {
+		t.Fatal(err)
+	}
+	before := mailOf(same)
+	l := PeopleList{Text: "gone@a.test\nraised@a.test\nsame@a.test\nlacks@a.test\n"}
+	p := must[*peopleImport](t)(a.newPeopleImport(ctx, must[[]movein.ListEntry](t)(movein.ParseList(l.Format, l.Text)), l))
+	if err := a.together(ctx, false, p.run); err != nil || p.result.There != 4 {
+		t.Fatalf("%+v, %v", p.result, err)
+	}
+	if err := a.RemoveAccount(ctx, "gone@a.test"); err != nil {
+		t.Fatal(err)
+	}
+	must[Account](t)(a.SetAccount(ctx, "raised@a.test", AccountChange{QuotaBytes: &large}))
+	a.createPeople(ctx, p)
+	if mailOf(gone) != nil {
+		t.Error("an account that is gone has mailboxes again")
+	}
+	if got := quota(t, a, raised.ID); got.LimitBytes != large {
+		t.Errorf("a quota that was raised is %+v", got)
+	}
+	if got := quota(t, a, lacks.ID); got.LimitBytes != small || mailOf(lacks) == nil {
+		t.Errorf("mailboxes that were missing have %+v", got)
+	}
+	if !bytes.Equal(mailOf(same), before) {
+		t.Error("what lacks nothing was written")
 	}
 }
 

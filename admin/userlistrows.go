@@ -16,9 +16,11 @@ import (
 // What is made of each line of a list of people.
 
 // A line that is left out is in the report, one that is passed over is not.
+// What is there is here as what the line wants it to be: an account, an alias.
 var (
 	errLeftOut    = errors.New("admin: left out")
 	errPassedOver = errors.New("admin: passed over")
+	errThere      = errors.New("admin: there already")
 )
 
 // entry makes one domain, account or alias.
@@ -62,7 +64,7 @@ func (p *peopleImport) catchAll(ctx context.Context, domain, to string, row *Peo
 		if want, err := parseAddress(to); err != nil || want.Key() != d.CatchAll.Key() {
 			row.Text = "it leads to " + d.CatchAll.String() + " here, and was left so"
 		}
-		return directory.ErrExists
+		return errThere
 	}
 	_, err = p.in.SetDomain(ctx, domain, DomainChange{CatchAll: &to})
 	return err
@@ -71,9 +73,12 @@ func (p *peopleImport) catchAll(ctx context.Context, domain, to string, row *Peo
 // alias makes an alias, or adds the targets that it has not.
 func (p *peopleImport) alias(ctx context.Context, e *movein.ListEntry) error {
 	if p.leadsThere(ctx, e) {
-		return directory.ErrExists
+		return errThere
 	}
 	_, err := p.in.AddAlias(ctx, e.Address, e.Targets)
+	if errors.Is(err, directory.ErrExists) {
+		return fmt.Errorf("%w, which is no alias: `mailstead account set %s --forward ADDRESS` lets its mail go on", err, e.Address)
+	}
 	return err
 }
 
@@ -88,8 +93,11 @@ func (p *peopleImport) leadsThere(ctx context.Context, e *movein.ListEntry) bool
 	if err != nil {
 		return false
 	}
+	keys := pathKeys(have.Targets)
+	slices.Sort(keys)
 	return !slices.ContainsFunc(targets, func(t mail.Path) bool {
-		return !slices.ContainsFunc(have.Targets, func(h mail.Path) bool { return h.Key() == t.Key() })
+		_, found := slices.BinarySearch(keys, t.Key())
+		return !found
 	})
 }
 
@@ -107,7 +115,7 @@ func (p *peopleImport) account(ctx context.Context, e *movein.ListEntry, row *Pe
 			row.Text = "here it has another " + strings.Join(others, ", ") + ", and was left so"
 		}
 		p.there = append(p.there, have)
-		return directory.ErrExists
+		return errThere
 	}
 	n := NewAccount{Address: e.Address, Name: e.Name}
 	m := madeAccount{row: len(p.result.Rows)}
@@ -190,7 +198,7 @@ func (p *peopleImport) ownDomain(ctx context.Context, d *movein.PeopleDomain) (P
 		if differs(d, &have) {
 			row.Text = "it is set up otherwise here, and was left so"
 		}
-		return row, directory.ErrExists
+		return row, errThere
 	}
 	if _, err = authorize(ctx, AddDomains); err == nil { // nobody else learns which there are
 		err = p.addDomain(ctx, NewDomain{Name: d.Name, AliasOf: d.AliasOf, Separator: d.Separator})
@@ -251,7 +259,7 @@ func (p *peopleImport) verdict(row PeopleRow, err error) {
 		return
 	case errors.Is(err, errLeftOut):
 		row.Verdict = "left-out"
-	case errors.Is(err, directory.ErrExists):
+	case errors.Is(err, errThere):
 		row.Verdict = "there"
 		p.result.There++
 	case err == nil:

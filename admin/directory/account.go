@@ -280,7 +280,11 @@ func (c *change) putAccount(action string, before, after *Account) error {
 		kept := *after
 		c.next.accounts[after.ID] = &kept
 		c.next.byAddress[after.Address.Key()] = after.ID
+		c.next.led.add(after.Forward...)
 		c.next.touched.accounts[byDomain(after)] = &kept
+	}
+	if before == nil || after == nil || before.Suspended != after.Suspended {
+		c.next.first = nil
 	}
 	if err := c.put(bucketAccounts, accountKey(a.ID), row); err != nil {
 		return err

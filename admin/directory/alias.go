@@ -99,8 +99,14 @@ func (s *snapshot) addTargets(a *Alias, targets []mail.Path) error {
 	if len(targets) == 0 {
 		return invalid("say where %s leads: one or more addresses", a.Address.Display())
 	}
+	have := map[string]bool{}
+	for _, t := range a.Targets {
+		have[t.Key()] = true
+	}
+	circle := s.aliases[a.Address.Key()] != nil || s.mayBeLedTo(a.Address) // can there be one?
+	seen := map[string]bool{}                                              // by all targets
 	for _, t := range targets {
-		if containsPath(a.Targets, t) {
+		if have[t.Key()] {
 			continue
 		}
 		if t.Key() == a.Address.Key() {
@@ -109,13 +115,14 @@ func (s *snapshot) addTargets(a *Alias, targets []mail.Path) error {
 		if err := s.checkTarget(t); err != nil {
 			return err
 		}
-		if s.leadsTo(t, a.Address.Key(), map[string]bool{}) {
+		if circle && s.leadsTo(t, a.Address.Key(), seen) {
 			return invalid("%s leads to %s; the mail would go in a circle", t.Display(), a.Address.Display())
 		}
+		if len(a.Targets) == maxTargets {
+			return invalid("an alias has at most %d targets", maxTargets)
+		}
+		have[t.Key()] = true
 		a.Targets = append(a.Targets, t)
-	}
-	if len(a.Targets) > maxTargets {
-		return invalid("an alias has at most %d targets", maxTargets)
 	}
 	return nil
 }
@@ -125,7 +132,7 @@ func containsPath(paths []mail.Path, p mail.Path) bool {
 }
 
 // leadsTo reports whether mail for p comes to an address through aliases and
-// forwarding.
+// forwarding. What was seen before does not.
 func (s *snapshot) leadsTo(p mail.Path, key string, seen map[string]bool) bool {
 	if p.Key() == key {
 		return true
@@ -235,6 +242,7 @@ func (c *change) putAlias(action string, before, after *Alias) error {
 		row = new
 		kept := *after
 		c.next.aliases[after.Address.Key()] = &kept
+		c.next.led.add(after.Targets...)
 		c.next.touched.aliases[aliasOrder(after)] = &kept
 	}
 	if err := c.put(bucketAliases, []byte(a.Address.Key()), row); err != nil {

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -46,12 +47,18 @@ var (
 // lockWait is how long Open waits for another process to close the file.
 const lockWait = time.Second
 
+// longestTogether is many times what 5,000 people take.
+const longestTogether = 5 * time.Second
+
 // Options of a Directory; the zero value works.
 type Options struct {
 	// Cost is what a guess of a password costs; zero fields mean the default.
 	Cost Cost
 	// NoThrottle lets logins fail as often as they like, for load tests.
 	NoThrottle bool
+	// LongestTogether is how long the many changes of Together may hold up others;
+	// 5 s if 0.
+	LongestTogether time.Duration
 	// Changed is told of each entry of the audit log after it is written, in the
 	// goroutine of the change, which holds up other changes.
 	Changed func(AuditEntry)
@@ -81,6 +88,7 @@ func Open(path string, opts Options) (*Directory, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	opts.LongestTogether = cmp.Or(opts.LongestTogether, longestTogether)
 	if opts.Random == nil {
 		opts.Random = rand.Reader
 	}
@@ -189,8 +197,9 @@ type change struct {
 	undoes  string // ID of the audit entry that is undone
 	audited string // ID of the last audit entry
 	entries []AuditEntry
-	rows    int   // that were written
-	torn    error // a part of it failed after it had written something
+	rows    int       // that were written
+	torn    error     // a part of it failed after it had written something
+	until   time.Time // of Together: when it is too late for more
 }
 
 // update runs fn in a transaction. When fn fails nothing has changed.

@@ -215,6 +215,7 @@ func (c *change) putDomain(action string, before, after *Domain) error {
 		row = new
 		kept := *after
 		c.next.domains[after.Name] = &kept
+		c.next.led.addDomain(after)
 		c.next.touched.domains[domainOrder(after)] = &kept
 	} else {
 		delete(c.next.domains, before.Name)

@@ -13,6 +13,7 @@ var (
 	ErrInvalid  = errors.New("directory: not valid")
 	ErrInUse    = errors.New("directory: in use")
 	ErrConflict = errors.New("directory: changed meanwhile")
+	ErrTooLong  = errors.New("directory: takes too long")
 )
 
 // Problem is an error whose text is made for an operator. Kind is one of the

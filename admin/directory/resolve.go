@@ -1,7 +1,10 @@
 package directory
 
 import (
+	"cmp"
 	"context"
+	"iter"
+	"slices"
 	"strings"
 
 	"github.com/mailstead/mailstead/mail"
@@ -97,24 +100,40 @@ func (s *snapshot) exact(p mail.Path) (account uint32, targets []mail.Path) {
 // subaddress looks for the address before a separator, the longest first: with
 // "-" the address ann-list-x can belong to ann-list or to ann (RFC 5233).
 func (s *snapshot) subaddress(p mail.Path, dom *Domain) (account uint32, targets []mail.Path) {
-	sep := dom.Separator
-	if sep == "" {
-		sep = DefaultSeparator
-	}
-	if sep == NoSeparator {
-		return 0, nil
-	}
-	base := p.Local
-	for {
-		i := strings.LastIndex(base, sep)
-		if i <= 0 {
-			return 0, nil
-		}
-		base = base[:i]
-		if account, targets = s.exact(mail.Path{Local: base, Domain: p.Domain}); account != 0 || targets != nil {
+	for base := range dom.bases(p) {
+		if account, targets = s.exact(base); account != 0 || targets != nil {
 			return account, targets
 		}
 	}
+	return 0, nil
+}
+
+// bases yields the addresses that p is a subaddress of, the longest first.
+func (d *Domain) bases(p mail.Path) iter.Seq[mail.Path] {
+	return func(yield func(mail.Path) bool) {
+		sep := cmp.Or(d.Separator, DefaultSeparator)
+		if sep == NoSeparator {
+			return
+		}
+		for i := strings.LastIndex(p.Local, sep); i > 0; i = strings.LastIndex(p.Local, sep) {
+			p.Local = p.Local[:i]
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// Missing returns what would let mail for p arrive if it were here: addresses,
+// and those of catch-alls, which have no local-part. Nothing is missing of what
+// arrives, or is not ours.
+func (d *Directory) Missing(p mail.Path) []mail.Path {
+	s := d.current.Load()
+	dom := s.domains[p.Domain]
+	if dom == nil || s.checkTarget(p) == nil {
+		return nil
+	}
+	return append(slices.AppendSeq([]mail.Path{p}, dom.bases(p)), mail.Path{Domain: p.Domain})
 }
 
 // role says who gets mail for postmaster and abuse of a domain: the setting,
@@ -127,14 +146,13 @@ func (s *snapshot) role(name mail.Domain) (account uint32, targets []mail.Path) 
 			return 0, []mail.Path{p}
 		}
 	}
-	first := s.first
-	if first == nil { // within a change
-		first = s.firsts()
+	if s.first == nil { // within a change, which has it to itself
+		s.first = s.firsts()
 	}
-	if id := first[name]; id != 0 {
+	if id := s.first[name]; id != 0 {
 		return id, nil
 	}
-	return first[""], nil
+	return s.first[""], nil
 }
 
 // MaySend reports whether an account may write as p: its address and

@@ -30,6 +30,7 @@ type snapshot struct {
 	sorted  *sortedLists // nil: not yet made
 	touched touched      // since sorted was made
 	leads   func() map[string][]mail.Path
+	led     *led // within Together; else nil
 }
 
 func newSnapshot() *snapshot {
@@ -79,6 +80,7 @@ func (s *snapshot) index() {
 		s.apps[p.Account] = append(s.apps[p.Account], p)
 	}
 	s.first = s.firsts()
+	s.led = nil
 }
 
 func (s *snapshot) firsts() map[mail.Domain]uint32 {

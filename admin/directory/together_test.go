@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mailstead/mailstead/mail"
 	"github.com/mailstead/mailstead/mail/verdict"
@@ -105,6 +107,179 @@ func TestTogetherIsWhole(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "half done") || !bytes.Equal(contents(t, d), before) {
 		t.Errorf("it is %v", err)
+	}
+}
+
+// TestTogetherTooLong: others wait for it only so long. What comes after is
+// refused, and all is taken back, also if nobody minds.
+func TestTogetherTooLong(t *testing.T) {
+	d := open(t)
+	before := contents(t, d)
+	d.opts.LongestTogether = time.Nanosecond
+	for _, own := range []error{nil, errors.New("some were refused")} {
+		err := d.Together(ctx, func(in *Directory) error {
+			if _, err := in.AddDomain(ctx, actor, NewDomain{Name: "a.test"}); !errors.Is(err, ErrTooLong) {
+				t.Errorf("a change that comes too late: %v", err)
+			}
+			return own
+		})
+		if !errors.Is(err, ErrTooLong) || !bytes.Equal(contents(t, d), before) {
+			t.Errorf("it is %v", err)
+		}
+	}
+}
+
+// TestTogetherChain: at the end of a long chain of aliases a new one costs no more
+// than at its begin. Would each walk along it, others waited for minutes.
+func TestTogetherChain(t *testing.T) {
+	d := open(t)
+	d.mustDomain(t, NewDomain{Name: "a.test"})
+	d.mustAccount(t, "ana@a.test")
+	err := d.Together(ctx, func(in *Directory) error {
+		to, n := path(t, "ana@a.test"), 0
+		extend := func() {
+			n++
+			p := mail.Path{Local: fmt.Sprint("a", n), Domain: "a.test"}
+			if _, err := in.AddAlias(ctx, actor, p, to); err != nil {
+				t.Fatal(err)
+			}
+			to = p
+		}
+		for range 2000 {
+			extend()
+		}
+		if made := testing.AllocsPerRun(10, extend); made > 500 { // a walk makes one for each alias
+			t.Errorf("one more alias makes %v objects", made)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTogetherCircles: circles are found within a change, too: by what was there
+// before, and by what the change has made.
+func TestTogetherCircles(t *testing.T) {
+	alias := func(from string, to ...string) func(*testing.T, *Directory) error {
+		return func(t *testing.T, in *Directory) error {
+			var targets []mail.Path
+			for _, s := range to {
+				targets = append(targets, path(t, s))
+			}
+			_, err := in.AddAlias(ctx, actor, path(t, from), targets...)
+			return err
+		}
+	}
+	catchAll := func(to string) func(*testing.T, *Directory) error {
+		return func(t *testing.T, in *Directory) error {
+			p := path(t, to)
+			_, err := in.SetDomain(ctx, actor, "a.test", DomainChange{CatchAll: &p})
+			return err
+		}
+	}
+	for _, tt := range []struct {
+		name          string
+		before, begin []func(*testing.T, *Directory) error
+		last          func(*testing.T, *Directory) error
+	}{
+		{"catch-all before", []func(*testing.T, *Directory) error{catchAll("ana@a.test"), alias("x@a.test", "y@a.test")}, nil, alias("y@a.test", "x@a.test")},
+		{"catch-all", nil, []func(*testing.T, *Directory) error{catchAll("ana@a.test"), alias("x@a.test", "far@far.example", "y@a.test")}, alias("y@a.test", "far@far.example", "x@a.test")},
+		{"target of a group", nil, []func(*testing.T, *Directory) error{alias("x@a.test", "ana@a.test"), alias("y@a.test", "x@a.test")}, alias("x@a.test", "bo@a.test", "y@a.test")},
+		{"forwarding", nil, []func(*testing.T, *Directory) error{catchAll("bo@a.test"), func(t *testing.T, in *Directory) error {
+			to := []mail.Path{path(t, "y@a.test")}
+			ana, err := in.AccountByAddress(path(t, "ana@a.test"))
+			if err == nil {
+				_, err = in.SetAccount(ctx, actor, ana.ID, AccountChange{Forward: &to})
+			}
+			return err
+		}}, alias("y@a.test", "ana@a.test")},
+		{"alias of a domain", nil, []func(*testing.T, *Directory) error{func(_ *testing.T, in *Directory) error {
+			_, err := in.AddDomain(ctx, actor, NewDomain{Name: "b.test", AliasOf: "a.test"})
+			return err
+		}}, alias("y@a.test", "y@b.test")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := open(t)
+			d.mustDomain(t, NewDomain{Name: "a.test"})
+			d.mustAccount(t, "ana@a.test")
+			d.mustAccount(t, "bo@a.test")
+			for _, do := range tt.before {
+				if err := do(t, d); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := d.Together(ctx, func(in *Directory) error {
+				for _, do := range tt.begin {
+					if err := do(t, in); err != nil {
+						return err
+					}
+				}
+				if err := tt.last(t, in); err == nil || !strings.Contains(err.Error(), "in a circle") {
+					t.Errorf("the circle is %v", err)
+				}
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestMissing: what is missing of an address is what lets its mail arrive.
+func TestMissing(t *testing.T) {
+	d := open(t)
+	d.mustDomain(t, NewDomain{Name: "a.test"})
+	d.mustDomain(t, NewDomain{Name: "b.test", AliasOf: "a.test"})
+	d.mustDomain(t, NewDomain{Name: "c.test", Separator: NoSeparator})
+	ask := func(in *Directory, address string) string {
+		var list []string
+		for _, p := range in.Missing(path(t, address)) {
+			list = append(list, p.Key())
+		}
+		return strings.Join(list, " ")
+	}
+	for address, want := range map[string]string{
+		"x@far.example": "", "x@b.test": "", "x@c.test": "x@c.test @c.test", "x+y@c.test": "x+y@c.test @c.test",
+		"X+y+z@a.test": "x+y+z@a.test x+y@a.test x@a.test @a.test", "+y@a.test": "+y@a.test @a.test", "abuse@a.test": "abuse@a.test @a.test",
+	} {
+		if got := ask(d, address); got != want {
+			t.Errorf("%s misses %q, want %q", address, got, want)
+		}
+	}
+	err := d.Together(ctx, func(in *Directory) error {
+		id := in.mustAccount(t, "x@a.test")
+		if got := ask(in, "X+y+z@a.test") + ask(in, "abuse@c.test"); got != "" {
+			t.Errorf("with the account, %q is missing", got)
+		}
+		suspended := true
+		if _, err := in.SetAccount(ctx, actor, id, AccountChange{Suspended: &suspended}); err != nil {
+			return err
+		}
+		if got := ask(in, "abuse@c.test"); got == "" {
+			t.Error("abuse goes to who is suspended")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAliasTargets: only so many, and each once.
+func TestAliasTargets(t *testing.T) {
+	d := open(t)
+	d.mustDomain(t, NewDomain{Name: "a.test"})
+	var targets []mail.Path
+	for i := range maxTargets {
+		targets = append(targets, mail.Path{Local: fmt.Sprint("x", i), Domain: "far.example"})
+	}
+	a, err := d.AddAlias(ctx, actor, path(t, "all@a.test"), append(targets, targets...)...)
+	if err != nil || len(a.Targets) != maxTargets {
+		t.Errorf("%d targets, %v", len(a.Targets), err)
+	}
+	if _, err := d.AddAlias(ctx, actor, path(t, "all@a.test"), targets[3], path(t, "more@far.example")); !errors.Is(err, ErrInvalid) {
+		t.Errorf("one more: %v", err)
 	}
 }
 
