@@ -201,7 +201,7 @@ func (s *imapSource) Folders(ctx context.Context) (list []Folder, problems []Pro
 		a.reset()
 		list, problems = s.o.folders(all, strings.Contains(c.greeting, "Microsoft Exchange")), nil
 		for i := range list {
-			_, exists, err := c.examine(ctx, list[i].ID)
+			_, err := c.examine(ctx, list[i].ID)
 			var refused *statusError
 			if errors.As(err, &refused) {
 				problems = append(problems, Problem{list[i].Name, err.Error()})
@@ -211,7 +211,7 @@ func (s *imapSource) Folders(ctx context.Context) (list []Folder, problems []Pro
 			if err != nil {
 				return err
 			}
-			list[i].Messages = int64(exists)
+			list[i].Messages = int64(c.exists)
 		}
 		return nil
 	})
@@ -227,7 +227,7 @@ func (s *imapSource) Folders(ctx context.Context) (list []Folder, problems []Pro
 // Messages reads a folder: first what there is, then what the account lacks.
 func (s *imapSource) Messages(ctx context.Context, f *Folder, acct *Known) iter.Seq2[*Item, error] {
 	return func(yield func(*Item, error) bool) {
-		r := &folderRead{s: s, f: f, acct: acct, yield: yield, done: &mailbox.UIDSet{}, failures: map[uint32]int{}}
+		r := &folderRead{s: s, f: f, acct: acct, yield: yield, done: &mailbox.UIDSet{}, alone: &mailbox.UIDSet{}, failures: map[uint32]int{}}
 		told := acct.Told
 		if told == nil {
 			told = func(string) {}

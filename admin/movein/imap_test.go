@@ -128,6 +128,16 @@ func (f *fakeIMAP) answer(command string, box **fakeBox) string {
 }
 
 func (f *fakeIMAP) fetch(b *strings.Builder, rest string, box *fakeBox) {
+	if set, is := strings.CutPrefix(rest, "SEARCH UID "); is {
+		b.WriteString("* SEARCH")
+		for _, m := range box.msgs {
+			if inSet(set, m.uid) {
+				fmt.Fprintf(b, " %d", m.uid)
+			}
+		}
+		b.WriteString("\n")
+		return
+	}
 	words := strings.SplitN(rest, " ", 3)
 	for i, m := range box.msgs {
 		if !inSet(words[1], m.uid) {

@@ -83,6 +83,7 @@ type imapConn struct {
 	caps     map[string]bool
 	greeting string
 	bye      string
+	exists   uint32 // messages of the selected folder, as the server last said
 }
 
 // timed lets a connection that is silent for too long fail.
@@ -318,6 +319,10 @@ func (c *imapConn) untagged(fn func(*response) error) (took bool, err error) {
 		if r.name == "BYE" {
 			c.bye = r.text
 		}
+	case "EXISTS":
+		c.exists = r.number
+	case "EXPUNGE":
+		c.exists -= min(c.exists, 1)
 	}
 	if fn != nil && d.Err() == nil {
 		d.TrySP()

@@ -80,9 +80,16 @@ func (r *run) folder(ctx context.Context, f *Folder, to target) error {
 	b := &batch{run: r, to: to, known: &Known{Account: r.o.Account, Prefix: prefix(r.o.Source.Name(), f.ID, r.o.Into), Told: r.waiting}}
 	b.rep.Name, b.rep.Mailbox = f.Name, to.name
 	defer b.release()
-	err := b.fill(ctx, f)
+	var err error
+	if b.before, err = b.known.taken(ctx); err == nil {
+		err = b.fill(ctx, f)
+	}
 	if err == nil && !r.o.DryRun {
 		err = r.verify(ctx, b)
+	}
+	b.account()
+	if err == nil {
+		r.complete(b)
 	}
 	r.change(func(rep *Report) {
 		rep.Folders++
