@@ -239,6 +239,9 @@ func (a *Admin) runImport(ctx context.Context, p *Progress, m *importRecord, n *
 	if err != nil {
 		return movein.Report{}, err
 	}
+	if err := n.checkToken(ctx); err != nil {
+		return movein.Report{}, err
+	}
 	id := mailbox.AccountID(acct.ID)
 	if err := a.opts.Mailboxes.CreateAccount(ctx, id); err != nil {
 		return movein.Report{}, err

@@ -79,7 +79,7 @@ type importIMAPCmd struct {
 	User          string `required:"" help:"Who logs in there." placeholder:"LOGIN"`
 	PasswordStdin bool   `help:"Read the password from the first line of standard input." xor:"secret"`
 	TokenFile     string `help:"File with an OAuth token, read at each login." type:"path" xor:"secret" placeholder:"FILE"`
-	TokenCommand  string `help:"Program that prints an OAuth token, run at each login by the user of the server." xor:"secret" placeholder:"COMMAND"`
+	TokenCommand  string `help:"Program that prints an OAuth token, run at each login by the user of the server, in its sandbox." xor:"secret" placeholder:"COMMAND"`
 	Fingerprint   string `help:"SHA-256 of the server's certificate, which is taken instead of a valid one." placeholder:"HEX"`
 	Connections   int    `help:"At a time, 1 to 3." default:"1"`
 	SyncFlags     bool   `help:"Also change flags here that have changed there since the last run."`
