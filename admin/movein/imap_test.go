@@ -200,17 +200,22 @@ func TestIMAPFaults(t *testing.T) {
 		fault    func(string) string
 		waits    int
 		atLeast  time.Duration // of the first
+		atMost   time.Duration
 	}{
-		{"well", "", nil, 0, 0},
-		{"throttled by code", "", once(2, "UID FETCH", "TAG NO [THROTTLED] slow down\n"), 2, firstThrottle / 2},
-		{"limit", "", once(1, "AUTHENTICATE", "TAG NO [LIMIT] later\n"), 1, firstThrottle / 2},
-		{"throttled by text", "", once(1, "UID FETCH 5", "TAG BAD Request is throttled. Suggested Backoff Time: 300000 milliseconds\n"), 1, firstThrottle / 2},
-		{"too many connections", "", once(1, "AUTHENTICATE", "* BYE Too many simultaneous connections. (Failure)\ncut"), 1, firstThrottle / 2},
-		{"BYE", "", once(3, "EXAMINE", "* BYE restarting\ncut"), 3, firstWait / 2},
-		{"cut in a message", "", once(2, "UID FETCH 5", half+"cut"), 2, firstWait / 2},
-		{"cut at once", "", once(1, "CAPABILITY", "cut"), 1, firstWait / 2},
-		{"NO to several", "", once(1, "UID FETCH 5,7", "TAG NO [SERVERBUG] internal error\n"), 0, 0},
-		{"strange responses", "", once(1, "UID FETCH 5", "* 1 FETCH (FLAGS (\\Seen))\n* OK [HIGHESTMODSEQ 4] {3}\nabc\n* 9 EXPUNGE\n* WHAT {5}\n)))))\n* 77 FETCH (UID 999 BODY[] {3}\nabc)\nTAG NO no\n"), 0, 0},
+		{"well", "", nil, 0, 0, 0},
+		{"throttled by code", "", once(2, "UID FETCH", "TAG NO [THROTTLED] slow down\n"), 2, firstThrottle / 2, 2 * firstThrottle},
+		{"limit", "", once(1, "AUTHENTICATE", "TAG NO [LIMIT] later\n"), 1, firstThrottle / 2, 2 * firstThrottle},
+		{"throttled by text", "", once(1, "UID FETCH 5", "TAG BAD Request is throttled. Suggested Backoff Time: 300000 milliseconds\n"), 1, 300 * time.Second, 300 * time.Second},
+		{"throttled by NO with a time", "", once(1, "EXAMINE", "TAG NO [THROTTLED] Request is throttled. Suggested Backoff Time: 200 seconds\n"), 1, 200 * time.Second, 200 * time.Second},
+		{"throttled by BYE with a time", "", once(1, "AUTHENTICATE", "* BYE Suggested Backoff Time: 5 minutes.\ncut"), 1, 300 * time.Second, 300 * time.Second},
+		{"throttled for a short time", "", once(1, "UID FETCH 5", "TAG BAD Request is throttled. Suggested Backoff Time: 20 milliseconds\n"), 1, firstThrottle / 2, 2 * firstThrottle},
+		{"throttled for days", "", once(1, "UID FETCH 5", "TAG BAD Request is throttled. Suggested Backoff Time: 999999999999 milliseconds\n"), 1, maxThrottle, maxThrottle},
+		{"too many connections", "", once(1, "AUTHENTICATE", "* BYE Too many simultaneous connections. (Failure)\ncut"), 1, firstThrottle / 2, 2 * firstThrottle},
+		{"BYE", "", once(3, "EXAMINE", "* BYE restarting\ncut"), 3, firstWait / 2, 2 * firstWait},
+		{"cut in a message", "", once(2, "UID FETCH 5", half+"cut"), 2, firstWait / 2, 2 * firstWait},
+		{"cut at once", "", once(1, "CAPABILITY", "cut"), 1, firstWait / 2, 2 * firstWait},
+		{"NO to several", "", once(1, "UID FETCH 5,7", "TAG NO [SERVERBUG] internal error\n"), 0, 0, 0},
+		{"strange responses", "", once(1, "UID FETCH 5", "* 1 FETCH (FLAGS (\\Seen))\n* OK [HIGHESTMODSEQ 4] {3}\nabc\n* 9 EXPUNGE\n* WHAT {5}\n)))))\n* 77 FETCH (UID 999 BODY[] {3}\nabc)\nTAG NO no\n"), 0, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fakeIMAP{t: t, greeting: tt.greeting, boxes: inbox(messages(250)), fault: tt.fault}
@@ -219,8 +224,8 @@ func TestIMAPFaults(t *testing.T) {
 			if rep.Added != 250 || rep.Verified != 250 || rep.LeftOut != 0 {
 				t.Errorf("report %+v, %v", rep.Progress, rep.Problems)
 			}
-			if len(f.slept) != tt.waits || tt.waits > 0 && (f.slept[0] < tt.atLeast || f.slept[0] > 3*tt.atLeast) {
-				t.Errorf("waits %v, want %d from %v on", f.slept, tt.waits, tt.atLeast)
+			if len(f.slept) != tt.waits || tt.waits > 0 && (f.slept[0] < tt.atLeast || f.slept[0] > tt.atMost) {
+				t.Errorf("waits %v, want %d from %v to %v", f.slept, tt.waits, tt.atLeast, tt.atMost)
 			}
 			got := a.all()
 			if want := "INBOX 1 [work] 2004-05-05 Subject: 1\r\n\r\n" + strings.Repeat("x", 37) + "\r\n"; !slices.Contains(got, want) {
@@ -230,6 +235,31 @@ func TestIMAPFaults(t *testing.T) {
 				t.Errorf("again: %+v", rep.Progress)
 			}
 		})
+	}
+}
+
+// TestIMAPWaitTold: who watches is told that the other server asks to wait, and
+// until when, also before the first message.
+func TestIMAPWaitTold(t *testing.T) {
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	for _, command := range []string{"AUTHENTICATE", "UID FETCH 5"} {
+		f := &fakeIMAP{t: t, boxes: inbox(messages(3)), fault: once(1, command, "TAG NO [THROTTLED] Suggested Backoff Time: 300000 milliseconds\n")}
+		a := newAccount(t)
+		o := a.options(f.source(1))
+		var waits []Progress
+		o.Now = func() time.Time { return now }
+		o.Told = func(p Progress) {
+			if p.Waiting != "" {
+				waits = append(waits, p)
+			}
+		}
+		rep := a.bring(o)
+		if len(waits) != 1 || waits[0].Waiting != "the other server asks to wait" || !waits[0].WaitingUntil.Equal(now.Add(300*time.Second)) {
+			t.Errorf("%s: told %+v", command, waits)
+		}
+		if rep.Added != 3 || rep.Waiting != "" || !rep.WaitingUntil.IsZero() {
+			t.Errorf("%s: at the end %+v", command, rep.Progress)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ const maxProblems = 1000
 // Source is where mail comes from.
 type Source interface {
 	// Folders returns the folders, in the order in which they are to be read.
-	Folders(ctx context.Context) ([]Folder, []Problem, error)
+	Folders(ctx context.Context, told Waits) ([]Folder, []Problem, error)
 	// Messages yields the messages of a folder. An item with a Problem could
 	// not be read; an error ends the run.
 	Messages(ctx context.Context, f *Folder, acct *Known) iter.Seq2[*Item, error]
@@ -30,6 +30,9 @@ type Source interface {
 	Workers() int
 	Close() error
 }
+
+// Waits is told why a source lets us wait, and for how long; "": no longer.
+type Waits func(why string, most time.Duration)
 
 // Folder is a folder of a source.
 type Folder struct {
@@ -109,26 +112,27 @@ type Options struct {
 
 // Progress is how far a run is. What it counts as added is on stable storage.
 type Progress struct {
-	Folder      string    `json:"folder,omitempty" doc:"That is being read."`
-	Folders     int       `json:"folders" doc:"Done."`
-	AllFolders  int       `json:"allFolders"`
-	Messages    int64     `json:"messages" doc:"Looked at."`
-	AllMessages int64     `json:"allMessages,omitempty" doc:"0: not known."`
-	Octets      int64     `json:"octets" doc:"Of the source, read."`
-	AllOctets   int64     `json:"allOctets,omitempty" doc:"0: not known."`
-	Added       int64     `json:"added" doc:"New here, and on stable storage."`
-	AddedOctets int64     `json:"addedOctets"`
-	Known       int64     `json:"known" doc:"Were here already."`
-	LeftOut     int64     `json:"leftOut" doc:"Could not be read, or were empty."`
-	Gone        int64     `json:"gone,omitempty" doc:"Removed at the source while they were read."`
-	Elsewhere   int64     `json:"elsewhere,omitempty" doc:"Gmail's copies of what other folders have."`
-	Changed     int64     `json:"changed,omitempty" doc:"Whose flags were changed as at the source."`
-	Removed     int64     `json:"removed,omitempty" doc:"Removed here because they are gone at the source."`
-	Verified    int64     `json:"verified" doc:"Read again from the store, and the same."`
-	Rate        float64   `json:"rate" doc:"Messages a second."`
-	SecondsLeft int64     `json:"secondsLeft,omitempty"`
-	Waiting     string    `json:"waiting,omitempty" doc:"Why it is waiting for the source."`
-	Started     time.Time `json:"started"`
+	Folder       string    `json:"folder,omitempty" doc:"That is being read."`
+	Folders      int       `json:"folders" doc:"Done."`
+	AllFolders   int       `json:"allFolders"`
+	Messages     int64     `json:"messages" doc:"Looked at."`
+	AllMessages  int64     `json:"allMessages,omitempty" doc:"0: not known."`
+	Octets       int64     `json:"octets" doc:"Of the source, read."`
+	AllOctets    int64     `json:"allOctets,omitempty" doc:"0: not known."`
+	Added        int64     `json:"added" doc:"New here, and on stable storage."`
+	AddedOctets  int64     `json:"addedOctets"`
+	Known        int64     `json:"known" doc:"Were here already."`
+	LeftOut      int64     `json:"leftOut" doc:"Could not be read, or were empty."`
+	Gone         int64     `json:"gone,omitempty" doc:"Removed at the source while they were read."`
+	Elsewhere    int64     `json:"elsewhere,omitempty" doc:"Gmail's copies of what other folders have."`
+	Changed      int64     `json:"changed,omitempty" doc:"Whose flags were changed as at the source."`
+	Removed      int64     `json:"removed,omitempty" doc:"Removed here because they are gone at the source."`
+	Verified     int64     `json:"verified" doc:"Read again from the store, and the same."`
+	Rate         float64   `json:"rate" doc:"Messages a second."`
+	SecondsLeft  int64     `json:"secondsLeft,omitempty"`
+	Waiting      string    `json:"waiting,omitempty" doc:"Why it is waiting."`
+	WaitingUntil time.Time `json:"waitingUntil,omitzero" doc:"When it goes on, if that is known."`
+	Started      time.Time `json:"started"`
 }
 
 // estimate fills in rate and time left.
@@ -196,6 +200,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report.Folder, r.report.Ended = "", o.Now().UTC()
+	r.report.Waiting, r.report.WaitingUntil = "", time.Time{}
 	r.report.estimate(r.report.Ended)
 	r.report.SecondsLeft = 0
 	o.Told(r.report.Progress)
@@ -212,7 +217,7 @@ func prefix(source, folder, into string) []byte {
 type Known struct {
 	Account *mailbox.Account
 	Prefix  []byte
-	Told    func(waiting string) // why the source lets us wait; "": no longer
+	Told    Waits
 }
 
 // Key makes the key of a message.

@@ -219,6 +219,9 @@ func progressText(p *movein.Progress, state admin.ImportState) string {
 	if p.Waiting != "" {
 		parts = append(parts, p.Waiting)
 	}
+	if !p.WaitingUntil.IsZero() {
+		parts = append(parts, "goes on at "+p.WaitingUntil.Local().Format(time.TimeOnly))
+	}
 	if p.Folder != "" {
 		parts = append(parts, p.Folder)
 	}

@@ -4368,8 +4368,13 @@ export interface components {
              * @description Read again from the store, and the same.
              */
             verified: number;
-            /** @description Why it is waiting for the source. */
+            /** @description Why it is waiting. */
             waiting?: string;
+            /**
+             * Format: date-time
+             * @description When it goes on, if that is known.
+             */
+            waitingUntil?: string;
         };
         MoveinReport: {
             /**
@@ -4460,8 +4465,13 @@ export interface components {
              * @description Read again from the store, and the same.
              */
             verified: number;
-            /** @description Why it is waiting for the source. */
+            /** @description Why it is waiting. */
             waiting?: string;
+            /**
+             * Format: date-time
+             * @description When it goes on, if that is known.
+             */
+            waitingUntil?: string;
             /** @description Messages that are not here as the source gave them. */
             wrong: components["schemas"]["MoveinProblem"][];
         };
