@@ -3,6 +3,7 @@ package movein
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -24,10 +25,14 @@ type fakeIMAP struct {
 	// answer. "cut" ends the connection, and so does what ends in "cut".
 	fault func(command string) string
 
-	mu     sync.Mutex
-	dials  int
-	slept  []time.Duration
-	logins []string
+	// challenge is what a refused login gets first.
+	challenge string
+
+	mu      sync.Mutex
+	dials   int
+	slept   []time.Duration
+	logins  []string
+	answers []string // to challenges
 }
 
 type fakeBox struct {
@@ -89,6 +94,15 @@ func (f *fakeIMAP) serve(conn net.Conn) {
 			f.mu.Lock()
 			answer = f.fault(command)
 			f.mu.Unlock()
+		}
+		if answer == "" && f.challenge != "" && strings.HasPrefix(command, "AUTHENTICATE ") {
+			if !send(f.challenge) || !in.Scan() {
+				return
+			}
+			f.mu.Lock()
+			f.answers = append(f.answers, in.Text())
+			f.mu.Unlock()
+			answer = "TAG NO [AUTHENTICATIONFAILED] no\n"
 		}
 		if answer == "" {
 			answer = f.answer(command, &box)
@@ -374,6 +388,62 @@ func TestIMAPToken(t *testing.T) {
 	want := []string{"XOAUTH2 dXNlcj1hbmEBYXV0aD1CZWFyZXIgZmlyc3QBAQ==", "XOAUTH2 dXNlcj1hbmEBYXV0aD1CZWFyZXIgc2Vjb25kAQE="}
 	if !slices.Equal(f.logins, want) {
 		t.Errorf("logins %q", f.logins)
+	}
+}
+
+// bearer is a source that signs in with a token.
+func (f *fakeIMAP) bearer(user, token string) Source {
+	src := f.source(1).(*imapSource)
+	src.o.User, src.o.Password, src.o.Token = user, "", token
+	return src
+}
+
+// decoded are texts in Base64.
+func decoded(t *testing.T, list []string) (texts []string) {
+	t.Helper()
+	for _, s := range list {
+		b, err := base64.StdEncoding.DecodeString(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(b))
+	}
+	return texts
+}
+
+// TestIMAPOAuthBearer: OAUTHBEARER is chosen where there is a choice, and says
+// what RFC 7628 section 3.1 asks for.
+func TestIMAPOAuthBearer(t *testing.T) {
+	f := &fakeIMAP{t: t, caps: "AUTH=XOAUTH2 AUTH=OAUTHBEARER", boxes: inbox(messages(3))}
+	a := newAccount(t)
+	if rep := a.bring(a.options(f.bearer("ana,b=c@example.org", "a.token-x"))); rep.Added != 3 {
+		t.Errorf("report %+v", rep.Progress)
+	}
+	first, is := strings.CutPrefix(strings.Join(f.logins, "|"), "OAUTHBEARER ")
+	if want := "n,a=ana=2Cb=3Dc@example.org,\x01host=imap.test\x01port=143\x01auth=Bearer a.token-x\x01\x01"; !is || decoded(t, []string{first})[0] != want {
+		t.Errorf("logins %q, want one of %q", f.logins, want)
+	}
+}
+
+// TestIMAPTokenRefused: a token that is not taken gets a challenge with the
+// reason, which OAUTHBEARER answers with %x01 (RFC 7628 section 3.2.3) and
+// XOAUTH2 with nothing. The server then refuses, for good.
+func TestIMAPTokenRefused(t *testing.T) {
+	reason := "+ " + base64.StdEncoding.EncodeToString([]byte(`{"status":"invalid_token","scope":"mail"}`)) + "\n"
+	for mechanism, want := range map[string]string{"OAUTHBEARER": "AQ==", "XOAUTH2": ""} {
+		t.Run(mechanism, func(t *testing.T) {
+			f := &fakeIMAP{t: t, caps: "AUTH=" + mechanism, boxes: inbox(nil), challenge: reason}
+			a := newAccount(t)
+			src := f.bearer("ana", "old")
+			defer src.Close()
+			_, err := Run(t.Context(), a.options(src))
+			if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "ana does not get in") || f.dials != 1 {
+				t.Errorf("%v after %d connections", err, f.dials)
+			}
+			if !slices.Equal(f.answers, []string{want}) {
+				t.Errorf("answers %q, want %q", f.answers, want)
+			}
+		})
 	}
 }
 
