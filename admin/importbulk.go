@@ -67,7 +67,7 @@ func (a *Admin) StartImports(ctx context.Context, l ImportList) (ImportListResul
 	if err != nil {
 		return ImportListResult{}, err
 	}
-	s := &listImport{admin: a, who: p, list: &l, lines: map[string]int{}, result: ImportListResult{Rows: []ImportRow{}}}
+	s := &listImport{admin: a, who: p, list: &l, lines: map[string]int{}, tokens: map[tokenPlace]error{}, result: ImportListResult{Rows: []ImportRow{}}}
 	err = l.accounts(func(line int, f map[string]string) error {
 		if len(s.result.Rows) == maxImportRows {
 			return fmt.Errorf("at most %d imports are begun at once; send the rest afterwards", maxImportRows)
@@ -93,7 +93,22 @@ type listImport struct {
 	who    Principal
 	list   *ImportList
 	lines  map[string]int // where an account and its source were named first
+	tokens map[tokenPlace]error
 	result ImportListResult
+}
+
+// tokenPlace is what gives a token; most lines of a list have the same.
+type tokenPlace struct{ file, command string }
+
+// token asks for the token of an import, once for all that get it there.
+func (s *listImport) token(ctx context.Context, n *NewImport) error {
+	place := tokenPlace{n.Source.TokenFile, n.Source.TokenCommand}
+	err, asked := s.tokens[place]
+	if !asked {
+		err = n.checkToken(ctx)
+		s.tokens[place] = err
+	}
+	return err
 }
 
 // row begins the import of one line, or says why not.
@@ -105,6 +120,9 @@ func (s *listImport) row(ctx context.Context, line int, f map[string]string) {
 		if n.Source.Port != 0 { // it was looked at
 			row.From = n.from()
 		}
+	}
+	if err == nil {
+		err = s.token(ctx, &n)
 	}
 	if err == nil {
 		err = s.known(&n, &row)

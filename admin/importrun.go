@@ -239,6 +239,9 @@ func (a *Admin) runImport(ctx context.Context, p *Progress, m *importRecord, n *
 	if err != nil {
 		return movein.Report{}, err
 	}
+	if err := n.checkToken(ctx); err != nil {
+		return movein.Report{}, err
+	}
 	id := mailbox.AccountID(acct.ID)
 	if err := a.opts.Mailboxes.CreateAccount(ctx, id); err != nil {
 		return movein.Report{}, err
@@ -260,6 +263,20 @@ func (a *Admin) runImport(ctx context.Context, p *Progress, m *importRecord, n *
 		}})
 }
 
+// unfinished says what is not right with what an import has brought in.
+func unfinished(rep *movein.Report) error {
+	var wrong, incomplete error
+	if n := len(rep.Wrong); n > 0 {
+		wrong = fmt.Errorf("%d messages are not here as the source gave them; the report names them", n)
+	}
+	if n := len(rep.Incomplete); n > 0 {
+		first := rep.Incomplete[0]
+		incomplete = fmt.Errorf("not complete: the report names what is missing in %d of the folders, as in %s: %s. "+
+			"Run the import again; if that changes nothing, look into the folder at the other server, and bring in a copy of it as mbox", n, first.Name, first.Error)
+	}
+	return errors.Join(wrong, incomplete)
+}
+
 // endImport notes what came of a run, and lets the next begin. One that the
 // end of the server has cut off goes on with the next.
 func (a *Admin) endImport(m *importRecord, rep movein.Report, err error) error {
@@ -271,11 +288,12 @@ func (a *Admin) endImport(m *importRecord, rep movein.Report, err error) error {
 	}
 	cut := errors.Is(err, context.Canceled)
 	switch {
-	case err == nil && len(rep.Wrong) == 0:
-		m.State = ImportDone
 	case err == nil:
-		err = fmt.Errorf("%d messages are not here as the source gave them; the report names them", len(rep.Wrong))
-		m.State, m.Error = ImportFailed, err.Error()
+		if err = unfinished(&rep); err == nil {
+			m.State = ImportDone
+		} else {
+			m.State, m.Error = ImportFailed, err.Error()
+		}
 	case cut && m.cancelled:
 		m.State, err = ImportStopped, errors.New("it was cancelled; resume goes on where it was")
 	case cut:

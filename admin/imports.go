@@ -126,6 +126,9 @@ func (a *Admin) StartImport(ctx context.Context, n NewImport) (Import, error) {
 	if err := a.checkImport(p, &n); err != nil {
 		return Import{}, err
 	}
+	if err := n.checkToken(ctx); err != nil {
+		return Import{}, At("source", err)
+	}
 	if err := a.loadImports(); err != nil {
 		return Import{}, err
 	}
@@ -337,11 +340,28 @@ func (n *NewImport) open(spool string, now func() time.Time) (movein.Source, err
 	case ImportMbox:
 		return movein.OpenMbox(n.Path)
 	case ImportIMAP:
-		s := n.Source
-		return movein.OpenIMAP(movein.IMAPOptions{Host: s.Host, Port: s.Port, TLS: s.TLS, User: s.User, Password: s.Password, Token: s.Token, TokenFile: s.TokenFile,
-			TokenCommand: s.TokenCommand, Fingerprint: s.Fingerprint, Connections: s.Connections, Flags: s.Flags, Deletions: s.Deletions, Exclude: s.Exclude, Spool: spool})
+		return movein.OpenIMAP(n.Source.options(spool))
 	}
 	return nil, errors.New("there is no such kind of import")
+}
+
+func (s *IMAPPlace) options(spool string) movein.IMAPOptions {
+	return movein.IMAPOptions{Host: s.Host, Port: s.Port, TLS: s.TLS, User: s.User, Password: s.Password, Token: s.Token, TokenFile: s.TokenFile,
+		TokenCommand: s.TokenCommand, Fingerprint: s.Fingerprint, Connections: s.Connections, Flags: s.Flags, Deletions: s.Deletions, Exclude: s.Exclude, Spool: spool}
+}
+
+// checkToken asks once for a token that a file or a program gives: an import
+// that gets none does not begin.
+func (n *NewImport) checkToken(ctx context.Context) error {
+	if n.Source == nil {
+		return nil
+	}
+	o := n.Source.options("")
+	err := o.CheckToken(ctx)
+	if err != nil && ctx.Err() == nil {
+		return invalid("%v", err)
+	}
+	return err
 }
 
 // same returns the import that n is a further run of.

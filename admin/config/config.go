@@ -109,7 +109,7 @@ type Sandbox struct {
 	Enabled bool     `toml:"enabled" doc:"Say false only to find out whether the sandbox is what stands in the way."`
 	Read    []string `toml:"read" example:"/srv/certificates" doc:"More folders or files to read."`
 	Write   []string `toml:"write" example:"/mnt/backup" doc:"More folders to write, such as one for backups outside of data. The unit of systemd must allow it, too (ReadWritePaths=)."`
-	Execute []string `toml:"execute" example:"/usr/local/bin/dns-hook" doc:"Programs that hooks may run. They get /usr, /bin and /lib to read and run, and are in the same sandbox."`
+	Execute []string `toml:"execute" example:"/usr/local/bin/dns-hook" doc:"Programs that hooks may run, and /bin/sh for the token command of an import. They get /usr, /bin and /lib to read and run, and are in the same sandbox."`
 }
 
 // Default is the configuration of an empty file.

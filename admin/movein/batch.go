@@ -34,6 +34,10 @@ type batch struct {
 	cost   int64
 
 	changes []mailbox.ImportedChange
+
+	surveyed bool  // the source says how many there are
+	before   int64 // that the account has taken from the folder in earlier runs
+	removed  int64 // of those, what is forgotten because it is gone there
 }
 
 // fill reads all messages of a folder.
@@ -63,6 +67,11 @@ func (b *batch) flushWhatIs(ctx context.Context) error {
 
 // item takes one message.
 func (b *batch) item(ctx context.Context, item *Item) error {
+	if item.Survey != nil {
+		b.surveyed = true
+		b.rep.Found, b.rep.Unnamed = item.Survey.Found, item.Survey.Unnamed
+		return b.flush(ctx) // a later one looks for what came before it
+	}
 	if err := b.run.room(ctx); err != nil {
 		return err
 	}
@@ -74,8 +83,16 @@ func (b *batch) item(ctx context.Context, item *Item) error {
 			return nil
 		}
 	}
-	b.rep.Found++
+	if !b.surveyed {
+		b.rep.Found++
+	}
 	switch {
+	case item.Gone:
+		b.gone()
+		return nil
+	case item.Elsewhere:
+		b.elsewhere()
+		return nil
 	case item.Problem != nil:
 		b.leaveOut(item, item.Problem)
 		return nil
@@ -117,6 +134,24 @@ func (b *batch) have(n int64) {
 	b.run.change(func(rep *Report) {
 		rep.Messages += n
 		rep.Known += n
+	})
+}
+
+// gone counts a message that was removed at the source meanwhile.
+func (b *batch) gone() {
+	b.rep.Gone++
+	b.run.change(func(rep *Report) {
+		rep.Messages++
+		rep.Gone++
+	})
+}
+
+// elsewhere counts a message that another folder has as well.
+func (b *batch) elsewhere() {
+	b.rep.Elsewhere++
+	b.run.change(func(rep *Report) {
+		rep.Messages++
+		rep.Elsewhere++
 	})
 }
 
@@ -188,6 +223,7 @@ func (b *batch) flushChanges(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	b.removed += int64(len(gone))
 	changed, err := b.run.o.Account.ChangeImported(ctx, other)
 	b.run.change(func(rep *Report) {
 		rep.Removed += int64(removed)

@@ -44,7 +44,7 @@ func (s *maildir) Name() string { return "maildir" }
 func (s *maildir) Workers() int { return 1 }
 func (s *maildir) Close() error { return s.m.Close() }
 
-func (s *maildir) Folders(ctx context.Context) (list []Folder, problems []Problem, err error) {
+func (s *maildir) Folders(ctx context.Context, _ Waits) (list []Folder, problems []Problem, err error) {
 	found, bad, err := s.m.Folders()
 	if err != nil {
 		return nil, nil, openError(err)
@@ -132,7 +132,7 @@ func (s *mbox) Name() string { return "mbox" }
 func (s *mbox) Workers() int { return 1 }
 func (s *mbox) Close() error { return s.root.Close() }
 
-func (s *mbox) Folders(ctx context.Context) (list []Folder, problems []Problem, err error) {
+func (s *mbox) Folders(ctx context.Context, _ Waits) (list []Folder, problems []Problem, err error) {
 	if s.single != "" {
 		info, err := s.root.Stat(s.single)
 		if err != nil {

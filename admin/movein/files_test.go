@@ -50,8 +50,18 @@ func (a *account) options(src Source) Options {
 	return Options{Source: src, Account: a.Account, Bodies: a.boxes, Spool: a.spool}
 }
 
-// bring runs an import that must not fail.
+// bring runs an import that must not fail, and has to be complete.
 func (a *account) bring(o Options) Report {
+	a.t.Helper()
+	rep := a.bringPart(o)
+	if len(rep.Incomplete) > 0 {
+		a.t.Errorf("not complete: %v", rep.Incomplete)
+	}
+	return rep
+}
+
+// bringPart runs an import that must not fail.
+func (a *account) bringPart(o Options) Report {
 	a.t.Helper()
 	defer o.Source.Close()
 	rep, err := Run(a.t.Context(), o)

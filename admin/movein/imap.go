@@ -143,7 +143,11 @@ func (a *attempts) wait(err error) (time.Duration, error) {
 		if a.throttled++; a.throttled > maxThrottles {
 			return 0, err
 		}
-		return jitter(firstThrottle, maxThrottle, a.throttled), nil
+		d := jitter(firstThrottle, maxThrottle, a.throttled)
+		if asked := new(throttleError); errors.As(err, &asked) {
+			d = max(d, asked.named())
+		}
+		return d, nil
 	}
 	if a.failed++; a.failed > maxAttempts {
 		return 0, fmt.Errorf("gave up after %d attempts: %w", maxAttempts, err)
@@ -164,7 +168,7 @@ func jitter(first, most time.Duration, n int) time.Duration {
 
 // with runs fn on a connection, again and again as long as that may help. fn
 // resets the attempts when it got somewhere.
-func (s *imapSource) with(ctx context.Context, told func(string), fn func(*imapConn, *attempts) error) error {
+func (s *imapSource) with(ctx context.Context, told Waits, fn func(*imapConn, *attempts) error) error {
 	var a attempts
 	for {
 		c, err := s.connection(ctx)
@@ -180,20 +184,25 @@ func (s *imapSource) with(ctx context.Context, told func(string), fn func(*imapC
 		if err == nil || errors.Is(err, errStop) || ctx.Err() != nil {
 			return errors.Join(ctx.Err(), err)
 		}
-		d, err := a.wait(err)
+		failure := err
+		d, err := a.wait(failure)
 		if err != nil {
 			return err
 		}
-		told(fmt.Sprintf("waiting for the server, %d s", int(d.Seconds())+1))
+		why := "the other server does not answer as it should"
+		if errors.Is(failure, errThrottled) {
+			why = "the other server asks to wait"
+		}
+		told(why, d)
 		if err := s.o.Sleep(ctx, d); err != nil {
 			return err
 		}
-		told("")
+		told("", 0)
 	}
 }
 
-func (s *imapSource) Folders(ctx context.Context) (list []Folder, problems []Problem, err error) {
-	err = s.with(ctx, func(string) {}, func(c *imapConn, a *attempts) error {
+func (s *imapSource) Folders(ctx context.Context, told Waits) (list []Folder, problems []Problem, err error) {
+	err = s.with(ctx, told, func(c *imapConn, a *attempts) error {
 		all, err := c.list(ctx)
 		if err != nil {
 			return err
@@ -201,7 +210,7 @@ func (s *imapSource) Folders(ctx context.Context) (list []Folder, problems []Pro
 		a.reset()
 		list, problems = s.o.folders(all, strings.Contains(c.greeting, "Microsoft Exchange")), nil
 		for i := range list {
-			_, exists, err := c.examine(ctx, list[i].ID)
+			_, err := c.examine(ctx, list[i].ID)
 			var refused *statusError
 			if errors.As(err, &refused) {
 				problems = append(problems, Problem{list[i].Name, err.Error()})
@@ -211,7 +220,7 @@ func (s *imapSource) Folders(ctx context.Context) (list []Folder, problems []Pro
 			if err != nil {
 				return err
 			}
-			list[i].Messages = int64(exists)
+			list[i].Messages = int64(c.exists)
 		}
 		return nil
 	})
@@ -227,12 +236,8 @@ func (s *imapSource) Folders(ctx context.Context) (list []Folder, problems []Pro
 // Messages reads a folder: first what there is, then what the account lacks.
 func (s *imapSource) Messages(ctx context.Context, f *Folder, acct *Known) iter.Seq2[*Item, error] {
 	return func(yield func(*Item, error) bool) {
-		r := &folderRead{s: s, f: f, acct: acct, yield: yield, done: &mailbox.UIDSet{}, failures: map[uint32]int{}}
-		told := acct.Told
-		if told == nil {
-			told = func(string) {}
-		}
-		err := s.with(ctx, told, func(c *imapConn, a *attempts) error { return r.read(ctx, c, a) })
+		r := &folderRead{s: s, f: f, acct: acct, yield: yield, done: &mailbox.UIDSet{}, alone: &mailbox.UIDSet{}, failures: map[uint32]int{}}
+		err := s.with(ctx, acct.Told, func(c *imapConn, a *attempts) error { return r.read(ctx, c, a) })
 		if err != nil && !errors.Is(err, errStop) {
 			yield(nil, err)
 		}

@@ -3,6 +3,7 @@ package movein
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -24,10 +25,14 @@ type fakeIMAP struct {
 	// answer. "cut" ends the connection, and so does what ends in "cut".
 	fault func(command string) string
 
-	mu     sync.Mutex
-	dials  int
-	slept  []time.Duration
-	logins []string
+	// challenge is what a refused login gets first.
+	challenge string
+
+	mu      sync.Mutex
+	dials   int
+	slept   []time.Duration
+	logins  []string
+	answers []string // to challenges
 }
 
 type fakeBox struct {
@@ -90,6 +95,15 @@ func (f *fakeIMAP) serve(conn net.Conn) {
 			answer = f.fault(command)
 			f.mu.Unlock()
 		}
+		if answer == "" && f.challenge != "" && strings.HasPrefix(command, "AUTHENTICATE ") {
+			if !send(f.challenge) || !in.Scan() {
+				return
+			}
+			f.mu.Lock()
+			f.answers = append(f.answers, in.Text())
+			f.mu.Unlock()
+			answer = "TAG NO [AUTHENTICATIONFAILED] no\n"
+		}
 		if answer == "" {
 			answer = f.answer(command, &box)
 		}
@@ -128,6 +142,16 @@ func (f *fakeIMAP) answer(command string, box **fakeBox) string {
 }
 
 func (f *fakeIMAP) fetch(b *strings.Builder, rest string, box *fakeBox) {
+	if set, is := strings.CutPrefix(rest, "SEARCH UID "); is {
+		b.WriteString("* SEARCH")
+		for _, m := range box.msgs {
+			if inSet(set, m.uid) {
+				fmt.Fprintf(b, " %d", m.uid)
+			}
+		}
+		b.WriteString("\n")
+		return
+	}
 	words := strings.SplitN(rest, " ", 3)
 	for i, m := range box.msgs {
 		if !inSet(words[1], m.uid) {
@@ -190,17 +214,22 @@ func TestIMAPFaults(t *testing.T) {
 		fault    func(string) string
 		waits    int
 		atLeast  time.Duration // of the first
+		atMost   time.Duration
 	}{
-		{"well", "", nil, 0, 0},
-		{"throttled by code", "", once(2, "UID FETCH", "TAG NO [THROTTLED] slow down\n"), 2, firstThrottle / 2},
-		{"limit", "", once(1, "AUTHENTICATE", "TAG NO [LIMIT] later\n"), 1, firstThrottle / 2},
-		{"throttled by text", "", once(1, "UID FETCH 5", "TAG BAD Request is throttled. Suggested Backoff Time: 300000 milliseconds\n"), 1, firstThrottle / 2},
-		{"too many connections", "", once(1, "AUTHENTICATE", "* BYE Too many simultaneous connections. (Failure)\ncut"), 1, firstThrottle / 2},
-		{"BYE", "", once(3, "EXAMINE", "* BYE restarting\ncut"), 3, firstWait / 2},
-		{"cut in a message", "", once(2, "UID FETCH 5", half+"cut"), 2, firstWait / 2},
-		{"cut at once", "", once(1, "CAPABILITY", "cut"), 1, firstWait / 2},
-		{"NO to several", "", once(1, "UID FETCH 5,7", "TAG NO [SERVERBUG] internal error\n"), 0, 0},
-		{"strange responses", "", once(1, "UID FETCH 5", "* 1 FETCH (FLAGS (\\Seen))\n* OK [HIGHESTMODSEQ 4] {3}\nabc\n* 9 EXPUNGE\n* WHAT {5}\n)))))\n* 77 FETCH (UID 999 BODY[] {3}\nabc)\nTAG NO no\n"), 0, 0},
+		{"well", "", nil, 0, 0, 0},
+		{"throttled by code", "", once(2, "UID FETCH", "TAG NO [THROTTLED] slow down\n"), 2, firstThrottle / 2, 2 * firstThrottle},
+		{"limit", "", once(1, "AUTHENTICATE", "TAG NO [LIMIT] later\n"), 1, firstThrottle / 2, 2 * firstThrottle},
+		{"throttled by text", "", once(1, "UID FETCH 5", "TAG BAD Request is throttled. Suggested Backoff Time: 300000 milliseconds\n"), 1, 300 * time.Second, 300 * time.Second},
+		{"throttled by NO with a time", "", once(1, "EXAMINE", "TAG NO [THROTTLED] Request is throttled. Suggested Backoff Time: 200 seconds\n"), 1, 200 * time.Second, 200 * time.Second},
+		{"throttled by BYE with a time", "", once(1, "AUTHENTICATE", "* BYE Suggested Backoff Time: 5 minutes.\ncut"), 1, 300 * time.Second, 300 * time.Second},
+		{"throttled for a short time", "", once(1, "UID FETCH 5", "TAG BAD Request is throttled. Suggested Backoff Time: 20 milliseconds\n"), 1, firstThrottle / 2, 2 * firstThrottle},
+		{"throttled for days", "", once(1, "UID FETCH 5", "TAG BAD Request is throttled. Suggested Backoff Time: 999999999999 milliseconds\n"), 1, maxThrottle, maxThrottle},
+		{"too many connections", "", once(1, "AUTHENTICATE", "* BYE Too many simultaneous connections. (Failure)\ncut"), 1, firstThrottle / 2, 2 * firstThrottle},
+		{"BYE", "", once(3, "EXAMINE", "* BYE restarting\ncut"), 3, firstWait / 2, 2 * firstWait},
+		{"cut in a message", "", once(2, "UID FETCH 5", half+"cut"), 2, firstWait / 2, 2 * firstWait},
+		{"cut at once", "", once(1, "CAPABILITY", "cut"), 1, firstWait / 2, 2 * firstWait},
+		{"NO to several", "", once(1, "UID FETCH 5,7", "TAG NO [SERVERBUG] internal error\n"), 0, 0, 0},
+		{"strange responses", "", once(1, "UID FETCH 5", "* 1 FETCH (FLAGS (\\Seen))\n* OK [HIGHESTMODSEQ 4] {3}\nabc\n* 9 EXPUNGE\n* WHAT {5}\n)))))\n* 77 FETCH (UID 999 BODY[] {3}\nabc)\nTAG NO no\n"), 0, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fakeIMAP{t: t, greeting: tt.greeting, boxes: inbox(messages(250)), fault: tt.fault}
@@ -209,8 +238,8 @@ func TestIMAPFaults(t *testing.T) {
 			if rep.Added != 250 || rep.Verified != 250 || rep.LeftOut != 0 {
 				t.Errorf("report %+v, %v", rep.Progress, rep.Problems)
 			}
-			if len(f.slept) != tt.waits || tt.waits > 0 && (f.slept[0] < tt.atLeast || f.slept[0] > 3*tt.atLeast) {
-				t.Errorf("waits %v, want %d from %v on", f.slept, tt.waits, tt.atLeast)
+			if len(f.slept) != tt.waits || tt.waits > 0 && (f.slept[0] < tt.atLeast || f.slept[0] > tt.atMost) {
+				t.Errorf("waits %v, want %d from %v to %v", f.slept, tt.waits, tt.atLeast, tt.atMost)
 			}
 			got := a.all()
 			if want := "INBOX 1 [work] 2004-05-05 Subject: 1\r\n\r\n" + strings.Repeat("x", 37) + "\r\n"; !slices.Contains(got, want) {
@@ -220,6 +249,31 @@ func TestIMAPFaults(t *testing.T) {
 				t.Errorf("again: %+v", rep.Progress)
 			}
 		})
+	}
+}
+
+// TestIMAPWaitTold: who watches is told that the other server asks to wait, and
+// until when, also before the first message.
+func TestIMAPWaitTold(t *testing.T) {
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	for _, command := range []string{"AUTHENTICATE", "UID FETCH 5"} {
+		f := &fakeIMAP{t: t, boxes: inbox(messages(3)), fault: once(1, command, "TAG NO [THROTTLED] Suggested Backoff Time: 300000 milliseconds\n")}
+		a := newAccount(t)
+		o := a.options(f.source(1))
+		var waits []Progress
+		o.Now = func() time.Time { return now }
+		o.Told = func(p Progress) {
+			if p.Waiting != "" {
+				waits = append(waits, p)
+			}
+		}
+		rep := a.bring(o)
+		if len(waits) != 1 || waits[0].Waiting != "the other server asks to wait" || !waits[0].WaitingUntil.Equal(now.Add(300*time.Second)) {
+			t.Errorf("%s: told %+v", command, waits)
+		}
+		if rep.Added != 3 || rep.Waiting != "" || !rep.WaitingUntil.IsZero() {
+			t.Errorf("%s: at the end %+v", command, rep.Progress)
+		}
 	}
 }
 
@@ -334,6 +388,62 @@ func TestIMAPToken(t *testing.T) {
 	want := []string{"XOAUTH2 dXNlcj1hbmEBYXV0aD1CZWFyZXIgZmlyc3QBAQ==", "XOAUTH2 dXNlcj1hbmEBYXV0aD1CZWFyZXIgc2Vjb25kAQE="}
 	if !slices.Equal(f.logins, want) {
 		t.Errorf("logins %q", f.logins)
+	}
+}
+
+// bearer is a source that signs in with a token.
+func (f *fakeIMAP) bearer(user, token string) Source {
+	src := f.source(1).(*imapSource)
+	src.o.User, src.o.Password, src.o.Token = user, "", token
+	return src
+}
+
+// decoded are texts in Base64.
+func decoded(t *testing.T, list []string) (texts []string) {
+	t.Helper()
+	for _, s := range list {
+		b, err := base64.StdEncoding.DecodeString(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(b))
+	}
+	return texts
+}
+
+// TestIMAPOAuthBearer: OAUTHBEARER is chosen where there is a choice, and says
+// what RFC 7628 section 3.1 asks for.
+func TestIMAPOAuthBearer(t *testing.T) {
+	f := &fakeIMAP{t: t, caps: "AUTH=XOAUTH2 AUTH=OAUTHBEARER", boxes: inbox(messages(3))}
+	a := newAccount(t)
+	if rep := a.bring(a.options(f.bearer("ana,b=c@example.org", "a.token-x"))); rep.Added != 3 {
+		t.Errorf("report %+v", rep.Progress)
+	}
+	first, is := strings.CutPrefix(strings.Join(f.logins, "|"), "OAUTHBEARER ")
+	if want := "n,a=ana=2Cb=3Dc@example.org,\x01host=imap.test\x01port=143\x01auth=Bearer a.token-x\x01\x01"; !is || decoded(t, []string{first})[0] != want {
+		t.Errorf("logins %q, want one of %q", f.logins, want)
+	}
+}
+
+// TestIMAPTokenRefused: a token that is not taken gets a challenge with the
+// reason, which OAUTHBEARER answers with %x01 (RFC 7628 section 3.2.3) and
+// XOAUTH2 with nothing. The server then refuses, for good.
+func TestIMAPTokenRefused(t *testing.T) {
+	reason := "+ " + base64.StdEncoding.EncodeToString([]byte(`{"status":"invalid_token","scope":"mail"}`)) + "\n"
+	for mechanism, want := range map[string]string{"OAUTHBEARER": "AQ==", "XOAUTH2": ""} {
+		t.Run(mechanism, func(t *testing.T) {
+			f := &fakeIMAP{t: t, caps: "AUTH=" + mechanism, boxes: inbox(nil), challenge: reason}
+			a := newAccount(t)
+			src := f.bearer("ana", "old")
+			defer src.Close()
+			_, err := Run(t.Context(), a.options(src))
+			if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "ana does not get in") || f.dials != 1 {
+				t.Errorf("%v after %d connections", err, f.dials)
+			}
+			if !slices.Equal(f.answers, []string{want}) {
+				t.Errorf("answers %q, want %q", f.answers, want)
+			}
+		})
 	}
 }
 

@@ -29,9 +29,6 @@ const (
 // trying again does not help.
 var ErrRefused = errors.New("the server refuses")
 
-// errThrottled means that the server wants us to wait.
-var errThrottled = errors.New("the server asks to wait")
-
 // statusError is a NO or BAD.
 type statusError struct{ status, code, text string }
 
@@ -50,26 +47,10 @@ func printable(s string) string {
 	return cut(s, maxTold)
 }
 
-// throttled reports whether a text or code says to slow down (RFC 9051 section
-// 7.1 has some of the codes; Gmail and Exchange have others).
-func throttled(code, text string) bool {
-	switch code {
-	case "THROTTLED", "LIMIT", "UNAVAILABLE", "INUSE", "OVERQUOTA":
-		return true
-	}
-	text = strings.ToLower(text)
-	for _, sign := range []string{"throttl", "too many", "rate limit", "bandwidth", "try again later", "temporarily"} {
-		if strings.Contains(text, sign) {
-			return true
-		}
-	}
-	return false
-}
-
 // err makes an error of a NO or BAD.
 func (e *statusError) err() error {
 	if throttled(e.code, e.text) {
-		return fmt.Errorf("%w: %s", errThrottled, printable(e.text))
+		return &throttleError{e.text}
 	}
 	return e
 }
@@ -83,6 +64,7 @@ type imapConn struct {
 	caps     map[string]bool
 	greeting string
 	bye      string
+	exists   uint32 // messages of the selected folder, as the server last said
 }
 
 // timed lets a connection that is silent for too long fail.
@@ -318,6 +300,10 @@ func (c *imapConn) untagged(fn func(*response) error) (took bool, err error) {
 		if r.name == "BYE" {
 			c.bye = r.text
 		}
+	case "EXISTS":
+		c.exists = r.number
+	case "EXPUNGE":
+		c.exists -= min(c.exists, 1)
 	}
 	if fn != nil && d.Err() == nil {
 		d.TrySP()
@@ -330,7 +316,7 @@ func (c *imapConn) untagged(fn func(*response) error) (took bool, err error) {
 
 func (c *imapConn) byeError() error {
 	if throttled("", c.bye) {
-		return fmt.Errorf("%w: %s", errThrottled, printable(c.bye))
+		return &throttleError{c.bye}
 	}
 	return errors.New("the server ends the connection: " + printable(c.bye))
 }

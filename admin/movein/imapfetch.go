@@ -1,6 +1,7 @@
 package movein
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,17 +47,16 @@ type fetched struct {
 // systemFlags are those with a backslash that have a meaning here.
 var systemFlags = map[string]mailbox.Flags{`\seen`: mailbox.Seen, `\answered`: mailbox.Answered, `\flagged`: mailbox.Flagged, `\deleted`: mailbox.Deleted, `\draft`: mailbox.Draft}
 
-// examine selects a folder, to read only.
-func (c *imapConn) examine(ctx context.Context, raw string) (validity, exists uint32, err error) {
+// examine selects a folder, to read only. c.exists says from then on how many
+// messages it has.
+func (c *imapConn) examine(ctx context.Context, raw string) (validity uint32, err error) {
 	name, ok := quote(raw)
 	if !ok {
-		return 0, 0, fmt.Errorf("%w: a folder has a name that cannot be said", ErrRefused)
+		return 0, fmt.Errorf("%w: a folder has a name that cannot be said", ErrRefused)
 	}
+	c.exists = 0
 	err = c.do(ctx, "EXAMINE "+name, func(r *response) error {
-		switch {
-		case r.name == "EXISTS":
-			exists = r.number
-		case r.name == "OK" && strings.HasPrefix(r.code, "UIDVALIDITY "):
+		if r.name == "OK" && strings.HasPrefix(r.code, "UIDVALIDITY ") {
 			n, err := strconv.ParseUint(strings.TrimSpace(r.code[len("UIDVALIDITY "):]), 10, 32)
 			validity = uint32(n)
 			return err
@@ -66,33 +66,96 @@ func (c *imapConn) examine(ctx context.Context, raw string) (validity, exists ui
 	if err == nil && validity == 0 {
 		err = fmt.Errorf("%w: it gives no UIDVALIDITY", ErrRefused)
 	}
-	return validity, exists, err
+	return validity, err
 }
 
-// survey notes all messages of the selected folder.
-func (c *imapConn) survey(ctx context.Context) (list []remote, err error) {
+// survey is what a server says of the messages of a folder: each one, and how
+// many it has to name besides.
+type survey struct {
+	list     []remote // by UID
+	unnamed  int
+	expunged int // while it was made
+}
+
+// survey notes all messages of the selected folder. A server that names fewer
+// than it says the folder has is asked once more: what it names either time is
+// there.
+func (c *imapConn) survey(ctx context.Context) (survey, error) {
+	first, err := c.surveyOnce(ctx)
+	if err != nil || first.unnamed == 0 {
+		return first, err
+	}
+	second, err := c.surveyOnce(ctx)
+	if err != nil || second.unnamed == 0 {
+		return second, err
+	}
+	both := survey{list: byUID(slices.Concat(second.list, first.list))}
+	// What was expunged between may be in the list, and makes up for nothing.
+	both.unnamed = max(0, len(second.list)+second.unnamed+first.expunged+second.expunged-len(both.list))
+	return both, nil
+}
+
+// byUID sorts messages, and takes the first of those that are the same.
+func byUID(list []remote) []remote {
+	slices.SortStableFunc(list, func(a, b remote) int { return cmp.Compare(a.uid, b.uid) })
+	return slices.CompactFunc(list, func(a, b remote) bool { return a.uid == b.uid })
+}
+
+// surveyOnce asks for all messages. It holds what comes against those that the
+// folder had before: new ones may come meanwhile (EXISTS), and old ones go
+// (EXPUNGE, RFC 9051 section 7.5.1).
+func (c *imapConn) surveyOnce(ctx context.Context) (s survey, err error) {
 	items := "UID FLAGS INTERNALDATE RFC822.SIZE"
 	if c.caps["X-GM-EXT-1"] {
 		items += " X-GM-MSGID"
 	}
 	sets := map[string]*remoteFlags{}
+	want := c.exists
 	err = c.do(ctx, "UID FETCH 1:* ("+items+")", func(r *response) error {
-		if r.name != "FETCH" {
+		switch r.name {
+		case "EXPUNGE":
+			s.expunged++
+			if r.number <= want { // the new ones come behind the others
+				want--
+			}
+			return nil
+		case "FETCH":
+		default:
 			return nil
 		}
 		f, err := c.readFetch(r.dec, "")
 		if err != nil || f.uid == 0 {
 			return err
 		}
-		if len(list) == maxListed {
+		if len(s.list) == maxListed {
 			return fmt.Errorf("%w: a folder has more than %d messages", ErrRefused, maxListed)
 		}
 		f.flags = shared(sets, f.names)
-		list = append(list, f.remote)
+		s.list = append(s.list, f.remote)
 		return nil
 	})
-	slices.SortFunc(list, func(a, b remote) int { return int(int64(a.uid) - int64(b.uid)) })
-	return slices.CompactFunc(list, func(a, b remote) bool { return a.uid == b.uid }), err
+	s.list = byUID(s.list)
+	s.unnamed = max(0, int(want)-len(s.list))
+	return s, err
+}
+
+// search returns which of some messages are in the selected folder; told is
+// false if the server does not say.
+func (c *imapConn) search(ctx context.Context, list []remote) (there map[uint32]bool, told bool, err error) {
+	there = map[uint32]bool{}
+	err = c.do(ctx, "UID SEARCH UID "+uidSet(list), func(r *response) error {
+		if r.name != "SEARCH" {
+			return nil
+		}
+		told = true
+		for _, word := range strings.Fields(rest(r.dec)) {
+			if n, err := strconv.ParseUint(word, 10, 32); err == nil {
+				there[uint32(n)] = true
+			}
+		}
+		return nil
+	})
+	return there, told, err
 }
 
 // shared returns the one remoteFlags for these names of flags.
@@ -171,7 +234,11 @@ func (c *imapConn) readBody(d *imapwire.Decoder, dir string, f *fetched) {
 		io.Copy(io.Discard, lit)
 		return
 	}
-	text, _ := d.NString()
+	text, ok := d.NString()
+	if !ok { // NIL: it gives none
+		f.close()
+		return
+	}
 	_, f.err = io.WriteString(f.body, text)
 }
 

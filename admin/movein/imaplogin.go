@@ -5,16 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
-	"time"
-)
-
-// Bounds of what gives a token.
-const (
-	tokenTimeout = time.Minute
-	maxToken     = 16 << 10
 )
 
 // login signs in, by token or by password.
@@ -73,30 +64,4 @@ func (c *imapConn) authenticate(ctx context.Context, mechanism, first, last stri
 		return c.dialogue(ctx, "AUTHENTICATE "+mechanism+" "+b, []string{last}, nil)
 	}
 	return c.dialogue(ctx, "AUTHENTICATE "+mechanism, []string{b, last}, nil)
-}
-
-// token returns the token as it is now: it may be renewed between two logins.
-func (o *IMAPOptions) token(ctx context.Context) (string, error) {
-	var b []byte
-	var err error
-	switch {
-	case o.Token != "":
-		return o.Token, nil
-	case o.TokenFile != "":
-		b, err = os.ReadFile(o.TokenFile)
-	default:
-		ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
-		defer cancel()
-		cmd := exec.CommandContext(ctx, "/bin/sh", "-c", o.TokenCommand)
-		cmd.WaitDelay = time.Second
-		b, err = cmd.Output()
-	}
-	if err != nil {
-		return "", err
-	}
-	token := strings.TrimSpace(string(b))
-	if token == "" || len(token) > maxToken || strings.ContainsAny(token, "\r\n\x01") {
-		return "", errors.New("what the file or program gives is not one line with a token")
-	}
-	return token, nil
 }

@@ -26,8 +26,11 @@ type folderRead struct {
 	yield func(*Item, error) bool
 
 	validity uint32
+	survey   Survey
 	missing  []remote        // that the account lacks
-	done     *mailbox.UIDSet // of those, what was handed on
+	done     *mailbox.UIDSet // of those, what was handed on or is in absent
+	alone    *mailbox.UIDSet // did not come with others
+	absent   []remote        // did not come alone either
 	failures map[uint32]int  // by UID: how often a connection ended with it
 	hashes   map[mailbox.Hash]bool
 	single   bool // ask for one message at a time: the server refused several
@@ -35,18 +38,23 @@ type folderRead struct {
 
 // read is one attempt.
 func (r *folderRead) read(ctx context.Context, c *imapConn, a *attempts) error {
-	validity, exists, err := c.examine(ctx, r.f.ID)
+	validity, err := c.examine(ctx, r.f.ID)
 	if err != nil {
 		return err
 	}
 	if validity != r.validity {
-		if err := r.begin(ctx, c, validity, exists); err != nil {
+		if err := r.begin(ctx, c, validity); err != nil {
 			return err
 		}
 		a.reset()
 	}
 	for {
 		part := r.next()
+		if len(part) == 0 || len(r.absent) == fetchMessages {
+			if err := r.settle(ctx, c); err != nil {
+				return err
+			}
+		}
 		if len(part) == 0 {
 			return nil
 		}
@@ -62,18 +70,21 @@ func (r *folderRead) read(ctx context.Context, c *imapConn, a *attempts) error {
 }
 
 // begin notes what there is in the folder, and finds out what of it is new.
-func (r *folderRead) begin(ctx context.Context, c *imapConn, validity, exists uint32) error {
-	var all []remote
-	if exists > 0 {
+func (r *folderRead) begin(ctx context.Context, c *imapConn, validity uint32) error {
+	var found survey
+	if c.exists > 0 {
 		var err error
-		if all, err = c.survey(ctx); err != nil {
+		if found, err = c.survey(ctx); err != nil {
 			return err
 		}
 	}
-	if err := r.others(ctx, validity); err != nil {
+	all := found.list
+	if !r.surveyed(&found) {
+		return errStop
+	}
+	if err := r.others(ctx, validity); err != nil { // what was read so far is filed by now
 		return err
 	}
-	r.missing, r.done = nil, &mailbox.UIDSet{}
 	for from := 0; from < len(all); from += lookUp {
 		if err := r.sort(ctx, validity, all[from:min(from+lookUp, len(all))]); err != nil {
 			return err
@@ -86,6 +97,22 @@ func (r *folderRead) begin(ctx context.Context, c *imapConn, validity, exists ui
 	}
 	r.validity = validity
 	return nil
+}
+
+// surveyed tells what there is. A folder that the server numbers anew while it
+// is read begins again: what had not come by then is found again.
+func (r *folderRead) surveyed(found *survey) bool {
+	left := len(r.absent)
+	for _, m := range r.missing {
+		if !r.done.Contains(mailbox.UID(m.uid)) {
+			left++
+		}
+	}
+	r.survey.Found += int64(len(found.list) - left)
+	r.survey.Unnamed = int64(found.unnamed)
+	r.missing, r.absent, r.done, r.alone = nil, nil, &mailbox.UIDSet{}, &mailbox.UIDSet{}
+	told := r.survey
+	return r.yield(&Item{Survey: &told}, nil)
 }
 
 // id is the part of a key that names a message.
@@ -107,6 +134,9 @@ func (r *folderRead) sort(ctx context.Context, validity uint32, list []remote) e
 	for i, m := range list {
 		mark, has := marks[string(keys[i])]
 		if r.seenElsewhere(m.gmail) && !has {
+			if !r.yield(&Item{Elsewhere: true}, nil) {
+				return errStop
+			}
 			continue
 		}
 		if !has {
@@ -193,7 +223,8 @@ func (r *folderRead) gone(ctx context.Context, validity uint32, all []remote) er
 	return nil
 }
 
-// next returns the messages to ask for now.
+// next returns the messages to ask for now. One that did not come with others
+// is asked for alone.
 func (r *folderRead) next() (part []remote) {
 	octets := int64(0)
 	for len(r.missing) > 0 && r.done.Contains(mailbox.UID(r.missing[0].uid)) {
@@ -203,11 +234,14 @@ func (r *folderRead) next() (part []remote) {
 		if r.done.Contains(mailbox.UID(m.uid)) {
 			continue
 		}
-		if len(part) > 0 && (r.single || len(part) == fetchMessages || octets+m.size > fetchOctets) {
+		alone := r.single || r.alone.Contains(mailbox.UID(m.uid))
+		if len(part) > 0 && (alone || len(part) == fetchMessages || octets+m.size > fetchOctets) {
 			break
 		}
 		part = append(part, m)
-		octets += m.size
+		if octets += m.size; alone {
+			break
+		}
 	}
 	return part
 }
@@ -236,9 +270,7 @@ func (r *folderRead) fetch(ctx context.Context, c *imapConn, part []remote) erro
 	var refused *statusError
 	switch {
 	case err == nil:
-		for _, m := range part { // what did not come is there no longer
-			r.done.Add(mailbox.UID(m.uid))
-		}
+		r.omitted(part)
 		return nil
 	case errors.As(err, &refused) && len(part) > 1:
 		r.single = true
@@ -249,6 +281,58 @@ func (r *folderRead) fetch(ctx context.Context, c *imapConn, part []remote) erro
 		return err
 	}
 	return r.blame(part, err)
+}
+
+// omitted notes what of a part did not come.
+func (r *folderRead) omitted(part []remote) {
+	for _, m := range part {
+		uid := mailbox.UID(m.uid)
+		switch {
+		case r.done.Contains(uid):
+		case !r.alone.Contains(uid):
+			r.alone.Add(uid)
+		default:
+			r.done.Add(uid)
+			r.absent = append(r.absent, m)
+		}
+	}
+}
+
+// Why a message is left out that did not come.
+var (
+	errNotGiven = errors.New("the server says that it has it, and does not give it, asked for it alone as well")
+	errNotTold  = errors.New("the server does not give it, asked for it alone as well, and does not say whether it is still there")
+)
+
+// settle finds out what has become of the messages that did not come, asked
+// for alone as well: some are gone since the survey. Those that are there are
+// left out by name.
+func (r *folderRead) settle(ctx context.Context, c *imapConn) error {
+	if len(r.absent) == 0 {
+		return nil
+	}
+	there, told, err := c.search(ctx, r.absent)
+	var refused *statusError
+	if err != nil && !errors.As(err, &refused) {
+		return err
+	}
+	list := r.absent
+	r.absent = nil
+	for i := range list {
+		item := &Item{Name: r.name(&list[i])}
+		switch {
+		case !told || err != nil:
+			item.Problem = errNotTold
+		case there[list[i].uid]:
+			item.Problem = errNotGiven
+		default:
+			item.Gone = true
+		}
+		if !r.yield(item, nil) {
+			return errStop
+		}
+	}
+	return nil
 }
 
 // blame counts an end of the connection against the message that was next. One

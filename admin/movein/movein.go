@@ -20,7 +20,7 @@ const maxProblems = 1000
 // Source is where mail comes from.
 type Source interface {
 	// Folders returns the folders, in the order in which they are to be read.
-	Folders(ctx context.Context) ([]Folder, []Problem, error)
+	Folders(ctx context.Context, told Waits) ([]Folder, []Problem, error)
 	// Messages yields the messages of a folder. An item with a Problem could
 	// not be read; an error ends the run.
 	Messages(ctx context.Context, f *Folder, acct *Known) iter.Seq2[*Item, error]
@@ -30,6 +30,9 @@ type Source interface {
 	Workers() int
 	Close() error
 }
+
+// Waits is told why a source lets us wait, and for how long; "": no longer.
+type Waits func(why string, most time.Duration)
 
 // Folder is a folder of a source.
 type Folder struct {
@@ -45,19 +48,29 @@ type Folder struct {
 	ref  any
 }
 
+// Survey is what a source that can say so says of a folder before it is read.
+// A later one of the same folder takes the place of the first.
+type Survey struct {
+	Found   int64 // messages, each of which is an Item
+	Unnamed int64 // that it says there are besides, and does not name
+}
+
 // Item is a message of a source. Body is read before the next is asked for.
 type Item struct {
-	Name     string // for people
-	Problem  error  // why it cannot be read
-	ID       []byte // of the key; nil: made from Unique and the octets
+	Survey   *Survey // it is no message
+	Name     string  // for people
+	Problem  error   // why it cannot be read
+	ID       []byte  // of the key; nil: made from Unique and the octets
 	Unique   string
 	Flags    mailbox.Flags
 	Keywords []string
 	Date     time.Time
 	Mark     uint64
 	Read     int64 // octets of the source, for progress
-	Known    bool  // the account has it: it only counts
-	Body     io.Reader
+	// It only counts: the account has it; it has gone since the survey; it is
+	// what another folder has as well.
+	Known, Gone, Elsewhere bool
+	Body                   io.Reader
 	// Same reports whether the account has these octets by another name; nil:
 	// it has not.
 	Same func(mailbox.Hash) bool
@@ -99,24 +112,27 @@ type Options struct {
 
 // Progress is how far a run is. What it counts as added is on stable storage.
 type Progress struct {
-	Folder      string    `json:"folder,omitempty" doc:"That is being read."`
-	Folders     int       `json:"folders" doc:"Done."`
-	AllFolders  int       `json:"allFolders"`
-	Messages    int64     `json:"messages" doc:"Looked at."`
-	AllMessages int64     `json:"allMessages,omitempty" doc:"0: not known."`
-	Octets      int64     `json:"octets" doc:"Of the source, read."`
-	AllOctets   int64     `json:"allOctets,omitempty" doc:"0: not known."`
-	Added       int64     `json:"added" doc:"New here, and on stable storage."`
-	AddedOctets int64     `json:"addedOctets"`
-	Known       int64     `json:"known" doc:"Were here already."`
-	LeftOut     int64     `json:"leftOut" doc:"Could not be read, or were empty."`
-	Changed     int64     `json:"changed,omitempty" doc:"Whose flags were changed as at the source."`
-	Removed     int64     `json:"removed,omitempty" doc:"Removed here because they are gone at the source."`
-	Verified    int64     `json:"verified" doc:"Read again from the store, and the same."`
-	Rate        float64   `json:"rate" doc:"Messages a second."`
-	SecondsLeft int64     `json:"secondsLeft,omitempty"`
-	Waiting     string    `json:"waiting,omitempty" doc:"Why it is waiting for the source."`
-	Started     time.Time `json:"started"`
+	Folder       string    `json:"folder,omitempty" doc:"That is being read."`
+	Folders      int       `json:"folders" doc:"Done."`
+	AllFolders   int       `json:"allFolders"`
+	Messages     int64     `json:"messages" doc:"Looked at."`
+	AllMessages  int64     `json:"allMessages,omitempty" doc:"0: not known."`
+	Octets       int64     `json:"octets" doc:"Of the source, read."`
+	AllOctets    int64     `json:"allOctets,omitempty" doc:"0: not known."`
+	Added        int64     `json:"added" doc:"New here, and on stable storage."`
+	AddedOctets  int64     `json:"addedOctets"`
+	Known        int64     `json:"known" doc:"Were here already."`
+	LeftOut      int64     `json:"leftOut" doc:"Could not be read, or were empty."`
+	Gone         int64     `json:"gone,omitempty" doc:"Removed at the source while they were read."`
+	Elsewhere    int64     `json:"elsewhere,omitempty" doc:"Gmail's copies of what other folders have."`
+	Changed      int64     `json:"changed,omitempty" doc:"Whose flags were changed as at the source."`
+	Removed      int64     `json:"removed,omitempty" doc:"Removed here because they are gone at the source."`
+	Verified     int64     `json:"verified" doc:"Read again from the store, and the same."`
+	Rate         float64   `json:"rate" doc:"Messages a second."`
+	SecondsLeft  int64     `json:"secondsLeft,omitempty"`
+	Waiting      string    `json:"waiting,omitempty" doc:"Why it is waiting."`
+	WaitingUntil time.Time `json:"waitingUntil,omitzero" doc:"When it goes on, if that is known."`
+	Started      time.Time `json:"started"`
 }
 
 // estimate fills in rate and time left.
@@ -140,12 +156,18 @@ func (p *Progress) estimate(now time.Time) {
 type FolderReport struct {
 	Name    string `json:"name"`
 	Mailbox string `json:"mailbox" doc:"Where it went."`
-	Found   int64  `json:"found"`
+	There   int64  `json:"there" doc:"Messages that the folder has, as the source says."`
+	Here    int64  `json:"here" doc:"Of those, what the account has taken in this run or before: added, known and elsewhere."`
+	Found   int64  `json:"found" doc:"Messages that the source named: added, known, left out, gone and elsewhere together."`
 	Added   int64  `json:"added"`
 	Known   int64  `json:"known"`
 	LeftOut int64  `json:"leftOut"`
-	// Here is how many messages of the folder the account has taken in all.
-	Here int64 `json:"here" doc:"Taken from it in all runs."`
+	Gone    int64  `json:"gone,omitempty" doc:"Removed at the source while it was read."`
+	// Elsewhere are messages that Gmail shows in another folder as well.
+	Elsewhere int64 `json:"elsewhere,omitempty" doc:"Gmail's copies of what other folders have."`
+	Unnamed   int64 `json:"unnamed,omitempty" doc:"That the source says there are besides, and does not name."`
+	// Taken is what the store says when the folder was read.
+	Taken int64 `json:"taken" doc:"Messages that the account has taken from it in all runs, also what the source has no longer."`
 }
 
 // Report is what came of a run.
@@ -155,7 +177,9 @@ type Report struct {
 	Reports  []FolderReport `json:"reports"`
 	Problems []Problem      `json:"problems" doc:"The first 1,000."`
 	Wrong    []Problem      `json:"wrong" doc:"Messages that are not here as the source gave them."`
-	Ended    time.Time      `json:"ended"`
+	// Incomplete are folders in which messages are missing that nobody can name.
+	Incomplete []Problem `json:"incomplete,omitempty" doc:"Folders whose messages are not all accounted for, and by how many."`
+	Ended      time.Time `json:"ended"`
 }
 
 // Run brings mail in. The report is of what was done, also when an error ended
@@ -176,6 +200,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report.Folder, r.report.Ended = "", o.Now().UTC()
+	r.report.Waiting, r.report.WaitingUntil = "", time.Time{}
 	r.report.estimate(r.report.Ended)
 	r.report.SecondsLeft = 0
 	o.Told(r.report.Progress)
@@ -192,7 +217,7 @@ func prefix(source, folder, into string) []byte {
 type Known struct {
 	Account *mailbox.Account
 	Prefix  []byte
-	Told    func(waiting string) // why the source lets us wait; "": no longer
+	Told    Waits
 }
 
 // Key makes the key of a message.

@@ -27,7 +27,7 @@ type run struct {
 
 // all reads all folders: those that others show as well first.
 func (r *run) all(ctx context.Context) error {
-	folders, bad, err := r.o.Source.Folders(ctx)
+	folders, bad, err := r.o.Source.Folders(ctx, r.waiting)
 	if err != nil {
 		return err
 	}
@@ -80,9 +80,16 @@ func (r *run) folder(ctx context.Context, f *Folder, to target) error {
 	b := &batch{run: r, to: to, known: &Known{Account: r.o.Account, Prefix: prefix(r.o.Source.Name(), f.ID, r.o.Into), Told: r.waiting}}
 	b.rep.Name, b.rep.Mailbox = f.Name, to.name
 	defer b.release()
-	err := b.fill(ctx, f)
+	var err error
+	if b.before, err = b.known.taken(ctx); err == nil {
+		err = b.fill(ctx, f)
+	}
 	if err == nil && !r.o.DryRun {
 		err = r.verify(ctx, b)
+	}
+	b.account()
+	if err == nil {
+		r.complete(b)
 	}
 	r.change(func(rep *Report) {
 		rep.Folders++
@@ -99,19 +106,22 @@ func (r *run) room(ctx context.Context) error {
 	waits := false
 	err := r.o.Disk.Await(ctx, disk.Bulk, func(full error) {
 		waits = true
-		r.waiting(full.Error())
+		r.waiting(full.Error(), 0)
 	})
 	if waits {
-		r.waiting("")
+		r.waiting("", 0)
 	}
 	return err
 }
 
-// waiting says why the source lets us wait.
-func (r *run) waiting(why string) {
+// waiting says why and for how long the run waits; 0: that is not known.
+func (r *run) waiting(why string, most time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.report.Waiting = why
+	r.report.Waiting, r.report.WaitingUntil = why, time.Time{}
+	if most > 0 {
+		r.report.WaitingUntil = r.o.Now().Add(most).UTC()
+	}
 	r.o.Told(r.report.Progress)
 }
 

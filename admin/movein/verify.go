@@ -38,7 +38,7 @@ func (r *run) verify(ctx context.Context, b *batch) error {
 		if err != nil {
 			return fmt.Errorf("verify: %w", err)
 		}
-		b.rep.Here += here
+		b.rep.Taken += here
 		for _, s := range list {
 			if err := r.check(ctx, b, &s, &ahead, buf); err != nil {
 				return fmt.Errorf("verify: %w", err)

@@ -79,7 +79,7 @@ type importIMAPCmd struct {
 	User          string `required:"" help:"Who logs in there." placeholder:"LOGIN"`
 	PasswordStdin bool   `help:"Read the password from the first line of standard input." xor:"secret"`
 	TokenFile     string `help:"File with an OAuth token, read at each login." type:"path" xor:"secret" placeholder:"FILE"`
-	TokenCommand  string `help:"Program that prints an OAuth token, run at each login by the user of the server." xor:"secret" placeholder:"COMMAND"`
+	TokenCommand  string `help:"Program that prints an OAuth token, run at each login by the user of the server, in its sandbox." xor:"secret" placeholder:"COMMAND"`
 	Fingerprint   string `help:"SHA-256 of the server's certificate, which is taken instead of a valid one." placeholder:"HEX"`
 	Connections   int    `help:"At a time, 1 to 3." default:"1"`
 	SyncFlags     bool   `help:"Also change flags here that have changed there since the last run."`
@@ -219,6 +219,9 @@ func progressText(p *movein.Progress, state admin.ImportState) string {
 	if p.Waiting != "" {
 		parts = append(parts, p.Waiting)
 	}
+	if !p.WaitingUntil.IsZero() {
+		parts = append(parts, "goes on at "+p.WaitingUntil.Local().Format(time.TimeOnly))
+	}
 	if p.Folder != "" {
 		parts = append(parts, p.Folder)
 	}
@@ -239,7 +242,7 @@ func showImport(out *printer, m admin.Import) error {
 
 func describeImport(w io.Writer, m *admin.Import) {
 	rows := [][]string{{"import", m.ID}, {"from", string(m.Kind) + " " + m.From}, {"to", strings.TrimSpace(m.Account + " " + m.Mailbox)}, {"state", string(m.State)},
-		{"messages", fmt.Sprintf("%d looked at: %d new (%s), %d here before, %d left out", m.Progress.Messages, m.Progress.Added, amount(m.Progress.AddedOctets), m.Progress.Known, m.Progress.LeftOut)}}
+		{"messages", messagesText(&m.Progress)}}
 	if m.Progress.Changed+m.Progress.Removed > 0 {
 		rows = append(rows, []string{"changed", fmt.Sprintf("flags of %d, %d removed", m.Progress.Changed, m.Progress.Removed)})
 	}
@@ -255,18 +258,30 @@ func describeImport(w io.Writer, m *admin.Import) {
 	if m.Report == nil {
 		return
 	}
-	folders := [][]string{{"FOLDER", "MAILBOX", "FOUND", "NEW", "BEFORE", "LEFT OUT"}}
+	folders := [][]string{{"FOLDER", "MAILBOX", "THERE", "HERE", "NEW", "BEFORE", "LEFT OUT"}}
 	for _, f := range m.Report.Reports {
-		folders = append(folders, []string{f.Name, f.Mailbox, fmt.Sprint(f.Found), fmt.Sprint(f.Added), fmt.Sprint(f.Known), fmt.Sprint(f.LeftOut)})
+		folders = append(folders, []string{f.Name, f.Mailbox, fmt.Sprint(f.There), fmt.Sprint(f.Here), fmt.Sprint(f.Added), fmt.Sprint(f.Known), fmt.Sprint(f.LeftOut)})
 	}
 	table(w, folders...)
-	for i, p := range append(m.Report.Wrong, m.Report.Problems...) {
+	for i, p := range slices.Concat(m.Report.Incomplete, m.Report.Wrong, m.Report.Problems) {
 		if i == shownProblems {
 			fmt.Fprintln(w, "and more: -o json shows the first thousand")
 			break
 		}
 		fmt.Fprintf(w, "! %s: %s\n", clean(p.Name), clean(p.Error))
 	}
+}
+
+// messagesText counts the messages of a run.
+func messagesText(p *movein.Progress) string {
+	s := fmt.Sprintf("%d looked at: %d new (%s), %d here before, %d left out", p.Messages, p.Added, amount(p.AddedOctets), p.Known, p.LeftOut)
+	if p.Elsewhere > 0 {
+		s += fmt.Sprintf(", %d in other folders as well", p.Elsewhere)
+	}
+	if p.Gone > 0 {
+		s += fmt.Sprintf(", %d removed there meanwhile", p.Gone)
+	}
+	return s
 }
 
 type importListCmd struct {

@@ -84,7 +84,7 @@ type importIMAPListCmd struct {
 	Fingerprint   string   `help:"SHA-256 of the server's certificate, which is taken instead of a valid one." placeholder:"HEX"`
 	PasswordFile  string   `help:"File with the password of lines that have none, in its first line." type:"path" xor:"secret" placeholder:"FILE"`
 	TokenFile     string   `help:"File with an OAuth token for all such lines, read at each login." type:"path" xor:"secret" placeholder:"FILE"`
-	TokenCommand  string   `help:"Program that prints such a token, run at each login by the user of the server." xor:"secret" placeholder:"COMMAND"`
+	TokenCommand  string   `help:"Program that prints such a token, run at each login by the user of the server, in its sandbox." xor:"secret" placeholder:"COMMAND"`
 	Master        string   `help:"Master user of a Dovecot server, whose password --password-file has: each line signs in as USER*MASTER." placeholder:"LOGIN"`
 	Exclude       []string `help:"Folders to leave out, with commas between." placeholder:"FOLDER"`
 	SyncFlags     bool     `help:"Also change flags here that have changed there since the last run."`

@@ -41,20 +41,9 @@ func sandboxConfig(dir string) config.Config {
 // it must be able to do, from threads that were there before and from new ones.
 func TestSandbox(t *testing.T) {
 	t.Parallel()
-	if v, err := llsys.LandlockGetABIVersion(); err != nil || v < 2 {
-		t.Skip("this kernel has no Landlock that moves files between folders")
-	}
+	needLandlock(t)
 	dir := sandboxFolder(t)
-	program := filepath.Join(dir, "program") // where another user may run it
-	if err := os.Link(os.Args[0], program); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, "-test.run=^TestSandboxChild$", "-test.v")
-	cmd.Env = append(os.Environ(), sandboxEnv+"="+dir, "TMPDIR="+filepath.Join(dir, "tmp"))
-	if os.Geteuid() == 0 { // as the unit starts it
-		chown(t, dir, 65534)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, AmbientCaps: []uintptr{10}}
-	}
+	cmd := sandboxChild(t, dir, "TestSandboxChild")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +87,30 @@ func TestSandbox(t *testing.T) {
 	if len(got) < 13 {
 		t.Errorf("only %d things were tried: %v", len(got), got)
 	}
+}
+
+func needLandlock(t *testing.T) {
+	t.Helper()
+	if v, err := llsys.LandlockGetABIVersion(); err != nil || v < 2 {
+		t.Skip("this kernel has no Landlock that moves files between folders")
+	}
+}
+
+// sandboxChild returns a process that runs a test in a folder, as the unit
+// starts the server.
+func sandboxChild(t *testing.T, dir, test string) *exec.Cmd {
+	t.Helper()
+	program := filepath.Join(dir, "program") // where another user may run it
+	if err := os.Link(os.Args[0], program); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "-test.run=^"+test+"$", "-test.v")
+	cmd.Env = append(os.Environ(), sandboxEnv+"="+dir, "TMPDIR="+filepath.Join(dir, "tmp"))
+	if os.Geteuid() == 0 {
+		chown(t, dir, 65534)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, AmbientCaps: []uintptr{10}}
+	}
+	return cmd
 }
 
 // sandboxFolder is what the child finds: a certificate behind a link, as

@@ -4239,11 +4239,24 @@ export interface components {
         MoveinFolderReport: {
             /** Format: int64 */
             added: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Gmail's copies of what other folders have.
+             */
+            elsewhere?: number;
+            /**
+             * Format: int64
+             * @description Messages that the source named: added, known, left out, gone and elsewhere together.
+             */
             found: number;
             /**
              * Format: int64
-             * @description Taken from it in all runs.
+             * @description Removed at the source while it was read.
+             */
+            gone?: number;
+            /**
+             * Format: int64
+             * @description Of those, what the account has taken in this run or before: added, known and elsewhere.
              */
             here: number;
             /** Format: int64 */
@@ -4253,6 +4266,21 @@ export interface components {
             /** @description Where it went. */
             mailbox: string;
             name: string;
+            /**
+             * Format: int64
+             * @description Messages that the account has taken from it in all runs, also what the source has no longer.
+             */
+            taken: number;
+            /**
+             * Format: int64
+             * @description Messages that the folder has, as the source says.
+             */
+            there: number;
+            /**
+             * Format: int64
+             * @description That the source says there are besides, and does not name.
+             */
+            unnamed?: number;
         };
         MoveinProblem: {
             error: string;
@@ -4284,6 +4312,11 @@ export interface components {
              * @description Whose flags were changed as at the source.
              */
             changed?: number;
+            /**
+             * Format: int64
+             * @description Gmail's copies of what other folders have.
+             */
+            elsewhere?: number;
             /** @description That is being read. */
             folder?: string;
             /**
@@ -4291,6 +4324,11 @@ export interface components {
              * @description Done.
              */
             folders: number;
+            /**
+             * Format: int64
+             * @description Removed at the source while they were read.
+             */
+            gone?: number;
             /**
              * Format: int64
              * @description Were here already.
@@ -4330,8 +4368,13 @@ export interface components {
              * @description Read again from the store, and the same.
              */
             verified: number;
-            /** @description Why it is waiting for the source. */
+            /** @description Why it is waiting. */
             waiting?: string;
+            /**
+             * Format: date-time
+             * @description When it goes on, if that is known.
+             */
+            waitingUntil?: string;
         };
         MoveinReport: {
             /**
@@ -4359,6 +4402,11 @@ export interface components {
              */
             changed?: number;
             dryRun?: boolean;
+            /**
+             * Format: int64
+             * @description Gmail's copies of what other folders have.
+             */
+            elsewhere?: number;
             /** Format: date-time */
             ended: string;
             /** @description That is being read. */
@@ -4368,6 +4416,13 @@ export interface components {
              * @description Done.
              */
             folders: number;
+            /**
+             * Format: int64
+             * @description Removed at the source while they were read.
+             */
+            gone?: number;
+            /** @description Folders whose messages are not all accounted for, and by how many. */
+            incomplete?: components["schemas"]["MoveinProblem"][];
             /**
              * Format: int64
              * @description Were here already.
@@ -4410,8 +4465,13 @@ export interface components {
              * @description Read again from the store, and the same.
              */
             verified: number;
-            /** @description Why it is waiting for the source. */
+            /** @description Why it is waiting. */
             waiting?: string;
+            /**
+             * Format: date-time
+             * @description When it goes on, if that is known.
+             */
+            waitingUntil?: string;
             /** @description Messages that are not here as the source gave them. */
             wrong: components["schemas"]["MoveinProblem"][];
         };

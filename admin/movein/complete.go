@@ -1,0 +1,66 @@
+package movein
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mailstead/mailstead/mailbox"
+)
+
+// taken counts the messages that the account has taken from the folder.
+func (k *Known) taken(ctx context.Context) (n int64, err error) {
+	err = k.Account.View(ctx, func(v *mailbox.View) error {
+		n = 0
+		for _, err := range v.AllImported(k.Prefix, nil) {
+			if err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count imported messages: %w", err)
+	}
+	return n, nil
+}
+
+// lost is how many messages fewer the store has taken than were brought in. It
+// may have more: a Maildir that is brought in beside this one.
+func (b *batch) lost() int64 {
+	if b.run.o.DryRun {
+		return 0
+	}
+	return max(0, b.before+b.rep.Added-b.removed-b.rep.Taken)
+}
+
+// account says what is there and what of it is here.
+func (b *batch) account() {
+	b.rep.There = b.rep.Found + b.rep.Unnamed - b.rep.Gone
+	b.rep.Here = b.rep.Known + b.rep.Elsewhere
+	if !b.run.o.DryRun {
+		b.rep.Here += b.rep.Added
+	}
+}
+
+// complete holds what the source has against what came of it: each message is
+// added, was known, is left out by name, or has gone meanwhile. What is missing
+// is told.
+func (r *run) complete(b *batch) {
+	f := &b.rep
+	tell := func(format string, args ...any) {
+		r.change(func(rep *Report) {
+			rep.Incomplete = append(rep.Incomplete, Problem{f.Name, fmt.Sprintf(format, args...)})
+		})
+	}
+	if f.Unnamed > 0 {
+		tell("the server says that it has %d messages, and names %d of them, asked twice", f.Found+f.Unnamed, f.Found)
+	}
+	if n := f.Found - f.Added - f.Known - f.LeftOut - f.Gone - f.Elsewhere; n != 0 {
+		tell("%d messages were found, and %d of them are accounted for", f.Found, f.Found-n)
+	}
+	if n := b.lost(); n > 0 {
+		f.Here -= min(n, f.Here)
+		tell("%d messages that were brought in are not in the account; was %s removed here meanwhile?", n, f.Mailbox)
+	}
+}
