@@ -143,6 +143,7 @@ func (s *Service) with(ctx context.Context, k *Key, init bool, fn func(r *reposi
 		return err
 	}
 	defer r.close()
+	r.reopen = func(ctx context.Context) (target.Target, error) { return s.openTarget(ctx, &set) }
 	if disk.Same(s.opts.Source.DataDir, existing(s.scratch())) {
 		r.disk = s.opts.Disk
 	}
