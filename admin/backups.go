@@ -313,10 +313,7 @@ func copyOf(data, name string) func(io.Writer) error {
 
 // checkedBackups is how backups stand, for a check.
 func (a *Admin) checkedBackups(ctx context.Context) checks.Backups {
-	b := checks.Backups{MaxAge: a.opts.Directory.Duration(directory.BackupMaxAge)}
+	b := checks.Backups{MaxAge: a.opts.Directory.Duration(directory.BackupMaxAge), Failed: a.opts.Backup.LastFailure(ctx)}
 	b.Proved, _ = a.LastProof(ctx)
-	if r, ok := a.opts.Backup.LastRun(ctx); ok && !r.Cancelled {
-		b.Failed = r.Error
-	}
 	return b
 }

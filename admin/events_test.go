@@ -127,21 +127,26 @@ func TestJobs(t *testing.T) {
 		if j, err = a.Job(ctx, j.ID); err != nil || j.State != JobDone || j.Result != 42 {
 			t.Errorf("done: %+v, %v", j, err)
 		}
-		j, err = a.start(mine, "test", func(ctx context.Context, _ *Progress) (any, error) { <-ctx.Done(); return nil, ctx.Err() })
+		tidied := make(chan struct{})
+		j, err = a.start(mine, "test", func(ctx context.Context, _ *Progress) (any, error) { <-ctx.Done(); <-tidied; return nil, ctx.Err() })
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := a.jobs.stop(Principal{Kind: KindUser, Account: 5, Role: directory.RoleUser}, j.ID, "mallory"); !errors.Is(err, directory.ErrNotFound) {
+		if _, _, err := a.jobs.stop(Principal{Kind: KindUser, Account: 5, Role: directory.RoleUser}, j.ID, "mallory"); !errors.Is(err, directory.ErrNotFound) {
 			t.Errorf("the job of another is cancelled: %v", err)
 		}
-		if _, err := a.jobs.stop(mine, j.ID, "ana@example.org"); err != nil {
-			t.Errorf("cancel: %v", err)
+		if _, first, err := a.jobs.stop(mine, j.ID, "ana@example.org"); err != nil || !first {
+			t.Errorf("cancel: %v, %v", first, err)
 		}
+		if v, first, err := a.jobs.stop(mine, j.ID, "bo@example.org"); err != nil || first || v.ID != j.ID || v.State != JobRunning {
+			t.Errorf("cancelled by another as well: %+v, %v, %v", v, first, err)
+		}
+		close(tidied)
 		a.jobs.group.Wait()
 		if j, err = a.Job(ctx, j.ID); err != nil || j.State != JobCancelled || j.Log[0] != "cancelled by ana@example.org" {
 			t.Errorf("cancelled: %+v, %v", j, err)
 		}
-		if _, err := a.jobs.stop(mine, j.ID, "ana@example.org"); !errors.Is(err, directory.ErrConflict) {
+		if _, _, err := a.jobs.stop(mine, j.ID, "ana@example.org"); !errors.Is(err, directory.ErrConflict) {
 			t.Errorf("cancelled again: %v", err)
 		}
 		j, err = a.start(mine, "test", func(ctx context.Context, _ *Progress) (any, error) { <-ctx.Done(); return nil, ctx.Err() })

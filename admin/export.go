@@ -95,7 +95,7 @@ func (a *Admin) runExport(ctx context.Context, p *Progress) (any, error) {
 	err := a.writeExport(ctx, p, mailbox.AccountID(account))
 	a.endExport(id, err == nil)
 	a.sweepExports() // what has failed does not keep its room
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if err != nil {

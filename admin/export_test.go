@@ -6,12 +6,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/mailstead/mailstead/admin/directory"
+	"github.com/mailstead/mailstead/mail/disk"
+	"github.com/mailstead/mailstead/mail/message"
+	"github.com/mailstead/mailstead/mailbox"
 )
 
 // exporter is an Admin with two people, and a file of a server before.
@@ -100,6 +104,48 @@ func TestMyExport(t *testing.T) {
 	a.sweepExports()
 	if n := files(t, a); n != 0 {
 		t.Errorf("%d files after a day", n)
+	}
+}
+
+// TestCancelledExport: a copy that is written to its end is kept, and its job is
+// done, although somebody cancelled at the last moment. The second to cancel
+// leaves no trace.
+func TestCancelledExport(t *testing.T) {
+	a, ana, _ := exporter(t, time.Now)
+	const text = "Subject: x\r\n\r\ny\r\n"
+	ix := must[*message.Index](t)(message.Parse(strings.NewReader(text)))
+	acct := a.opts.Mailboxes.Account(mailbox.AccountID(PrincipalOf(ana).Account))
+	if _, err := acct.Append(ana, mailbox.Inbox, &mailbox.NewMessage{Body: strings.NewReader(text), Size: int64(len(text)), Index: ix}); err != nil {
+		t.Fatal(err)
+	}
+	cancels := 0
+	a.opts.Disk = disk.New(t.TempDir(), disk.Options{Reserve: func() int64 { // the last octets are written, and ask for room
+		id := a.runningJob("export")
+		for _, who := range []context.Context{ana, AsOwner(t.Context(), "ops")} {
+			if id == "" {
+				continue
+			}
+			if j, err := a.CancelJob(who, id); err != nil || j.State != JobRunning {
+				t.Errorf("CancelJob: %+v, %v", j, err)
+			}
+			cancels++
+		}
+		return 0
+	}})
+	j := must[Job](t)(a.MyExport(ana))
+	a.jobs.group.Wait()
+	if j = must[Job](t)(a.Job(ana, j.ID)); j.State != JobDone || cancels < 2 {
+		t.Errorf("cancelled %d times, the job is %+v", cancels, j)
+	}
+	f, _, _, err := a.MyExportFile(ana, j.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	list := must[Page[directory.AuditEntry]](t)(a.Audit(AsOwner(t.Context(), "tester"), AuditFilter{})).Items
+	list = slices.DeleteFunc(list, func(e directory.AuditEntry) bool { return e.Action != "job.cancel" })
+	if len(list) != 1 || list[0].Actor == "ops" {
+		t.Errorf("in the audit log: %+v", list)
 	}
 }
 

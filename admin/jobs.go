@@ -190,34 +190,38 @@ func (js *jobs) find(p Principal, id string) (*job, error) {
 	return nil, &directory.Problem{Kind: directory.ErrNotFound, Text: "there is no job " + id + ", or no longer"}
 }
 
-// CancelJob ends a job as soon as it can be ended. What it has done stays, and is whole: a restore that begins again goes on with the
-// next message.
+// CancelJob ends a job as soon as it can be ended. What it has done stays, and
+// is whole: a restore that begins again goes on with the next message. Who
+// cancels one that is being cancelled changes nothing.
 func (a *Admin) CancelJob(ctx context.Context, id string) (Job, error) {
 	p, err := authorize(ctx, OwnAccount)
 	if err != nil {
 		return Job{}, err
 	}
-	j, err := a.jobs.stop(p, id, Actor(ctx))
-	if err != nil {
-		return Job{}, err
+	j, first, err := a.jobs.stop(p, id, Actor(ctx))
+	if err != nil || !first {
+		return j, err
 	}
 	return j, a.opts.Directory.Record(ctx, Actor(ctx), "job.cancel", j.ID, j.Kind)
 }
 
-// stop ends a job for p.
-func (js *jobs) stop(p Principal, id, actor string) (Job, error) {
+// stop ends a job for p, and reports whether nobody did so before.
+func (js *jobs) stop(p Principal, id, actor string) (view Job, first bool, err error) {
 	js.mu.Lock()
 	defer js.mu.Unlock()
 	j, err := js.find(p, id)
 	switch {
 	case err != nil:
-		return Job{}, err
+		return Job{}, false, err
 	case j.State != JobRunning:
-		return Job{}, &directory.Problem{Kind: directory.ErrConflict, Text: "the job has ended: there is nothing to cancel"}
+		return Job{}, false, &directory.Problem{Kind: directory.ErrConflict, Text: "the job has ended: there is nothing to cancel"}
 	case j.Kind == jobImport:
-		return Job{}, &directory.Problem{Kind: directory.ErrConflict, Text: "this job is an import, which is stopped under Imports, or with mailstead import cancel"}
+		return Job{}, false, &directory.Problem{Kind: directory.ErrConflict, Text: "this job is an import, which is stopped under Imports, or with mailstead import cancel"}
+	}
+	if j.stopped != "" {
+		return j.view(), false, nil
 	}
 	j.stopped = actor
 	j.cancel(backup.ErrCancelled)
-	return j.view(), nil
+	return j.view(), true, nil
 }

@@ -190,8 +190,10 @@ func (a *Admin) restore(ctx context.Context, p *Progress, s *backup.Service, n *
 			err = nil
 		}
 	}
+	var ended error // before its end
 	if res.Incomplete != "" && ctx.Err() != nil {
-		res.Incomplete = context.Cause(ctx).Error()
+		ended = context.Cause(ctx)
+		res.Incomplete = ended.Error()
 	}
 	ctx = context.WithoutCancel(ctx) // what was done is noted
 	switch {
@@ -200,7 +202,8 @@ func (a *Admin) restore(ctx context.Context, p *Progress, s *backup.Service, n *
 	case n.DryRun: // it names messages
 		return res, a.noteLook(ctx, n.Backup, n.Account)
 	}
-	return res, a.opts.Directory.Record(ctx, Actor(ctx), "backup.restore", n.To, map[string]any{"backup": n.Backup, "from": n.Account, "added": res.Added})
+	noted := a.opts.Directory.Record(ctx, Actor(ctx), "backup.restore", n.To, map[string]any{"backup": n.Backup, "from": n.Account, "added": res.Added})
+	return res, errors.Join(noted, ended)
 }
 
 // bringBack adds an account that was removed, with what went with it; a dry run

@@ -155,8 +155,8 @@ func TestRestoreBringsAccountBack(t *testing.T) {
 	}
 }
 
-// What a restore has done before it was cancelled is told, and is in the audit
-// log.
+// What a restore has done before it was cancelled is told with who cancelled it,
+// and is in the audit log.
 func TestCancelRestore(t *testing.T) {
 	w := newWorld(t)
 	w.fill("user@a.test", 500)
@@ -186,6 +186,9 @@ func TestCancelRestore(t *testing.T) {
 		}
 		if res.Incomplete != backup.ErrCancelled.Error() {
 			t.Errorf("%d of 500 were added, and it says %q", res.Added, res.Incomplete)
+		}
+		if ended.State != admin.JobCancelled || !strings.HasPrefix(ended.Log[len(ended.Log)-1], "cancelled by owner@a.test") {
+			t.Errorf("the job is %s, and says %q", ended.State, ended.Log)
 		}
 		entries, err := w.dir.Audit(t.Context(), 1)
 		if err != nil || len(entries) != 1 || entries[0].Action != "backup.restore" || !strings.Contains(string(entries[0].After), fmt.Sprintf(`"added":%d`, res.Added)) {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/mailstead/mailstead/admin/backup/target"
+	"github.com/mailstead/mailstead/admin/backup/target/s3/s3test"
+	"github.com/mailstead/mailstead/admin/backup/target/sftp/sftptest"
 	"github.com/mailstead/mailstead/mailbox"
 )
 
@@ -115,6 +117,43 @@ func TestProofFinds(t *testing.T) {
 			w.must(err)
 			if res.Messages != 12 {
 				t.Errorf("restored %+v", res)
+			}
+		})
+	}
+}
+
+// TestProofFindsElsewhere damages a pack on an SFTP server and in a bucket.
+func TestProofFindsElsewhere(t *testing.T) {
+	sftp, s3 := sftptest.Start(t), s3test.Start(t)
+	for name, set := range map[string]Settings{
+		"SFTP": {Target: "sftp://u@" + sftp.Addr + filepath.Join(t.TempDir(), "place"), Login: Login{SFTPPassword: sftp.Password, HostKey: func(string) error { return nil }}},
+		"S3":   {Target: "s3+http://" + s3.Addr + "/" + s3.Bucket + "/a?region=eu-1", Login: Login{S3KeyID: "id", S3Secret: "secret"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.set.Target, w.set.Login = set.Target, set.Login
+			for i := range 12 {
+				w.deliver(w.ana, text(i, 100_000), 0)
+			}
+			id := w.run().ID
+			place, err := OpenTarget(t.Context(), set.Target, set.Login)
+			w.must(err)
+			defer place.Close()
+			packs, err := place.List(t.Context(), packFolder)
+			w.must(err)
+			pack := slices.MaxFunc(packs, func(a, b target.Object) int { return int(a.Size - b.Size) }).Name
+			b, err := place.Get(t.Context(), pack)
+			w.must(err)
+			b[len(b)/2] ^= 1
+			w.must(place.Put(t.Context(), pack, b))
+			p, err := w.service.Verify(t.Context(), id, nil, func(string, int64, int64) {})
+			w.must(err)
+			if p.OK || !strings.Contains(p.Text(), pack+" is not as it was written") {
+				t.Errorf("proof: %v %q", p.OK, p.Text())
+			}
+			next := w.run() // stores it again, and proves itself
+			if p, ok := w.service.LastProof(t.Context()); !ok || p.Backup != next.ID {
+				t.Errorf("after the next backup the last proof is %+v", p)
 			}
 		})
 	}

@@ -33,16 +33,10 @@ func (r *repository) locked(ctx context.Context, why string, fn func(ctx context
 	host, _ := os.Hostname()
 	name := lockDir + "/" + strings.ToLower(rand.Text())
 	l := lock{Host: host, Process: os.Getpid(), Why: why, Renewed: r.now().UTC()}
+	defer r.unlock(ctx, name) // also if it could not be written: it may be there all the same
 	if _, err := r.putObject(ctx, name, l); err != nil {
 		return err
 	}
-	defer func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
-		defer cancel()
-		if rerr := r.target.Delete(end, name); rerr != nil {
-			r.log.Warn("a lock in the place for backups stays; it counts for half an hour", "err", rerr)
-		}
-	}()
 	if err := r.checkLocks(ctx, name); err != nil {
 		return err
 	}
@@ -57,6 +51,30 @@ func (r *repository) locked(ctx context.Context, why string, fn func(ctx context
 		err = errors.Join(context.Cause(ctx), err)
 	}
 	return err
+}
+
+// unlock removes a lock, also after ctx has ended. Its name is one that was made
+// up for it: no other writer has a lock of that name.
+func (r *repository) unlock(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	err := r.target.Delete(ctx, name)
+	if err != nil && r.reopen != nil {
+		err = r.deleteAnew(ctx, name)
+	}
+	if err != nil {
+		r.log.Warn("a lock in the place for backups may stay; it counts for half an hour", "err", err)
+	}
+}
+
+// deleteAnew removes an object over a connection of its own: what ends a write
+// to an SFTP server closes the connection.
+func (r *repository) deleteAnew(ctx context.Context, name string) error {
+	t, err := r.reopen(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(t.Delete(ctx, name), t.Close())
 }
 
 // checkLocks fails with ErrLocked if there is a lock of another that counts.

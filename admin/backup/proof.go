@@ -319,27 +319,75 @@ func compareSamples(ctx context.Context, boxes *mailbox.Boxes, a *AccountSurvey)
 var loopback = netip.MustParseAddr("127.0.0.1")
 
 // tryLogin logs in to the restored directory: nobody's password is known here,
-// so an app password is made in the copy.
+// so an app password is made in the copy. An account that may log in as it is
+// will do; else one is let in first, in the copy alone.
 func tryLogin(ctx context.Context, d *directory.Directory) (string, error) {
-	for _, a := range d.Accounts() {
-		if a.Suspended {
-			continue
-		}
-		_, secret, err := d.AddAppPassword(ctx, "proof", a.ID, directory.NewAppPassword{Label: "Proof"})
-		if err != nil {
-			continue // it has as many as it may
-		}
-		login := a.Address.String()
-		id, err := d.Authenticator(loopback, "imap").Password(ctx, login, secret)
-		if err != nil || id.Account != a.ID {
-			return "", fmt.Errorf("%s cannot log in to the restored server: %w", login, err)
-		}
-		if _, err := d.Authenticator(loopback, "imap").Password(ctx, login, "not "+secret); err == nil {
-			return "", fmt.Errorf("%s can log in to the restored server with a wrong password", login)
-		}
-		return login + " could log in", nil
+	accounts := d.Accounts()
+	if len(accounts) == 0 {
+		return "there is no account to log in with", nil
 	}
-	return "there is no account to log in with", nil
+	var why error
+	for _, ready := range []func(context.Context, *directory.Directory, *directory.Account) error{mayLogIn, letIn} {
+		for i := range accounts {
+			a := &accounts[i]
+			err := ready(ctx, d, a)
+			var secret string
+			if err == nil {
+				_, secret, err = d.AddAppPassword(ctx, prover, a.ID, directory.NewAppPassword{Label: "Proof"})
+			}
+			if err == nil {
+				return logIn(ctx, d, a, secret)
+			}
+			why = fmt.Errorf("%s: %w", a.Address, err)
+		}
+	}
+	return "", fmt.Errorf("no login to the restored server could be tried: %w", why)
+}
+
+// prover is who makes changes in the copy of a proof.
+const prover = "proof"
+
+// errKeptOut is for accounts that cannot log in as they are.
+var errKeptOut = errors.New("the account, or its domain, is suspended")
+
+// mayLogIn fails for an account that cannot log in as it is.
+func mayLogIn(_ context.Context, d *directory.Directory, a *directory.Account) error {
+	if got, ok := d.LoginAccount(a.Address.String()); !ok || got.ID != a.ID {
+		return errKeptOut
+	}
+	return nil
+}
+
+// letIn lets an account log in that cannot as it is, and makes room for an app
+// password.
+func letIn(ctx context.Context, d *directory.Directory, a *directory.Account) error {
+	no := false
+	if _, err := d.SetDomain(ctx, prover, a.Address.Domain, directory.DomainChange{Disabled: &no}); err != nil {
+		return err
+	}
+	if _, err := d.SetAccount(ctx, prover, a.ID, directory.AccountChange{Suspended: &no}); err != nil {
+		return err
+	}
+	if all := d.AppPasswords(a.ID); len(all) > 0 {
+		return d.RemoveAppPassword(ctx, prover, a.ID, all[0].ID)
+	}
+	return nil
+}
+
+// logIn logs in with an app password, and with a wrong one.
+func logIn(ctx context.Context, d *directory.Directory, a *directory.Account, secret string) (string, error) {
+	login := a.Address.String()
+	id, err := d.Authenticator(loopback, "imap").Password(ctx, login, secret)
+	if err == nil && id.Account != a.ID {
+		err = fmt.Errorf("it is account %d, and was %d", id.Account, a.ID)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s cannot log in to the restored server: %w", login, err)
+	}
+	if _, err := d.Authenticator(loopback, "imap").Password(ctx, login, "not "+secret); err == nil {
+		return "", fmt.Errorf("%s can log in to the restored server with a wrong password", login)
+	}
+	return login + " could log in", nil
 }
 
 // room makes sure that a proof does not fill the disk.

@@ -3,7 +3,6 @@ package backup
 import (
 	"context"
 	"errors"
-	"slices"
 	"testing"
 
 	"github.com/mailstead/mailstead/admin/backup/plan"
@@ -143,31 +142,5 @@ func TestInterrupted(t *testing.T) {
 	next := w.run()
 	if slack := int64(1 << 20); next.Added+stored > w.stored()+slack || next.Added >= w.stored() {
 		t.Errorf("%d octets were there, the next run added %d, and now there are %d", stored, next.Added, w.stored())
-	}
-}
-
-// TestLocked: a second writer is refused, and one that is gone is forgotten.
-func TestLocked(t *testing.T) {
-	w := newWorld(t)
-	k, err := w.service.Key(t.Context())
-	w.must(err)
-	w.must(initRepository(t.Context(), w.target(), k, w.service.opts.Now))
-	r, err := openRepository(t.Context(), w.target(), k, w.service.opts.Now, w.service.opts.Logger)
-	w.must(err)
-	defer r.close()
-	err = r.locked(t.Context(), "test", func(ctx context.Context) error {
-		return r.locked(ctx, "second", func(context.Context) error { return nil })
-	})
-	if !errors.Is(err, ErrLocked) {
-		t.Errorf("second writer: %v", err)
-	}
-	_, err = r.putObject(t.Context(), lockDir+"/gone", lock{Host: "h", Renewed: w.service.opts.Now().Add(-lockStale)})
-	w.must(err)
-	if err := r.locked(t.Context(), "test", func(context.Context) error { return nil }); err != nil {
-		t.Errorf("after a writer that is gone: %v", err)
-	}
-	list, err := w.target().List(t.Context(), lockDir)
-	if err != nil || slices.ContainsFunc(list, func(target.Object) bool { return true }) {
-		t.Errorf("locks that are left: %v, %v", list, err)
 	}
 }

@@ -44,8 +44,9 @@ type repository struct {
 	head   head
 	now    func() time.Time
 	log    *slog.Logger
-	disk   *disk.Guard   // of the scratch folder, where mail is on the same disk; nil: there is room
-	wait   time.Duration // before the second attempt
+	disk   *disk.Guard                                      // of the scratch folder, where mail is on the same disk; nil: there is room
+	wait   time.Duration                                    // before the second attempt
+	reopen func(ctx context.Context) (target.Target, error) // the target anew; nil: that cannot be done
 
 	encoder *zstd.Encoder
 	decoder *zstd.Decoder

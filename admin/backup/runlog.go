@@ -72,6 +72,33 @@ func (l *runLog) last() Run {
 	return l.Runs[len(l.Runs)-1]
 }
 
+// lastTried is the last run that nobody has cancelled; the zero value if there
+// was none.
+func (l *runLog) lastTried() Run {
+	for _, r := range slices.Backward(l.Runs) {
+		if !r.Cancelled {
+			return r
+		}
+	}
+	return Run{}
+}
+
+// lastFailed is when the last run that nobody has cancelled ended, if it failed.
+func (l *runLog) lastFailed() time.Time {
+	if r := l.lastTried(); r.Error != "" {
+		return r.Ended
+	}
+	return time.Time{}
+}
+
+// lastCancelled is when the last run ended, if it was cancelled.
+func (l *runLog) lastCancelled() time.Time {
+	if r := l.last(); r.Cancelled {
+		return r.Ended
+	}
+	return time.Time{}
+}
+
 // lastGood is when the last backup that went well was begun.
 func (l *runLog) lastGood() time.Time {
 	for _, r := range slices.Backward(l.Runs) {
@@ -150,6 +177,17 @@ func (s *Service) LastProof(ctx context.Context) (Proof, bool) {
 		return Proof{}, false
 	}
 	return *l.Good, true
+}
+
+// LastFailure says why the last backup failed that nobody has cancelled; "": it
+// did not.
+func (s *Service) LastFailure(ctx context.Context) string {
+	l, err := s.runs(ctx)
+	if err != nil {
+		return ""
+	}
+	r := l.lastTried()
+	return r.Error
 }
 
 // LastRun is the last backup that was tried.

@@ -110,6 +110,103 @@ func TestScheduleAfterTheClockWasSetBack(t *testing.T) {
 	})
 }
 
+// TestFirstDaily: without any backup yet the time of day counts too, although no
+// look is at that very second.
+func TestFirstDaily(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.set.Schedule = "02:30"
+		time.Sleep(3*time.Hour + 10*time.Second) // it is over for today
+		var at []time.Time
+		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+		defer cancel()
+		w.must(w.service.Watch(ctx, func(context.Context) {
+			at = append(at, time.Now())
+			w.run()
+		}))
+		if len(at) != 1 {
+			t.Fatalf("runs at %v, want one", at)
+		}
+		if h, m, _ := at[0].Clock(); h != 2 || m < 30 || m > 31 {
+			t.Errorf("the first run was at %v", at[0])
+		}
+	})
+}
+
+// TestNextAfterCancelled: who cancels puts the next backup off for an hour, and
+// hides no failure before.
+func TestNextAfterCancelled(t *testing.T) {
+	at := func(day, hour, minute int) time.Time { return time.Date(2026, 11, day, hour, minute, 0, 0, time.Local) }
+	good := func(begun time.Time) Run { return Run{ID: "x", Started: begun, Ended: begun.Add(time.Minute)} }
+	failed := func(ended time.Time) Run {
+		return Run{Started: ended.Add(-time.Minute), Ended: ended, Error: "no network"}
+	}
+	cancelled := func(ended time.Time) Run {
+		return Run{Started: ended.Add(-time.Minute), Ended: ended, Error: ErrCancelled.Error(), Cancelled: true}
+	}
+	for _, tt := range []struct {
+		name, schedule string
+		runs           []Run
+		now, want      time.Time
+		failure        string
+	}{
+		{"one by hand, the day before", "7d", []Run{good(at(2, 3, 0)), cancelled(at(8, 11, 0))}, at(8, 12, 0), at(9, 3, 0), ""},
+		{"the one that was due", "7d", []Run{good(at(2, 3, 0)), cancelled(at(9, 3, 20))}, at(9, 3, 30), at(9, 4, 20), ""},
+		{"the retry of one that failed", "02:30", []Run{good(at(7, 2, 30)), failed(at(8, 2, 40)), cancelled(at(8, 9, 0))}, at(8, 9, 1), at(8, 10, 0), "no network"},
+		{"twice", "02:30", []Run{good(at(7, 2, 30)), failed(at(8, 2, 40)), cancelled(at(8, 9, 0)), cancelled(at(8, 9, 10))}, at(8, 9, 11), at(8, 10, 10), "no network"},
+		{"one by hand, in the evening", "02:30", []Run{good(at(7, 2, 30)), cancelled(at(7, 22, 0))}, at(7, 22, 1), at(8, 2, 30), ""},
+		{"and made then", "02:30", []Run{good(at(7, 2, 30)), cancelled(at(8, 2, 40)), good(at(8, 9, 0))}, at(8, 9, 30), at(9, 2, 30), ""},
+		{"soon after, with a short schedule", "10m", []Run{cancelled(at(8, 8, 50)), good(at(8, 9, 0))}, at(8, 9, 5), at(8, 9, 10), ""},
+		{"by a clock that was set back since", "6h", []Run{good(at(7, 2, 0)), cancelled(at(9, 2, 0))}, at(7, 9, 0), at(7, 8, 0), ""},
+		{"the first", "6h", []Run{cancelled(at(8, 9, 0))}, at(8, 9, 1), at(8, 10, 0), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.set.Schedule = tt.schedule
+			w.service.opts.Now = func() time.Time { return tt.now }
+			w.must(w.service.remember(t.Context(), func(l *runLog) { l.Runs = tt.runs }))
+			next, err := w.service.Next(t.Context())
+			if err != nil || !next.Equal(tt.want) {
+				t.Errorf("the next one is at %v, %v; want %v", next, err, tt.want)
+			}
+			if got := w.service.LastFailure(t.Context()); got != tt.failure {
+				t.Errorf("the last failure is %q, want %q", got, tt.failure)
+			}
+		})
+	}
+}
+
+// TestCancelledInTheQueue: a scheduled backup that is cancelled while it waits for
+// another is not started again each minute.
+func TestCancelledInTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.set.Schedule = "6h"
+		w.must(w.service.busy.Take(t.Context())) // by a long proof
+		defer w.service.busy.Give()
+		starts := 0
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
+		defer cancel()
+		w.must(w.service.Watch(ctx, func(ctx context.Context) {
+			starts++
+			job, stop := context.WithCancelCause(ctx)
+			ended := make(chan error, 1)
+			go func() {
+				_, err := w.service.Run(job, func(string, int64, int64) {})
+				ended <- err
+			}()
+			synctest.Wait()
+			stop(ErrCancelled)
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Errorf("Run = %v", err)
+			}
+		}))
+		if starts != 3 {
+			t.Errorf("it was started %d times in three hours, want once an hour", starts)
+		}
+	})
+}
+
 // TestCancelled: a backup that somebody has cancelled is no failure, and is not
 // made again at once; one that waits can be cancelled too, and was none.
 func TestCancelled(t *testing.T) {
@@ -123,7 +220,7 @@ func TestCancelled(t *testing.T) {
 	}
 	last, _ := w.service.LastRun(t.Context())
 	next, err := w.service.Next(t.Context())
-	if !last.Cancelled || err != nil || next.Before(last.Started.Add(6*time.Hour)) {
+	if !last.Cancelled || err != nil || !next.Equal(last.Ended.Add(retryAfter)) {
 		t.Errorf("after %+v the next one is at %v, %v", last, next, err)
 	}
 

@@ -50,10 +50,13 @@ type Service struct {
 
 	viewing viewing
 
-	mu      sync.Mutex
-	key     *Key
-	log     *runLog            // nil: not read yet
-	details map[string]details // of backups, by ID
+	mu       sync.Mutex
+	key      *Key
+	log      *runLog            // nil: not read yet
+	details  map[string]details // of backups, by ID
+	schedule string             // that is followed
+	since    time.Time          // when that was begun
+	declined time.Time          // when a backup was cancelled that waited for its turn
 }
 
 // details are what List says of a backup, from its manifest.
@@ -143,6 +146,7 @@ func (s *Service) with(ctx context.Context, k *Key, init bool, fn func(r *reposi
 		return err
 	}
 	defer r.close()
+	r.reopen = func(ctx context.Context) (target.Target, error) { return s.openTarget(ctx, &set) }
 	if disk.Same(s.opts.Source.DataDir, existing(s.scratch())) {
 		r.disk = s.opts.Disk
 	}
@@ -163,6 +167,7 @@ type Telling func(phase string, done, total int64)
 // result is remembered whatever it is.
 func (s *Service) Run(ctx context.Context, tell Telling) (Run, error) {
 	if err := s.busy.Take(ctx); err != nil {
+		s.decline(ctx)
 		return Run{}, err
 	}
 	defer s.busy.Give()
@@ -399,7 +404,7 @@ func (s *Service) describe(ctx context.Context, r *repository, id string) (Backu
 const scheduleTick = time.Minute
 
 // Watch makes backups when they are due, until ctx is done. After one that
-// failed it waits an hour.
+// failed, or was cancelled, it waits an hour.
 func (s *Service) Watch(ctx context.Context, run func(context.Context)) error {
 	tick := time.NewTicker(scheduleTick)
 	defer tick.Stop()
@@ -419,7 +424,7 @@ func (s *Service) Watch(ctx context.Context, run func(context.Context)) error {
 	}
 }
 
-// retryAfter is how long a failed backup is left alone.
+// retryAfter is how long a backup that failed, or was cancelled, is left alone.
 const retryAfter = time.Hour
 
 func (s *Service) due(ctx context.Context) (bool, error) {
@@ -427,9 +432,12 @@ func (s *Service) due(ctx context.Context) (bool, error) {
 	return err == nil && !next.IsZero() && !next.After(s.opts.Now()), err
 }
 
-// Next is when the next backup is due; the zero time if none is planned.
+// Next is when the next backup is due; the zero time if none is planned. What
+// was cancelled does not count as made: who cancels puts the next one off, and
+// no longer than a failure does.
 func (s *Service) Next(ctx context.Context) (time.Time, error) {
-	sch, err := plan.ParseSchedule(s.opts.Settings().Schedule)
+	schedule, now := s.opts.Settings().Schedule, s.opts.Now()
+	sch, err := plan.ParseSchedule(schedule)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -437,17 +445,42 @@ func (s *Service) Next(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	now := s.opts.Now()
-	last, begun := l.last(), l.lastGood()
-	if last.Cancelled { // not at once again
-		begun = last.Started
+	since, declined := s.followed(schedule, now)
+	var next time.Time
+	if begun := l.lastGood(); begun.IsZero() || begun.After(now) { // the clock was set back since: as if there were none
+		next = sch.First(since)
+	} else {
+		next = sch.Next(begun.Local(), now)
 	}
-	if begun.After(now) { // the clock was set back since: as if there were none
-		begun = time.Time{}
+	if next.IsZero() {
+		return next, nil
 	}
-	next := sch.Next(begun.Local(), now)
-	if !next.IsZero() && last.Error != "" && !last.Cancelled && !last.Ended.After(now) && next.Before(last.Ended.Add(retryAfter)) {
-		next = last.Ended.Add(retryAfter)
+	for _, ended := range []time.Time{l.lastFailed(), l.lastCancelled(), declined} {
+		if until := ended.Add(retryAfter); !ended.After(now) && next.Before(until) {
+			next = until
+		}
 	}
 	return next, nil
+}
+
+// followed says since when a schedule is followed, and when a backup was last
+// cancelled that waited for its turn.
+func (s *Service) followed(schedule string, now time.Time) (since, declined time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.schedule != schedule || s.since.After(now) { // or the clock was set back
+		s.schedule, s.since = schedule, now
+	}
+	return s.since, s.declined
+}
+
+// decline notes that a backup was cancelled before it began. It is no run, but
+// the schedule must not start it again at once.
+func (s *Service) decline(ctx context.Context) {
+	if !errors.Is(context.Cause(ctx), ErrCancelled) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.declined = s.opts.Now()
 }

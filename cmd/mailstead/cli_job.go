@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/mailstead/mailstead/admin"
+	"github.com/mailstead/mailstead/admin/directory"
 )
 
 // Commands that wait for a job of the server.
@@ -28,15 +29,7 @@ func watchJob(ctx context.Context, op admin.Operator, j admin.Job, each func(*ad
 	tick := time.NewTicker(jobTick)
 	defer tick.Stop()
 	for each(&j); j.State == admin.JobRunning; each(&j) {
-		select {
-		case <-ctx.Done():
-			return j, cancelJob(ctx, op, j)
-		case <-tick.C:
-		}
-		now, err := op.Job(ctx, j.ID)
-		if ctx.Err() != nil {
-			return j, cancelJob(ctx, op, j)
-		}
+		now, err := nextJob(ctx, op, j, tick.C)
 		if err != nil {
 			return j, err
 		}
@@ -46,6 +39,20 @@ func watchJob(ctx context.Context, op admin.Operator, j admin.Job, each func(*ad
 		return j, errors.New(j.Log[len(j.Log)-1])
 	}
 	return j, nil
+}
+
+// nextJob looks at a job when it is time to, or cancels it if ctx has ended.
+func nextJob(ctx context.Context, op admin.Operator, j admin.Job, tick <-chan time.Time) (admin.Job, error) {
+	select {
+	case <-ctx.Done():
+		return cancelJob(ctx, op, j)
+	case <-tick:
+	}
+	now, err := op.Job(ctx, j.ID)
+	if ctx.Err() != nil {
+		return cancelJob(ctx, op, j)
+	}
+	return now, err
 }
 
 // waitJob waits for a job. People at a terminal see how far it is.
@@ -73,14 +80,21 @@ func tellJob(ctx context.Context, op admin.Operator, j admin.Job, out *printer) 
 	return out.show(j.Result, func(io.Writer) {})
 }
 
-// cancelJob ends a job of somebody who does not wait for it any more.
-func cancelJob(ctx context.Context, op admin.Operator, j admin.Job) error {
+// cancelJob ends a job of somebody who does not wait for it any more. One that
+// had ended since the last look is returned: it was not interrupted.
+func cancelJob(ctx context.Context, op admin.Operator, j admin.Job) (admin.Job, error) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 	defer stop()
-	if _, err := op.CancelJob(ctx, j.ID); err != nil {
-		return fmt.Errorf("interrupted; it goes on in the server: %w", err)
+	_, err := op.CancelJob(ctx, j.ID)
+	if errors.Is(err, directory.ErrConflict) {
+		if now, jerr := op.Job(ctx, j.ID); jerr == nil && now.State != admin.JobRunning {
+			return now, nil
+		}
 	}
-	return errors.New("interrupted, and cancelled; what is done stays")
+	if err != nil {
+		return j, fmt.Errorf("interrupted; it goes on in the server: %w", err)
+	}
+	return j, errors.New("interrupted, and cancelled; what is done stays")
 }
 
 // jobLine shows how far a job is, to people at a terminal.

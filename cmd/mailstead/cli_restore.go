@@ -46,21 +46,28 @@ func (c *restoreAccountCmd) Run(ctx context.Context, s streams, g *restoreCmd) e
 		if err != nil {
 			return err
 		}
-		if j, err = waitJob(ctx, op, j, out); err != nil {
-			return err
-		}
-		var res backup.IntoResult
-		if err := jobResult(j, &res); err != nil {
-			return err
-		}
-		if err := out.show(res, func(w io.Writer) { showRestored(w, &res) }); err != nil {
-			return err
-		}
-		if res.Incomplete != "" {
-			return errors.New("it ended before its end: " + res.Incomplete)
-		}
-		return nil
+		j, err = waitJob(ctx, op, j, out)
+		return tellRestored(j, err, out)
 	})
+}
+
+// tellRestored says what came of a restore; err is why it ended, if it is not
+// done.
+func tellRestored(j admin.Job, err error, out *printer) error {
+	var res backup.IntoResult
+	if rerr := jobResult(j, &res); rerr != nil {
+		return errors.Join(err, rerr)
+	}
+	if err != nil && res.Incomplete == "" { // nothing came of it
+		return err
+	}
+	if serr := out.show(res, func(w io.Writer) { showRestored(w, &res) }); serr != nil {
+		return errors.Join(err, serr)
+	}
+	if err == nil && res.Incomplete != "" {
+		err = errors.New("it ended before its end: " + res.Incomplete)
+	}
+	return err
 }
 
 func showRestored(w io.Writer, res *backup.IntoResult) {

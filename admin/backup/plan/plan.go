@@ -39,23 +39,37 @@ func ParseSchedule(s string) (Schedule, error) {
 	return Schedule{every: d}, nil
 }
 
-// Next is when a backup is due, if the last one was begun at a time (zero:
-// never); the zero time is never.
+// Next is when a backup is due, if the last one was begun at a time; the zero
+// time is never.
 func (s Schedule) Next(last, now time.Time) time.Time {
 	switch {
 	case s.daily:
-		next := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location()).Add(s.at)
-		if !last.Before(next) || last.IsZero() && now.After(next) {
-			next = time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, now.Location()).Add(s.at)
+		next := s.on(now, 0)
+		if !last.Before(next) {
+			next = s.on(now, 1)
 		}
 		return next
 	case s.every > 0:
-		if last.IsZero() {
-			return now
-		}
 		return last.Add(s.every)
 	}
 	return time.Time{}
+}
+
+// First is when a backup is due, if there was none, and the schedule is followed
+// since a time; the zero time is never.
+func (s Schedule) First(since time.Time) time.Time {
+	switch {
+	case s.daily:
+		return s.Next(since, since)
+	case s.every > 0:
+		return since
+	}
+	return time.Time{}
+}
+
+// on is the time of day some days after that of now.
+func (s Schedule) on(now time.Time, days int) time.Time {
+	return time.Date(now.Year(), now.Month(), now.Day()+days, 0, 0, 0, 0, now.Location()).Add(s.at)
 }
 
 // Place is where a target is, taken apart.

@@ -15,15 +15,31 @@ func TestNext(t *testing.T) {
 		{"off", at(1, 0), at(9, 0), time.Time{}},
 		{"02:00", at(8, 2), at(8, 12), at(9, 2)},
 		{"02:00", at(7, 2), at(8, 12), at(8, 2)}, // was missed
-		{"02:00", time.Time{}, at(8, 12), at(9, 2)},
-		{"02:00", time.Time{}, at(8, 1), at(8, 2)},
 		{"6h", at(8, 2), at(8, 3), at(8, 8)},
-		{"6h", time.Time{}, at(8, 3), at(8, 3)},
 		{"2d", at(1, 0), at(1, 5), at(3, 0)},
 	} {
 		s, err := ParseSchedule(tt.schedule)
 		if got := s.Next(tt.last, tt.now); err != nil || !got.Equal(tt.want) {
 			t.Errorf("%s after %v at %v: %v, %v; want %v", tt.schedule, tt.last, tt.now, got, err, tt.want)
+		}
+	}
+}
+
+// The first one is due at the time of day, and stays so when that is over.
+func TestFirst(t *testing.T) {
+	at := func(day, hour int) time.Time { return time.Date(2026, 11, day, hour, 0, 0, 0, time.UTC) }
+	for _, tt := range []struct {
+		schedule    string
+		since, want time.Time
+	}{
+		{"off", at(8, 1), time.Time{}},
+		{"02:00", at(8, 1), at(8, 2)},
+		{"02:00", at(8, 12), at(9, 2)},
+		{"6h", at(8, 3), at(8, 3)},
+	} {
+		s, err := ParseSchedule(tt.schedule)
+		if got := s.First(tt.since); err != nil || !got.Equal(tt.want) {
+			t.Errorf("%s since %v: %v, %v; want %v", tt.schedule, tt.since, got, err, tt.want)
 		}
 	}
 }
