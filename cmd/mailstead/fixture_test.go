@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,10 +126,11 @@ func TestMakeFixture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(fillFixture(admin.AsOwner(context.Background(), "test"), n), n.close()); err != nil {
+	ctx := admin.AsOwner(context.Background(), "test")
+	if err := errors.Join(fillFixture(ctx, n), fillFixtureServices(ctx, n), n.close()); err != nil {
 		t.Fatal(err)
 	}
-	checkFixture(t, dir)
+	checkFixture(t, dir, true)
 	if *makeFixture != "" {
 		name := fmt.Sprintf("testdata/schema-%d-%s.tar.gz", schema.Current, *makeFixture)
 		if _, err := os.Stat(name); err == nil {
@@ -148,13 +150,15 @@ func TestFixtures(t *testing.T) {
 		t.Fatal("there are no fixtures", err)
 	}
 	for _, name := range names {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".tar.gz"), func(t *testing.T) {
+		base := strings.TrimSuffix(filepath.Base(name), ".tar.gz")
+		t.Run(base, func(t *testing.T) {
+			services := !slices.Contains(fixturesOfMail, base)
 			dir := t.TempDir()
 			if err := unpack(name, dir); err != nil {
 				t.Fatal(err)
 			}
-			checkFixture(t, dir)
-			checkFixture(t, dir) // again, with what the first left behind
+			checkFixture(t, dir, services)
+			checkFixture(t, dir, services) // again, with what the first left behind
 			if got, err := schema.Read(dir); err != nil || got != (schema.Folder{Schema: schema.Current, Program: version()}) {
 				t.Errorf("afterwards the folder says %+v, %v", got, err)
 			}
@@ -241,8 +245,9 @@ func contents(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// checkFixture opens a data folder and holds what is in it against fillFixture.
-func checkFixture(t *testing.T, dir string) {
+// checkFixture opens a data folder and holds what is in it against fillFixture,
+// and fillFixtureServices.
+func checkFixture(t *testing.T, dir string, services bool) {
 	t.Helper()
 	n, err := openFixture(dir)
 	if err != nil {
@@ -271,6 +276,9 @@ func checkFixture(t *testing.T, dir string) {
 	}
 	if got := fixtureMail(t, ctx, n); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("mail:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if services {
+		checkFixtureServices(t, ctx, n)
 	}
 }
 
