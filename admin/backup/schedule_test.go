@@ -3,9 +3,12 @@ package backup
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	_ "time/tzdata" // not every machine has it
 
 	"github.com/mailstead/mailstead/mailbox"
 )
@@ -89,6 +92,79 @@ func TestScheduleDaily(t *testing.T) {
 			t.Errorf("the run after that was at %v", fourth)
 		}
 	})
+}
+
+// clocked lets the schedule run for some time, and returns when it made backups,
+// the first of which fail.
+func (w *world) clocked(d time.Duration, fail int) (at []string) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), d)
+	defer cancel()
+	w.must(w.service.Watch(ctx, func(context.Context) {
+		now := w.service.opts.Now()
+		r := Run{ID: "x", Started: now, Ended: now}
+		if len(at) < fail {
+			r = Run{Started: now, Ended: now, Error: "no network"}
+		}
+		at = append(at, now.Format("2 15:04"))
+		w.must(w.service.remember(w.t.Context(), func(l *runLog) { l.add(r) }))
+	}))
+	return at
+}
+
+// TestScheduleLate: what was due late in the day is not forgotten at midnight.
+func TestScheduleLate(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		down time.Duration // after the first
+		fail int
+		want string
+	}{
+		{"failed", 0, 1, "2 23:30, 3 00:30, 3 23:30, 4 23:30"},
+		{"failed until the next day", 0, 2, "2 23:30, 3 00:30, 3 01:30, 3 23:30, 4 23:30"},
+		{"missed at midnight", 24*time.Hour + 5*time.Minute, 0, "3 00:06, 3 23:30, 4 23:30, 5 23:30"},
+		{"missed for a week", 7*24*time.Hour + 5*time.Minute, 0, "9 00:06, 9 23:30, 10 23:30, 11 23:30"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.set.Schedule = "23:30"
+				start := time.Date(2026, 11, 1, 23, 0, 0, 0, time.Local)
+				began := time.Now()
+				w.service.opts.Now = func() time.Time { return start.Add(time.Since(began)).Round(0) }
+				if at := w.clocked(time.Hour, 0); strings.Join(at, ", ") != "1 23:30" {
+					t.Fatalf("the first run was at %v", at)
+				}
+				time.Sleep(tt.down)
+				if at := w.clocked(72*time.Hour, tt.fail); strings.Join(at, ", ") != tt.want {
+					t.Errorf("runs at %v, want %s", at, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// TestScheduleInSummerTime: the day that begins summer time has its backup too.
+func TestScheduleInSummerTime(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, start := range []time.Time{time.Date(2026, 3, 27, 23, 0, 0, 0, berlin), time.Date(2026, 10, 23, 23, 0, 0, 0, berlin)} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.set.Schedule = "23:30"
+			began := time.Now()
+			w.service.opts.Now = func() time.Time { return start.Add(time.Since(began)).Round(0) }
+			var want []string
+			for day := range 4 {
+				want = append(want, start.AddDate(0, 0, day).Format("2 ")+"23:30")
+			}
+			if at := w.clocked(74*time.Hour, 0); !slices.Equal(at, want) {
+				t.Errorf("runs at %v, want %v", at, want)
+			}
+		})
+	}
 }
 
 // TestScheduleAfterTheClockWasSetBack: a backup of next year is no reason to

@@ -450,7 +450,7 @@ func (s *Service) Next(ctx context.Context) (time.Time, error) {
 	if begun := l.lastGood(); begun.IsZero() || begun.After(now) { // the clock was set back since: as if there were none
 		next = sch.First(since)
 	} else {
-		next = sch.Next(begun.Local(), now)
+		next = sch.Next(begun.In(now.Location()))
 	}
 	if next.IsZero() {
 		return next, nil
