@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -167,21 +168,55 @@ func TestScheduleInSummerTime(t *testing.T) {
 	}
 }
 
-// TestScheduleAfterTheClockWasSetBack: a backup of next year is no reason to
-// make none until then.
+// TestScheduleAfterTheClockWasSetBack: a backup of a time to come is no reason to
+// make one at once, nor to make none until then.
 func TestScheduleAfterTheClockWasSetBack(t *testing.T) {
+	for _, tt := range []struct {
+		schedule string
+		back     time.Duration
+		want     string
+	}{
+		{"02:30", time.Hour, "11 02:30"},
+		{"02:30", 5 * time.Hour, "10 02:30, 11 02:30"}, // that time comes again
+		{"02:30", 365 * 24 * time.Hour, "11 02:30"},
+		{"20h", time.Hour, "10 23:00"},
+		{"20h", 5 * time.Hour, "10 23:00"}, // the time of the last comes first
+		{"20h", 365 * 24 * time.Hour, "11 00:31"},
+	} {
+		t.Run(fmt.Sprint(tt.schedule, " ", tt.back), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.set.Schedule = tt.schedule
+				now := time.Date(2026, 11, 8, 12, 0, 0, 0, time.Local)
+				began := time.Now()
+				w.service.opts.Now = func() time.Time { return now.Add(time.Since(began)).Round(0) }
+				_, err := w.service.Next(t.Context()) // it is followed since long
+				w.must(err)
+				now = time.Date(2026, 11, 10, 3, 0, 0, 0, time.Local) // by hand
+				w.must(w.service.remember(t.Context(), func(l *runLog) {
+					l.add(Run{ID: "x", Started: now, Ended: now.Add(time.Minute)})
+				}))
+				now = now.Add(90*time.Minute - tt.back)
+				if at := w.clocked(30*time.Hour, 0); strings.Join(at, ", ") != tt.want {
+					t.Errorf("runs at %v, want %s", at, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// TestFailureOfATimeToCome is none to wait for.
+func TestFailureOfATimeToCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		ahead := time.Now().Add(365 * 24 * time.Hour)
+		w.set.Schedule = "6h"
+		good, ahead := time.Now().Add(-8*time.Hour), time.Now().Add(365*24*time.Hour)
 		w.must(w.service.remember(t.Context(), func(l *runLog) {
-			l.add(Run{ID: "x", Started: ahead, Ended: ahead})
+			l.add(Run{ID: "x", Started: good, Ended: good})
 			l.add(Run{Started: ahead, Ended: ahead, Error: "no network"})
 		}))
-		for schedule, most := range map[string]time.Duration{"6h": 0, "02:30": 24 * time.Hour} {
-			w.set.Schedule = schedule
-			if next, err := w.service.Next(t.Context()); err != nil || time.Until(next) > most {
-				t.Errorf("%s: the next backup is at %v (%v), want within %v", schedule, next, err, most)
-			}
+		if next, err := w.service.Next(t.Context()); err != nil || time.Until(next) > 0 {
+			t.Errorf("the next backup is at %v, %v", next, err)
 		}
 	})
 }
