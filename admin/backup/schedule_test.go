@@ -11,6 +11,7 @@ import (
 	"time"
 	_ "time/tzdata" // not every machine has it
 
+	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mailbox"
 )
 
@@ -343,4 +344,35 @@ func TestCancelled(t *testing.T) {
 	if now, _ := w.service.LastRun(t.Context()); now != last {
 		t.Errorf("one that has not begun is remembered: %+v", now)
 	}
+}
+
+// full is a State to which nothing can be written.
+type full struct{ *directory.Directory }
+
+func (full) PutState(context.Context, string, any) error {
+	return errors.New("no space left on device")
+}
+
+// TestNotRemembered: also a backup that cannot be remembered is not made again
+// each minute.
+func TestNotRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		_, err := w.service.Key(t.Context())
+		w.must(err)
+		w.service.opts.State = full{w.dir}
+		w.set.Schedule = "6h"
+		starts := 0
+		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Minute)
+		defer cancel()
+		w.must(w.service.Watch(ctx, func(ctx context.Context) {
+			starts++
+			if _, err := w.service.Run(ctx, func(string, int64, int64) {}); err == nil {
+				t.Error("it was remembered")
+			}
+		}))
+		if starts != 3 {
+			t.Errorf("it was started %d times in two hours and a half, want once an hour", starts)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +58,7 @@ type Service struct {
 	schedule string             // that is followed
 	since    time.Time          // when that was begun
 	setBack  time.Time          // when the last good backup was first found to be of a time to come
-	declined time.Time          // when a backup was cancelled that waited for its turn
+	declined time.Time          // when a backup ended that is not remembered
 }
 
 // details are what List says of a backup, from its manifest.
@@ -191,8 +192,9 @@ func (s *Service) Run(ctx context.Context, tell Telling) (Run, error) {
 		run.Error = err.Error()
 		s.opts.Logger.ErrorContext(ctx, "backup", "backup", run.ID, "err", err)
 	}
-	if rerr := s.remember(context.WithoutCancel(ctx), func(l *runLog) { l.add(run) }); err == nil {
-		err = rerr
+	if rerr := s.remember(context.WithoutCancel(ctx), func(l *runLog) { l.add(run) }); rerr != nil {
+		s.putOff() // the disk may be full to the last octet
+		err = cmp.Or(err, rerr)
 	}
 	s.opts.Changed()
 	return run, err
@@ -484,8 +486,9 @@ func (s *Service) counted(begun, now time.Time) time.Time {
 	return s.setBack
 }
 
-// followed says since when a schedule is followed, and when a backup was last
-// cancelled that waited for its turn.
+// followed says since when a schedule is followed, and when a backup last ended
+// that is not remembered: most of them were cancelled while they waited for their
+// turn.
 func (s *Service) followed(schedule string, now time.Time) (since, declined time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -501,6 +504,11 @@ func (s *Service) decline(ctx context.Context) {
 	if !errors.Is(context.Cause(ctx), ErrCancelled) {
 		return
 	}
+	s.putOff()
+}
+
+// putOff lets the schedule wait after a backup of which nothing is remembered.
+func (s *Service) putOff() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.declined = s.now()
