@@ -174,7 +174,8 @@ func (p *Progress) tell() backup.Telling {
 	}
 }
 
-// RunBackup begins a backup. The job ends when it is proved.
+// RunBackup begins a backup. The job ends when it is proved. Who asks is told at
+// once that there is no room.
 func (a *Admin) RunBackup(ctx context.Context) (Job, error) {
 	p, err := authorize(ctx, ChangeSystem)
 	if err != nil {
@@ -187,6 +188,12 @@ func (a *Admin) RunBackup(ctx context.Context) (Job, error) {
 	if err := s.Room(); err != nil {
 		return Job{}, ofBackup(err)
 	}
+	return a.makeBackup(p, s)
+}
+
+// makeBackup begins a backup. One that finds no room is remembered as one that
+// failed: the schedule tries it again after an hour, and a check tells of it.
+func (a *Admin) makeBackup(p Principal, s *backup.Service) (Job, error) {
 	return a.startBackup(p, jobBackup, func(ctx context.Context, p *Progress) (any, error) {
 		run, err := s.Run(ctx, p.tell())
 		if err != nil {
@@ -271,8 +278,8 @@ func (a *Admin) WatchBackups(ctx context.Context) error {
 	}
 	defer a.opts.Backup.Close() //nolint:errcheck // only a scratch folder
 	return a.opts.Backup.Watch(ctx, func(ctx context.Context) {
-		system := WithPrincipal(ctx, Principal{Kind: KindSystem, Role: directory.RoleOwner, Name: "schedule"})
-		if _, err := a.RunBackup(system); err != nil && !errors.Is(err, directory.ErrInUse) {
+		schedule := Principal{Kind: KindSystem, Role: directory.RoleOwner, Name: "schedule"}
+		if _, err := a.makeBackup(schedule, a.opts.Backup); err != nil && !errors.Is(err, directory.ErrInUse) {
 			a.opts.Logger.ErrorContext(ctx, "backup on schedule", "err", err)
 		}
 	})

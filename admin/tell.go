@@ -172,11 +172,10 @@ func (t *Teller) maker(creator string) (Principal, bool) {
 	return Principal{Kind: KindUser, Role: a.Role, Domains: a.Domains}, err == nil && !a.Suspended
 }
 
-// Account tells of a change of an account, which is one of the audit log. A link
-// by which somebody can set a password changes nothing until it is used.
+// Account tells of a change of an account, which is one of the audit log.
 func (t *Teller) Account(e directory.AuditEntry) {
 	action, ok := strings.CutPrefix(e.Action, "account.")
-	if t == nil || !ok || action == string(directory.Invite) || action == string(directory.Reset) {
+	if t == nil || !ok || changesNothing(action) {
 		return
 	}
 	kind := map[string]string{"add": webhooks.AccountAdded, "remove": webhooks.AccountRemoved}[action]
@@ -193,6 +192,17 @@ func (t *Teller) Account(e directory.AuditEntry) {
 		}
 		return AccountEvent{e.Object, e.Action, e.Actor}
 	}})
+}
+
+// changesNothing reports whether something in the audit log of an account is no
+// change of it: a link by which somebody can set a password, until it is used,
+// and mail that was taken out.
+func changesNothing(action string) bool {
+	switch action {
+	case string(directory.Invite), string(directory.Reset), "export":
+		return true
+	}
+	return false
 }
 
 // check tells of a check that has another state than before.

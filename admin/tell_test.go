@@ -137,9 +137,9 @@ func TestTellSaysWhatOneMaySee(t *testing.T) {
 	none.check(CheckChange{})
 }
 
-// TestTellOfInvitations: a link to set a password changes no account, whoever
-// makes it; the password does.
-func TestTellOfInvitations(t *testing.T) {
+// TestTellOfNoChange: a link to set a password changes no account, whoever makes
+// it, nor does who takes its mail out; the password does.
+func TestTellOfNoChange(t *testing.T) {
 	w := newTellWorld(t)
 	d, err := directory.Open(filepath.Join(t.TempDir(), "system.db"), directory.Options{Changed: w.Account})
 	if err != nil {
@@ -159,6 +159,7 @@ func TestTellOfInvitations(t *testing.T) {
 		t.Fatal(err)
 	}
 	must[InviteLink](t)(a.Invite(ctx, "ana@a.test"))
+	must[*MailExport](t)(a.OpenMailExport(ctx, "ana@a.test"))
 	var got []string
 	for _, s := range w.told(t, h.ID) {
 		kind, body, _ := strings.Cut(s, " ")

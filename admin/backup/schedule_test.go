@@ -3,10 +3,15 @@ package backup
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	_ "time/tzdata" // not every machine has it
 
+	"github.com/mailstead/mailstead/admin/directory"
 	"github.com/mailstead/mailstead/mailbox"
 )
 
@@ -91,21 +96,128 @@ func TestScheduleDaily(t *testing.T) {
 	})
 }
 
-// TestScheduleAfterTheClockWasSetBack: a backup of next year is no reason to
-// make none until then.
+// clocked lets the schedule run for some time, and returns when it made backups,
+// the first of which fail.
+func (w *world) clocked(d time.Duration, fail int) (at []string) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), d)
+	defer cancel()
+	w.must(w.service.Watch(ctx, func(context.Context) {
+		now := w.service.opts.Now()
+		r := Run{ID: "x", Started: now, Ended: now}
+		if len(at) < fail {
+			r = Run{Started: now, Ended: now, Error: "no network"}
+		}
+		at = append(at, now.Format("2 15:04"))
+		w.must(w.service.remember(w.t.Context(), func(l *runLog) { l.add(r) }))
+	}))
+	return at
+}
+
+// TestScheduleLate: what was due late in the day is not forgotten at midnight.
+func TestScheduleLate(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		down time.Duration // after the first
+		fail int
+		want string
+	}{
+		{"failed", 0, 1, "2 23:30, 3 00:30, 3 23:30, 4 23:30"},
+		{"failed until the next day", 0, 2, "2 23:30, 3 00:30, 3 01:30, 3 23:30, 4 23:30"},
+		{"missed at midnight", 24*time.Hour + 5*time.Minute, 0, "3 00:06, 3 23:30, 4 23:30, 5 23:30"},
+		{"missed for a week", 7*24*time.Hour + 5*time.Minute, 0, "9 00:06, 9 23:30, 10 23:30, 11 23:30"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.set.Schedule = "23:30"
+				start := time.Date(2026, 11, 1, 23, 0, 0, 0, time.Local)
+				began := time.Now()
+				w.service.opts.Now = func() time.Time { return start.Add(time.Since(began)).Round(0) }
+				if at := w.clocked(time.Hour, 0); strings.Join(at, ", ") != "1 23:30" {
+					t.Fatalf("the first run was at %v", at)
+				}
+				time.Sleep(tt.down)
+				if at := w.clocked(72*time.Hour, tt.fail); strings.Join(at, ", ") != tt.want {
+					t.Errorf("runs at %v, want %s", at, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// TestScheduleInSummerTime: the day that begins summer time has its backup too.
+func TestScheduleInSummerTime(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, start := range []time.Time{time.Date(2026, 3, 27, 23, 0, 0, 0, berlin), time.Date(2026, 10, 23, 23, 0, 0, 0, berlin)} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.set.Schedule = "23:30"
+			began := time.Now()
+			w.service.opts.Now = func() time.Time { return start.Add(time.Since(began)).Round(0) }
+			var want []string
+			for day := range 4 {
+				want = append(want, start.AddDate(0, 0, day).Format("2 ")+"23:30")
+			}
+			if at := w.clocked(74*time.Hour, 0); !slices.Equal(at, want) {
+				t.Errorf("runs at %v, want %v", at, want)
+			}
+		})
+	}
+}
+
+// TestScheduleAfterTheClockWasSetBack: a backup of a time to come is no reason to
+// make one at once, nor to make none until then.
 func TestScheduleAfterTheClockWasSetBack(t *testing.T) {
+	for _, tt := range []struct {
+		schedule string
+		back     time.Duration
+		want     string
+	}{
+		{"02:30", time.Hour, "11 02:30"},
+		{"02:30", 5 * time.Hour, "10 02:30, 11 02:30"}, // that time comes again
+		{"02:30", 365 * 24 * time.Hour, "11 02:30"},
+		{"20h", time.Hour, "10 23:00"},
+		{"20h", 5 * time.Hour, "10 23:00"}, // the time of the last comes first
+		{"20h", 365 * 24 * time.Hour, "11 00:31"},
+	} {
+		t.Run(fmt.Sprint(tt.schedule, " ", tt.back), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.set.Schedule = tt.schedule
+				now := time.Date(2026, 11, 8, 12, 0, 0, 0, time.Local)
+				began := time.Now()
+				w.service.opts.Now = func() time.Time { return now.Add(time.Since(began)).Round(0) }
+				_, err := w.service.Next(t.Context()) // it is followed since long
+				w.must(err)
+				now = time.Date(2026, 11, 10, 3, 0, 0, 0, time.Local) // by hand
+				w.must(w.service.remember(t.Context(), func(l *runLog) {
+					l.add(Run{ID: "x", Started: now, Ended: now.Add(time.Minute)})
+				}))
+				now = now.Add(90*time.Minute - tt.back)
+				if at := w.clocked(30*time.Hour, 0); strings.Join(at, ", ") != tt.want {
+					t.Errorf("runs at %v, want %s", at, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// TestFailureOfATimeToCome is none to wait for.
+func TestFailureOfATimeToCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		ahead := time.Now().Add(365 * 24 * time.Hour)
+		w.set.Schedule = "6h"
+		good, ahead := time.Now().Add(-8*time.Hour), time.Now().Add(365*24*time.Hour)
 		w.must(w.service.remember(t.Context(), func(l *runLog) {
-			l.add(Run{ID: "x", Started: ahead, Ended: ahead})
+			l.add(Run{ID: "x", Started: good, Ended: good})
 			l.add(Run{Started: ahead, Ended: ahead, Error: "no network"})
 		}))
-		for schedule, most := range map[string]time.Duration{"6h": 0, "02:30": 24 * time.Hour} {
-			w.set.Schedule = schedule
-			if next, err := w.service.Next(t.Context()); err != nil || time.Until(next) > most {
-				t.Errorf("%s: the next backup is at %v (%v), want within %v", schedule, next, err, most)
-			}
+		if next, err := w.service.Next(t.Context()); err != nil || time.Until(next) > 0 {
+			t.Errorf("the next backup is at %v, %v", next, err)
 		}
 	})
 }
@@ -232,4 +344,35 @@ func TestCancelled(t *testing.T) {
 	if now, _ := w.service.LastRun(t.Context()); now != last {
 		t.Errorf("one that has not begun is remembered: %+v", now)
 	}
+}
+
+// full is a State to which nothing can be written.
+type full struct{ *directory.Directory }
+
+func (full) PutState(context.Context, string, any) error {
+	return errors.New("no space left on device")
+}
+
+// TestNotRemembered: also a backup that cannot be remembered is not made again
+// each minute.
+func TestNotRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		_, err := w.service.Key(t.Context())
+		w.must(err)
+		w.service.opts.State = full{w.dir}
+		w.set.Schedule = "6h"
+		starts := 0
+		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Minute)
+		defer cancel()
+		w.must(w.service.Watch(ctx, func(ctx context.Context) {
+			starts++
+			if _, err := w.service.Run(ctx, func(string, int64, int64) {}); err == nil {
+				t.Error("it was remembered")
+			}
+		}))
+		if starts != 3 {
+			t.Errorf("it was started %d times in two hours and a half, want once an hour", starts)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +57,8 @@ type Service struct {
 	details  map[string]details // of backups, by ID
 	schedule string             // that is followed
 	since    time.Time          // when that was begun
-	declined time.Time          // when a backup was cancelled that waited for its turn
+	setBack  time.Time          // when the last good backup was first found to be of a time to come
+	declined time.Time          // when a backup ended that is not remembered
 }
 
 // details are what List says of a backup, from its manifest.
@@ -190,8 +192,9 @@ func (s *Service) Run(ctx context.Context, tell Telling) (Run, error) {
 		run.Error = err.Error()
 		s.opts.Logger.ErrorContext(ctx, "backup", "backup", run.ID, "err", err)
 	}
-	if rerr := s.remember(context.WithoutCancel(ctx), func(l *runLog) { l.add(run) }); err == nil {
-		err = rerr
+	if rerr := s.remember(context.WithoutCancel(ctx), func(l *runLog) { l.add(run) }); rerr != nil {
+		s.putOff() // the disk may be full to the last octet
+		err = cmp.Or(err, rerr)
 	}
 	s.opts.Changed()
 	return run, err
@@ -429,14 +432,18 @@ const retryAfter = time.Hour
 
 func (s *Service) due(ctx context.Context) (bool, error) {
 	next, err := s.Next(ctx)
-	return err == nil && !next.IsZero() && !next.After(s.opts.Now()), err
+	return err == nil && !next.IsZero() && !next.After(s.now()), err
 }
+
+// now is the time on the wall. Compared by the monotonic clock, no time would be
+// one to come after the clock was set back.
+func (s *Service) now() time.Time { return s.opts.Now().Round(0) }
 
 // Next is when the next backup is due; the zero time if none is planned. What
 // was cancelled does not count as made: who cancels puts the next one off, and
 // no longer than a failure does.
 func (s *Service) Next(ctx context.Context) (time.Time, error) {
-	schedule, now := s.opts.Settings().Schedule, s.opts.Now()
+	schedule, now := s.opts.Settings().Schedule, s.now()
 	sch, err := plan.ParseSchedule(schedule)
 	if err != nil {
 		return time.Time{}, err
@@ -447,10 +454,10 @@ func (s *Service) Next(ctx context.Context) (time.Time, error) {
 	}
 	since, declined := s.followed(schedule, now)
 	var next time.Time
-	if begun := l.lastGood(); begun.IsZero() || begun.After(now) { // the clock was set back since: as if there were none
+	if begun := l.lastGood(); begun.IsZero() {
 		next = sch.First(since)
 	} else {
-		next = sch.Next(begun.Local(), now)
+		next = sch.Next(s.counted(begun, now))
 	}
 	if next.IsZero() {
 		return next, nil
@@ -463,8 +470,25 @@ func (s *Service) Next(ctx context.Context) (time.Time, error) {
 	return next, nil
 }
 
-// followed says since when a schedule is followed, and when a backup was last
-// cancelled that waited for its turn.
+// counted is when the last good backup was begun, for the next one. If the clock
+// was set back since, that is when it was noticed: nobody needs another one now,
+// nor wants to wait until that time comes again.
+func (s *Service) counted(begun, now time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !begun.After(now) {
+		s.setBack = time.Time{}
+		return begun.In(now.Location())
+	}
+	if s.setBack.IsZero() || s.setBack.After(now) {
+		s.setBack = now
+	}
+	return s.setBack
+}
+
+// followed says since when a schedule is followed, and when a backup last ended
+// that is not remembered: most of them were cancelled while they waited for their
+// turn.
 func (s *Service) followed(schedule string, now time.Time) (since, declined time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -480,7 +504,12 @@ func (s *Service) decline(ctx context.Context) {
 	if !errors.Is(context.Cause(ctx), ErrCancelled) {
 		return
 	}
+	s.putOff()
+}
+
+// putOff lets the schedule wait after a backup of which nothing is remembered.
+func (s *Service) putOff() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.declined = s.opts.Now()
+	s.declined = s.now()
 }

@@ -104,7 +104,7 @@ func (s *snapshot) addTargets(a *Alias, targets []mail.Path) error {
 		have[t.Key()] = true
 	}
 	circle := s.aliases[a.Address.Key()] != nil || s.mayBeLedTo(a.Address) // can there be one?
-	seen := map[string]bool{}                                              // by all targets
+	back := s.walkTo(a.Address)                                            // by all targets
 	for _, t := range targets {
 		if have[t.Key()] {
 			continue
@@ -115,7 +115,7 @@ func (s *snapshot) addTargets(a *Alias, targets []mail.Path) error {
 		if err := s.checkTarget(t); err != nil {
 			return err
 		}
-		if circle && s.leadsTo(t, a.Address.Key(), seen) {
+		if (circle || s.isBelow(t, a.Address)) && back.from(t) {
 			return invalid("%s leads to %s; the mail would go in a circle", t.Display(), a.Address.Display())
 		}
 		if len(a.Targets) == maxTargets {
@@ -129,27 +129,6 @@ func (s *snapshot) addTargets(a *Alias, targets []mail.Path) error {
 
 func containsPath(paths []mail.Path, p mail.Path) bool {
 	return slices.ContainsFunc(paths, func(o mail.Path) bool { return o.Key() == p.Key() })
-}
-
-// leadsTo reports whether mail for p comes to an address through aliases and
-// forwarding. What was seen before does not.
-func (s *snapshot) leadsTo(p mail.Path, key string, seen map[string]bool) bool {
-	if p.Key() == key {
-		return true
-	}
-	if seen[p.Key()] {
-		return false
-	}
-	seen[p.Key()] = true
-	account, targets := s.step(p)
-	if account != 0 {
-		a := s.accounts[account]
-		if a.Address.Key() == key {
-			return true // by a subaddress
-		}
-		targets = a.Forward
-	}
-	return slices.ContainsFunc(targets, func(t mail.Path) bool { return s.leadsTo(t, key, seen) })
 }
 
 // RemoveAlias takes targets out of an alias, and the whole alias when none is

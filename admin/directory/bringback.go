@@ -126,7 +126,7 @@ func (b *bringing) forward() {
 		switch {
 		case b.since.last != nil && !containsPath(last, to):
 			b.res.leave("forwarding to %s: it was taken away after the backup", to.Display())
-		case b.c.next.checkTarget(to) != nil || b.c.next.leadsTo(to, a.Address.Key(), map[string]bool{}):
+		case b.c.next.checkTarget(to) != nil || b.c.next.walkTo(a.Address).from(to):
 			b.res.leave("forwarding to %s: there is no such address any more, or it leads back here", to.Display())
 		default:
 			a.Forward = append(a.Forward, to)

@@ -269,10 +269,26 @@ func (s *snapshot) checkDomain(d *Domain) error {
 			return invalid("two DKIM keys have the selector %s", k.Selector)
 		}
 	}
-	if d.CatchAll.IsNull() {
+	return s.checkCatchAll(d)
+}
+
+// checkCatchAll makes sure that what is unknown in a domain arrives somewhere, and
+// not as something else that is unknown in it. One that stays as it is hinders no
+// other change of the domain.
+func (s *snapshot) checkCatchAll(d *Domain) error {
+	old := s.domains[d.Name]
+	if d.CatchAll.IsNull() || old != nil && old.CatchAll == d.CatchAll && old.Separator == d.Separator {
 		return nil
 	}
-	return s.checkTarget(d.CatchAll)
+	without := *d
+	without.CatchAll = mail.Path{}
+	undo := put(s.domains, d.Name, &without) // neither the old one takes it, nor itself
+	err := s.checkTarget(d.CatchAll)
+	undo()
+	if err == nil && s.walkToCatchAll(d).from(d.CatchAll) {
+		err = invalid("%s leads to unknown addresses of %s; the mail would go in a circle", d.CatchAll.Display(), d.Name.Unicode())
+	}
+	return err
 }
 
 // checkTarget makes sure that an address that is ours exists.

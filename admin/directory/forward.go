@@ -16,7 +16,7 @@ func (s *snapshot) checkForward(a *Account) error {
 	if len(a.Forward) > maxForward {
 		return invalid("mail can be forwarded to at most %d addresses", maxForward)
 	}
-	seen := map[string]bool{}
+	back := s.walkTo(a.Address)
 	for i, to := range a.Forward {
 		if containsPath(a.Forward[:i], to) {
 			return invalid("%s is there twice", to.Display())
@@ -24,7 +24,7 @@ func (s *snapshot) checkForward(a *Account) error {
 		if err := s.checkTarget(to); err != nil {
 			return err
 		}
-		if s.leadsTo(to, a.Address.Key(), seen) {
+		if back.from(to) {
 			return invalid("%s leads to %s; the mail would go in a circle", to.Display(), a.Address.Display())
 		}
 	}

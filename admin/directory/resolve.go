@@ -108,10 +108,12 @@ func (s *snapshot) subaddress(p mail.Path, dom *Domain) (account uint32, targets
 	return 0, nil
 }
 
+func (d *Domain) separator() string { return cmp.Or(d.Separator, DefaultSeparator) }
+
 // bases yields the addresses that p is a subaddress of, the longest first.
 func (d *Domain) bases(p mail.Path) iter.Seq[mail.Path] {
 	return func(yield func(mail.Path) bool) {
-		sep := cmp.Or(d.Separator, DefaultSeparator)
+		sep := d.separator()
 		if sep == NoSeparator {
 			return
 		}

@@ -158,9 +158,9 @@ func TestTogetherChain(t *testing.T) {
 	}
 }
 
-// TestTogetherCircles: circles are found within a change, too: by what was there
-// before, and by what the change has made.
-func TestTogetherCircles(t *testing.T) {
+// TestCircles: circles are found by what was there before, and within one change of
+// many by what that has made.
+func TestCircles(t *testing.T) {
 	alias := func(from string, to ...string) func(*testing.T, *Directory) error {
 		return func(t *testing.T, in *Directory) error {
 			var targets []mail.Path
@@ -178,11 +178,37 @@ func TestTogetherCircles(t *testing.T) {
 			return err
 		}
 	}
+	separator := func(sep string) func(*testing.T, *Directory) error {
+		return func(_ *testing.T, in *Directory) error {
+			_, err := in.SetDomain(ctx, actor, "a.test", DomainChange{Separator: &sep})
+			return err
+		}
+	}
+	domain := func(n NewDomain) func(*testing.T, *Directory) error {
+		return func(_ *testing.T, in *Directory) error {
+			_, err := in.AddDomain(ctx, actor, n)
+			return err
+		}
+	}
+	postmaster := func(t *testing.T, in *Directory) error {
+		_, err := in.SetSetting(ctx, actor, string(Postmaster), "post@a.test")
+		return errors.Join(err, in.RemoveAlias(ctx, actor, path(t, "post@a.test")))
+	}
+	type steps = []func(*testing.T, *Directory) error
 	for _, tt := range []struct {
 		name          string
-		before, begin []func(*testing.T, *Directory) error
+		before, begin steps
 		last          func(*testing.T, *Directory) error
 	}{
+		{"subaddress of an alias to come", steps{catchAll("ana@a.test"), alias("b@a.test", "Ann+x+y@a.test")}, nil, alias("ann@a.test", "b@a.test")},
+		{"subaddress of an alias to come, within", nil, steps{catchAll("ana@a.test"), alias("b@a.test", "Ann+x+y@a.test")}, alias("ann@a.test", "b@a.test")},
+		{"of its own", nil, steps{catchAll("ana@a.test")}, alias("ann@a.test", "ann+x@a.test")},
+		{"subaddress of an alias", nil, steps{alias("ann@a.test", "bo@a.test"), alias("b@a.test", "ann+x@a.test")}, alias("ann@a.test", "far@far.example", "b@a.test")},
+		{"another separator", nil, steps{catchAll("ana@a.test"), alias("b@a.test", "ann-x@a.test"), separator("-")}, alias("ann@a.test", "b@a.test")},
+		{"unknown", nil, steps{catchAll("ana@a.test"), alias("x@a.test", "far@far.example", "y@a.test")}, catchAll("x@a.test")},
+		{"unknown, by another domain", nil, steps{catchAll("ana@a.test"), domain(NewDomain{Name: "b.test", AliasOf: "a.test"}), alias("x@a.test", "y@b.test")}, catchAll("x@a.test")},
+		{"a domain to come", nil, steps{alias("x@a.test", "y@b.test")}, domain(NewDomain{Name: "b.test", CatchAll: path(t, "x@a.test")})},
+		{"postmaster to come", steps{alias("post@a.test", "ana@a.test"), postmaster}, steps{alias("b@a.test", "abuse@a.test")}, alias("post@a.test", "b@a.test")},
 		{"catch-all before", []func(*testing.T, *Directory) error{catchAll("ana@a.test"), alias("x@a.test", "y@a.test")}, nil, alias("y@a.test", "x@a.test")},
 		{"catch-all", nil, []func(*testing.T, *Directory) error{catchAll("ana@a.test"), alias("x@a.test", "far@far.example", "y@a.test")}, alias("y@a.test", "far@far.example", "x@a.test")},
 		{"target of a group", nil, []func(*testing.T, *Directory) error{alias("x@a.test", "ana@a.test"), alias("y@a.test", "x@a.test")}, alias("x@a.test", "bo@a.test", "y@a.test")},
@@ -200,16 +226,7 @@ func TestTogetherCircles(t *testing.T) {
 		}}, alias("y@a.test", "y@b.test")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d := open(t)
-			d.mustDomain(t, NewDomain{Name: "a.test"})
-			d.mustAccount(t, "ana@a.test")
-			d.mustAccount(t, "bo@a.test")
-			for _, do := range tt.before {
-				if err := do(t, d); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := d.Together(ctx, func(in *Directory) error {
+			end := func(in *Directory) error {
 				for _, do := range tt.begin {
 					if err := do(t, in); err != nil {
 						return err
@@ -219,10 +236,81 @@ func TestTogetherCircles(t *testing.T) {
 					t.Errorf("the circle is %v", err)
 				}
 				return nil
-			}); err != nil {
-				t.Error(err)
+			}
+			for _, run := range []func(d *Directory) error{end, func(d *Directory) error { return d.Together(ctx, end) }} {
+				d := open(t)
+				d.mustDomain(t, NewDomain{Name: "a.test"})
+				d.mustAccount(t, "ana@a.test")
+				d.mustAccount(t, "bo@a.test")
+				for _, do := range tt.before {
+					if err := do(t, d); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := run(d); err != nil {
+					t.Error(err)
+				}
 			}
 		})
+	}
+}
+
+// TestNoCircle: a walk that finds none leaves nothing behind, and what takes mail
+// from a catch-all may be made.
+func TestNoCircle(t *testing.T) {
+	d := open(t)
+	d.mustDomain(t, NewDomain{Name: "a.test"})
+	d.mustAccount(t, "ana@a.test")
+	all, nobody, other := path(t, "ana@a.test"), path(t, "nobody@a.test"), path(t, "b@a.test")
+	change := func(in *Directory) error {
+		if _, err := in.SetDomain(ctx, actor, "a.test", DomainChange{CatchAll: &all}); err != nil {
+			return err
+		}
+		for _, a := range [][2]string{{"b@a.test", "ann+x@a.test"}, {"ann@a.test", "far@far.example"}} {
+			if _, err := in.AddAlias(ctx, actor, path(t, a[0]), path(t, a[1])); err != nil {
+				return err
+			}
+		}
+		if _, err := in.AddAlias(ctx, actor, path(t, "ann@a.test"), path(t, "b@a.test")); err == nil {
+			t.Error("a circle is taken")
+		}
+		if _, err := in.SetDomain(ctx, actor, "a.test", DomainChange{CatchAll: &nobody}); !errors.Is(err, ErrNotFound) {
+			t.Errorf("a catch-all that only the one before takes: %v", err)
+		}
+		if _, err := in.AddDomain(ctx, actor, NewDomain{Name: "b.test", CatchAll: path(t, "x@b.test")}); !errors.Is(err, ErrNotFound) || in.IsLocal("b.test") {
+			t.Errorf("a catch-all that takes itself: %v", err)
+		}
+		for address, want := range map[string]string{"ann+x@a.test": "far@far.example", "b@a.test": "ann+x@a.test", "zed@a.test": "ana@a.test"} {
+			if _, to, err := in.Resolve(ctx, path(t, address)); err != nil || len(to) != 1 || to[0].String() != want {
+				t.Errorf("%s leads to %v, %v", address, to, err)
+			}
+		}
+		_, err := in.SetDomain(ctx, actor, "a.test", DomainChange{CatchAll: &other})
+		return err
+	}
+	if err := d.Together(Rehearse(ctx, &Rehearsal{}), change); !errors.Is(err, ErrRehearsed) {
+		t.Error(err)
+	}
+	if err := change(d); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCircleHindersNothingElse: a catch-all that leads nowhere since a removal is no
+// reason to refuse another change of its domain.
+func TestCircleHindersNothingElse(t *testing.T) {
+	d := open(t)
+	d.mustDomain(t, NewDomain{Name: "a.test"})
+	id := d.mustAccount(t, "ana@a.test")
+	all, yes := path(t, "ana+all@a.test"), true
+	if _, err := d.SetDomain(ctx, actor, "a.test", DomainChange{CatchAll: &all}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.RemoveAccount(ctx, actor, id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.SetDomain(ctx, actor, "a.test", DomainChange{AppPasswordsOnly: &yes}); err != nil {
+		t.Error(err)
 	}
 }
 

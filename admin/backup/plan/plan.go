@@ -14,9 +14,9 @@ import (
 
 // Schedule says when backups are made. The zero value is never.
 type Schedule struct {
-	every time.Duration
-	at    time.Duration // since midnight
-	daily bool
+	every        time.Duration
+	hour, minute int
+	daily        bool
 }
 
 // ParseSchedule reads "off", a time of day as in 02:30, or how long after the
@@ -26,7 +26,7 @@ func ParseSchedule(s string) (Schedule, error) {
 		return Schedule{}, nil
 	}
 	if t, err := time.Parse("15:04", s); err == nil {
-		return Schedule{daily: true, at: time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute}, nil
+		return Schedule{daily: true, hour: t.Hour(), minute: t.Minute()}, nil
 	}
 	d, err := time.ParseDuration(strings.Replace(s, "d", "h", 1))
 	if n, ok := strings.CutSuffix(s, "d"); ok && err == nil {
@@ -40,13 +40,14 @@ func ParseSchedule(s string) (Schedule, error) {
 }
 
 // Next is when a backup is due, if the last one was begun at a time; the zero
-// time is never.
-func (s Schedule) Next(last, now time.Time) time.Time {
+// time is never. A time of day is that of the zone of last. Who was away then
+// finds it in the past: one backup is due now, however many were missed.
+func (s Schedule) Next(last time.Time) time.Time {
 	switch {
 	case s.daily:
-		next := s.on(now, 0)
+		next := s.on(last, 0)
 		if !last.Before(next) {
-			next = s.on(now, 1)
+			next = s.on(last, 1)
 		}
 		return next
 	case s.every > 0:
@@ -60,16 +61,17 @@ func (s Schedule) Next(last, now time.Time) time.Time {
 func (s Schedule) First(since time.Time) time.Time {
 	switch {
 	case s.daily:
-		return s.Next(since, since)
+		return s.Next(since)
 	case s.every > 0:
 		return since
 	}
 	return time.Time{}
 }
 
-// on is the time of day some days after that of now.
-func (s Schedule) on(now time.Time, days int) time.Time {
-	return time.Date(now.Year(), now.Month(), now.Day()+days, 0, 0, 0, 0, now.Location()).Add(s.at)
+// on is the time of day some days after that of t, by the clock on the wall: a
+// day that begins or ends summer time has not 24 hours.
+func (s Schedule) on(t time.Time, days int) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day()+days, s.hour, s.minute, 0, 0, t.Location())
 }
 
 // Place is where a target is, taken apart.

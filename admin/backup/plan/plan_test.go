@@ -4,23 +4,57 @@ import (
 	"slices"
 	"testing"
 	"time"
+	_ "time/tzdata" // not every machine has it
 )
 
 func TestNext(t *testing.T) {
-	at := func(day, hour int) time.Time { return time.Date(2026, 11, day, hour, 0, 0, 0, time.UTC) }
+	at := func(day, hour, minute int) time.Time {
+		return time.Date(2026, 11, day, hour, minute, 0, 0, time.UTC)
+	}
 	for _, tt := range []struct {
-		schedule        string
-		last, now, want time.Time
+		schedule   string
+		last, want time.Time
 	}{
-		{"off", at(1, 0), at(9, 0), time.Time{}},
-		{"02:00", at(8, 2), at(8, 12), at(9, 2)},
-		{"02:00", at(7, 2), at(8, 12), at(8, 2)}, // was missed
-		{"6h", at(8, 2), at(8, 3), at(8, 8)},
-		{"2d", at(1, 0), at(1, 5), at(3, 0)},
+		{"off", at(1, 0, 0), time.Time{}},
+		{"02:00", at(8, 2, 0), at(9, 2, 0)},
+		{"02:00", at(8, 1, 59), at(8, 2, 0)},
+		{"23:30", at(8, 23, 31), at(9, 23, 30)},
+		{"23:30", at(9, 0, 40), at(9, 23, 30)}, // that of the day before, late
+		{"00:00", at(8, 0, 0), at(9, 0, 0)},
+		{"02:00", at(1, 2, 0), at(2, 2, 0)}, // long ago: it stays due until one is made
+		{"6h", at(8, 2, 0), at(8, 8, 0)},
+		{"2d", at(1, 0, 0), at(3, 0, 0)},
 	} {
 		s, err := ParseSchedule(tt.schedule)
-		if got := s.Next(tt.last, tt.now); err != nil || !got.Equal(tt.want) {
-			t.Errorf("%s after %v at %v: %v, %v; want %v", tt.schedule, tt.last, tt.now, got, err, tt.want)
+		if got := s.Next(tt.last); err != nil || !got.Equal(tt.want) {
+			t.Errorf("%s after %v: %v, %v; want %v", tt.schedule, tt.last, got, err, tt.want)
+		}
+	}
+}
+
+// TestNextInSummerTime follows a time of day over the days that have 23 and 25
+// hours: it is the same on the clock on the wall, and once a day.
+func TestNextInSummerTime(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, first := range []time.Time{time.Date(2026, 3, 27, 0, 0, 0, 0, berlin), time.Date(2026, 10, 23, 0, 0, 0, 0, berlin)} {
+		for _, at := range []string{"00:00", "01:30", "02:30", "03:30", "23:30"} {
+			s, err := ParseSchedule(at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := first.Add(-time.Minute)
+			for day := range 5 {
+				next := s.Next(last)
+				want := first.AddDate(0, 0, day).Format("2006-01-02 ") + at
+				skipped := want == "2026-03-29 02:30" // no clock shows it: an hour more or less
+				if got := next.Format("2006-01-02 15:04"); got != want && !(skipped && (got == "2026-03-29 01:30" || got == "2026-03-29 03:30")) {
+					t.Errorf("after %v it is due at %s, want %s", last, got, want)
+				}
+				last = next.Add(10 * time.Second)
+			}
 		}
 	}
 }
