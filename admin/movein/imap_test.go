@@ -21,6 +21,7 @@ type fakeIMAP struct {
 	caps     string
 	greeting string
 	boxes    []fakeBox
+	limit    int // messages that one command is answered for; 0: all
 	// fault is asked about each command; what it returns is sent instead of the
 	// answer. "cut" ends the connection, and so does what ends in "cut".
 	fault func(command string) string
@@ -139,25 +140,45 @@ func (f *fakeIMAP) answer(command string, box **fakeBox) string {
 		}
 		fmt.Fprintf(&b, "* %d EXISTS\n* FLAGS (\\Seen)\n* OK [UIDVALIDITY %d] ok\n", len((*box).msgs), (*box).validity)
 	case "UID":
-		f.fetch(&b, rest, *box)
+		code := f.fetch(&b, rest, *box)
+		return b.String() + "TAG OK " + code + "done\n"
 	}
 	return b.String() + "TAG OK done\n"
 }
 
-func (f *fakeIMAP) fetch(b *strings.Builder, rest string, box *fakeBox) {
+// within returns how many messages at the start of a set are too many, and the
+// response code for that (RFC 9738 section 3).
+func (f *fakeIMAP) within(set string, box *fakeBox) (skip int, code string) {
+	named := slices.DeleteFunc(slices.Clone(box.msgs), func(m fakeMsg) bool { return !inSet(set, m.uid) })
+	if f.limit == 0 || len(named) <= f.limit {
+		return 0, ""
+	}
+	skip = len(named) - f.limit
+	return skip, fmt.Sprintf("[MESSAGELIMIT %d %d] ", f.limit, named[skip].uid)
+}
+
+func (f *fakeIMAP) fetch(b *strings.Builder, rest string, box *fakeBox) (code string) {
 	if set, is := strings.CutPrefix(rest, "SEARCH UID "); is {
+		skip, code := f.within(set, box)
 		b.WriteString("* SEARCH")
 		for _, m := range box.msgs {
-			if inSet(set, m.uid) {
+			if !inSet(set, m.uid) {
+				continue
+			}
+			if skip--; skip < 0 {
 				fmt.Fprintf(b, " %d", m.uid)
 			}
 		}
 		b.WriteString("\n")
-		return
+		return code
 	}
 	words := strings.SplitN(rest, " ", 3)
+	skip, code := f.within(words[1], box)
 	for i, m := range box.msgs {
 		if !inSet(words[1], m.uid) {
+			continue
+		}
+		if skip--; skip >= 0 {
 			continue
 		}
 		if strings.Contains(rest, "BODY.PEEK[]") {
@@ -166,6 +187,7 @@ func (f *fakeIMAP) fetch(b *strings.Builder, rest string, box *fakeBox) {
 		}
 		fmt.Fprintf(b, "* %d FETCH (UID %d FLAGS (%s \\Recent) INTERNALDATE \" 5-May-2004 07:08:09 +0200\" RFC822.SIZE %d X-GM-MSGID %d UNKNOWN (a \"b)\" (c)))\n", i+1, m.uid, m.flags, len(m.text), m.gmail)
 	}
+	return code
 }
 
 func inSet(set string, uid uint32) bool {

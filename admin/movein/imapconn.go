@@ -64,6 +64,7 @@ type imapConn struct {
 	caps     map[string]bool
 	greeting string
 	bye      string
+	code     string // of the answer to the last command
 	exists   uint32 // messages of the selected folder, as the server last said
 }
 
@@ -220,6 +221,7 @@ func (c *imapConn) dialogue(ctx context.Context, command string, answers []strin
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	c.tag++
+	c.code = ""
 	tag := "m" + strconv.Itoa(c.tag)
 	if err := c.send(tag + " " + command); err != nil {
 		return errors.Join(ctx.Err(), err)
@@ -274,6 +276,7 @@ func (c *imapConn) next(tag string, answers *[]string, fn func(*response) error)
 	d.SP()
 	e := statusError{status: d.Name()}
 	e.code, e.text = codeOf(rest(d))
+	c.code = e.code
 	if err := d.Err(); err != nil {
 		return false, false, err
 	}

@@ -111,51 +111,32 @@ func (c *imapConn) surveyOnce(ctx context.Context) (s survey, err error) {
 	}
 	sets := map[string]*remoteFlags{}
 	want := c.exists
-	err = c.do(ctx, "UID FETCH 1:* ("+items+")", func(r *response) error {
+	err = c.fetchAll(ctx, items, func(r *response) (uint32, error) {
 		switch r.name {
 		case "EXPUNGE":
 			s.expunged++
 			if r.number <= want { // the new ones come behind the others
 				want--
 			}
-			return nil
+			return 0, nil
 		case "FETCH":
 		default:
-			return nil
+			return 0, nil
 		}
 		f, err := c.readFetch(r.dec, "")
 		if err != nil || f.uid == 0 {
-			return err
+			return 0, err
 		}
 		if len(s.list) == maxListed {
-			return fmt.Errorf("%w: a folder has more than %d messages", ErrRefused, maxListed)
+			return 0, fmt.Errorf("%w: a folder has more than %d messages", ErrRefused, maxListed)
 		}
 		f.flags = shared(sets, f.names)
 		s.list = append(s.list, f.remote)
-		return nil
+		return f.uid, nil
 	})
 	s.list = byUID(s.list)
 	s.unnamed = max(0, int(want)-len(s.list))
 	return s, err
-}
-
-// search returns which of some messages are in the selected folder; told is
-// false if the server does not say.
-func (c *imapConn) search(ctx context.Context, list []remote) (there map[uint32]bool, told bool, err error) {
-	there = map[uint32]bool{}
-	err = c.do(ctx, "UID SEARCH UID "+uidSet(list), func(r *response) error {
-		if r.name != "SEARCH" {
-			return nil
-		}
-		told = true
-		for _, word := range strings.Fields(rest(r.dec)) {
-			if n, err := strconv.ParseUint(word, 10, 32); err == nil {
-				there[uint32(n)] = true
-			}
-		}
-		return nil
-	})
-	return there, told, err
 }
 
 // shared returns the one remoteFlags for these names of flags.

@@ -49,7 +49,7 @@ func (r *folderRead) read(ctx context.Context, c *imapConn, a *attempts) error {
 		a.reset()
 	}
 	for {
-		part := r.next()
+		part := r.next(c.most(fetchMessages))
 		if len(part) == 0 || len(r.absent) == fetchMessages {
 			if err := r.settle(ctx, c); err != nil {
 				return err
@@ -223,9 +223,9 @@ func (r *folderRead) gone(ctx context.Context, validity uint32, all []remote) er
 	return nil
 }
 
-// next returns the messages to ask for now. One that did not come with others
-// is asked for alone.
-func (r *folderRead) next() (part []remote) {
+// next returns the messages to ask for now, at most so many. One that did not
+// come with others is asked for alone.
+func (r *folderRead) next(most int) (part []remote) {
 	octets := int64(0)
 	for len(r.missing) > 0 && r.done.Contains(mailbox.UID(r.missing[0].uid)) {
 		r.missing = r.missing[1:]
@@ -235,7 +235,7 @@ func (r *folderRead) next() (part []remote) {
 			continue
 		}
 		alone := r.single || r.alone.Contains(mailbox.UID(m.uid))
-		if len(part) > 0 && (alone || len(part) == fetchMessages || octets+m.size > fetchOctets) {
+		if len(part) > 0 && (alone || len(part) == most || octets+m.size > fetchOctets) {
 			break
 		}
 		part = append(part, m)
@@ -252,6 +252,7 @@ func (r *folderRead) fetch(ctx context.Context, c *imapConn, part []remote) erro
 	for i := range part {
 		by[part[i].uid] = &part[i]
 	}
+	n := r.done.Len()
 	err := c.do(ctx, "UID FETCH "+uidSet(part)+" (UID BODY.PEEK[])", func(resp *response) error {
 		if resp.name != "FETCH" {
 			return nil
@@ -270,6 +271,9 @@ func (r *folderRead) fetch(ctx context.Context, c *imapConn, part []remote) erro
 	var refused *statusError
 	switch {
 	case err == nil:
+		if _, limited := c.limited(); limited && r.done.Len() > n {
+			return nil // what it has not looked at is asked for again
+		}
 		r.omitted(part)
 		return nil
 	case errors.As(err, &refused) && len(part) > 1:
@@ -311,7 +315,7 @@ func (r *folderRead) settle(ctx context.Context, c *imapConn) error {
 	if len(r.absent) == 0 {
 		return nil
 	}
-	there, told, err := c.search(ctx, r.absent)
+	there, told, err := c.search(ctx, byUID(r.absent))
 	var refused *statusError
 	if err != nil && !errors.As(err, &refused) {
 		return err
