@@ -54,7 +54,11 @@ func (r *run) complete(b *batch) {
 		})
 	}
 	if f.Unnamed > 0 {
-		tell("the server says that it has %d messages, and names %d of them, asked twice", f.Found+f.Unnamed, f.Found)
+		kept := ""
+		if b.kept {
+			kept = "; nothing that is gone there was removed here"
+		}
+		tell("the server says that it has %d messages, and names %d of them, asked twice%s", f.Found+f.Unnamed, f.Found, kept)
 	}
 	if n := f.Found - f.Added - f.Known - f.LeftOut - f.Gone - f.Elsewhere; n != 0 {
 		tell("%d messages were found, and %d of them are accounted for", f.Found, f.Found-n)

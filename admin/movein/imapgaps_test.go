@@ -123,6 +123,7 @@ func TestIMAPManyGaps(t *testing.T) {
 
 // TestIMAPSurvey: what a server names is held against what it says there is.
 func TestIMAPSurvey(t *testing.T) {
+	const kept = "; nothing that is gone there was removed here"
 	one := fakeMsg{uid: 999, text: "Subject: new\r\n\r\n"}
 	for _, tt := range []struct {
 		name    string
@@ -140,7 +141,7 @@ func TestIMAPSurvey(t *testing.T) {
 		}, 2, FolderReport{There: 20, Here: 20, Found: 20, Added: 20, Taken: 20}, ""},
 		{"short twice", func(f *fakeIMAP, command string, _ int) string {
 			return f.without(command, 7, 9)
-		}, 2, FolderReport{There: 20, Here: 18, Found: 18, Added: 18, Unnamed: 2, Taken: 18}, "the server says that it has 20 messages, and names 18 of them, asked twice"},
+		}, 2, FolderReport{There: 20, Here: 18, Found: 18, Added: 18, Unnamed: 2, Taken: 18}, "the server says that it has 20 messages, and names 18 of them, asked twice" + kept},
 		{"short in other ways", func(f *fakeIMAP, command string, surveys int) string {
 			return f.without(command, uint32(5+2*surveys))
 		}, 2, FolderReport{There: 20, Here: 20, Found: 20, Added: 20, Taken: 20}, ""},
@@ -157,7 +158,7 @@ func TestIMAPSurvey(t *testing.T) {
 				return "* 21 EXISTS\n* 21 EXPUNGE\n" + f.without(command, 9)
 			}
 			return f.without(command, 9)
-		}, 2, FolderReport{There: 21, Here: 19, Found: 19, Added: 19, Unnamed: 2, Taken: 19}, "the server says that it has 21 messages, and names 19 of them, asked twice"},
+		}, 2, FolderReport{There: 21, Here: 19, Found: 19, Added: 19, Unnamed: 2, Taken: 19}, "the server says that it has 21 messages, and names 19 of them, asked twice" + kept},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fakeIMAP{t: t, boxes: inbox(messages(20))}
@@ -185,6 +186,29 @@ func TestIMAPSurvey(t *testing.T) {
 				t.Errorf("not complete: %v, want %v", rep.Incomplete, want)
 			}
 		})
+	}
+}
+
+// TestIMAPShortDeletions: what a server does not name for once is not taken for
+// removed there. It is when the server names all again.
+func TestIMAPShortDeletions(t *testing.T) {
+	f := &fakeIMAP{t: t, boxes: inbox(messages(20))}
+	a := newAccount(t)
+	a.bring(a.options(f.source(1)))
+	f.boxes[0].msgs = f.boxes[0].msgs[1:]
+	f.fault = func(command string) string {
+		if isSurvey(command) {
+			return f.without(command, 11, 13, 15)
+		}
+		return ""
+	}
+	rep := a.bringPart(a.options(f.source(1)))
+	if rep.Removed != 0 || len(a.all()) != 20 || len(rep.Incomplete) != 1 || !strings.Contains(rep.Incomplete[0].Error, "nothing that is gone there was removed here") {
+		t.Errorf("removed %d, %d are left, not complete: %v", rep.Removed, len(a.all()), rep.Incomplete)
+	}
+	f.fault = nil
+	if rep = a.bring(a.options(f.source(1))); rep.Removed != 1 || rep.Known != 19 || len(a.all()) != 19 {
+		t.Errorf("again: %+v, %d are left", rep.Progress, len(a.all()))
 	}
 }
 

@@ -90,7 +90,7 @@ func (r *folderRead) begin(ctx context.Context, c *imapConn, validity uint32) er
 			return err
 		}
 	}
-	if r.s.o.Deletions {
+	if r.s.o.Deletions && found.unnamed == 0 {
 		if err := r.gone(ctx, validity, all); err != nil {
 			return err
 		}
@@ -110,6 +110,7 @@ func (r *folderRead) surveyed(found *survey) bool {
 	}
 	r.survey.Found += int64(len(found.list) - left)
 	r.survey.Unnamed = int64(found.unnamed)
+	r.survey.Kept = r.s.o.Deletions && found.unnamed > 0
 	r.missing, r.absent, r.done, r.alone = nil, nil, &mailbox.UIDSet{}, &mailbox.UIDSet{}
 	told := r.survey
 	return r.yield(&Item{Survey: &told}, nil)

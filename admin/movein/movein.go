@@ -53,6 +53,9 @@ type Folder struct {
 type Survey struct {
 	Found   int64 // messages, each of which is an Item
 	Unnamed int64 // that it says there are besides, and does not name
+	// Kept says that nothing is removed here, although that was asked for: what
+	// is not named may be there.
+	Kept bool
 }
 
 // Item is a message of a source. Body is read before the next is asked for.
