@@ -121,6 +121,7 @@ var (
 
 // leaveOut notes a message that cannot be read.
 func (b *batch) leaveOut(item *Item, err error) {
+	item.Problem = err
 	b.rep.LeftOut++
 	b.run.change(func(rep *Report) {
 		rep.Messages++

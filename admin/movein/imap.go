@@ -57,7 +57,7 @@ type imapSource struct {
 
 	mu    sync.Mutex
 	idle  []*imapConn
-	gmail map[uint64]bool // messages seen in folders that are not Last
+	gmail map[uint64]bool // messages that came from folders that are not Last
 }
 
 // OpenIMAP returns an account on an IMAP server as a source. It connects when

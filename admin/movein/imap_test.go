@@ -371,6 +371,53 @@ func TestIMAPGmail(t *testing.T) {
 	}
 }
 
+// TestIMAPGmailMoves: what a label names and does not give comes with All Mail:
+// it was archived before it was fetched, cannot be given, or is empty.
+func TestIMAPGmailMoves(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fault func(f *fakeIMAP, command string) string
+		left  int64 // out
+	}{
+		{"archived meanwhile", func(f *fakeIMAP, command string) string {
+			if isFetch(command) && len(f.boxes[0].msgs) == 3 {
+				f.boxes[0].msgs = f.boxes[0].msgs[:2]
+			}
+			return ""
+		}, 0},
+		{"refused", func(f *fakeIMAP, command string) string {
+			if isFetch(command) && len(f.boxes[0].msgs) == 3 && inSet(strings.Fields(command)[2], 9) {
+				if command == "UID FETCH 9 (UID BODY.PEEK[])" {
+					f.boxes[0].msgs = f.boxes[0].msgs[:2]
+				}
+				return "TAG NO [SERVERBUG] no\n"
+			}
+			return ""
+		}, 1},
+		{"empty", func(f *fakeIMAP, command string) string {
+			if command == "UID FETCH 5,7,9 (UID BODY.PEEK[])" {
+				return "* 3 FETCH (UID 9 BODY[] \"\")\n" + f.without(command, 9)
+			}
+			return ""
+		}, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			all := messages(3)
+			f := &fakeIMAP{t: t, caps: "X-GM-EXT-1", boxes: []fakeBox{{"INBOX", "", 1, slices.Clone(all)}, {"[Gmail]/All Mail", `\All`, 2, nil}}}
+			for i, m := range all {
+				m.uid = uint32(100 + i)
+				f.boxes[1].msgs = append(f.boxes[1].msgs, m)
+			}
+			f.fault = func(command string) string { return tt.fault(f, command) }
+			a := newAccount(t)
+			rep := a.bring(a.options(f.source(1)))
+			if rep.Added != 3 || rep.Elsewhere != 2 || rep.LeftOut != tt.left || len(a.all()) != 3 {
+				t.Errorf("%+v, %d messages, problems %v", rep.Progress, len(a.all()), rep.Problems)
+			}
+		})
+	}
+}
+
 // TestIMAPDelta: flags and deletions follow; what was numbered anew does not
 // come twice.
 func TestIMAPDelta(t *testing.T) {

@@ -134,7 +134,7 @@ func (r *folderRead) sort(ctx context.Context, validity uint32, list []remote) e
 	}
 	for i, m := range list {
 		mark, has := marks[string(keys[i])]
-		if r.seenElsewhere(m.gmail) && !has {
+		if !has && r.elsewhere(m.gmail) {
 			if !r.yield(&Item{Elsewhere: true}, nil) {
 				return errStop
 			}
@@ -144,6 +144,7 @@ func (r *folderRead) sort(ctx context.Context, validity uint32, list []remote) e
 			r.missing = append(r.missing, m)
 			continue
 		}
+		r.taken(m.gmail)
 		item := &Item{Known: true}
 		if r.s.o.Flags && mark != m.flags.mark {
 			item.Change = &mailbox.ImportedChange{Key: keys[i], Flags: m.flags.system, Keywords: m.flags.keywords, Mark: m.flags.mark}
@@ -155,19 +156,26 @@ func (r *folderRead) sort(ctx context.Context, validity uint32, list []remote) e
 	return nil
 }
 
-// seenElsewhere reports whether a message of Gmail's was in another folder; in
-// folders that do not show what others have it notes that it is there.
-func (r *folderRead) seenElsewhere(gmail uint64) bool {
-	if gmail == 0 {
+// elsewhere reports whether a message of Gmail's, in a folder that shows what
+// others have, came from one of them. That one of them named it does not do: it
+// may have gone from there before it was given, or not been given at all.
+func (r *folderRead) elsewhere(gmail uint64) bool {
+	if gmail == 0 || !r.f.Last {
 		return false
 	}
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
-	if !r.f.Last {
-		r.s.gmail[gmail] = true
-		return false
-	}
 	return r.s.gmail[gmail]
+}
+
+// taken notes a message of Gmail's that the account has.
+func (r *folderRead) taken(gmail uint64) {
+	if gmail == 0 || r.f.Last {
+		return
+	}
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	r.s.gmail[gmail] = true
 }
 
 // others loads the hashes of messages that the account may have by another
@@ -366,6 +374,9 @@ func (r *folderRead) hand(m *remote, f *fetched) error {
 	}
 	if !r.yield(item, nil) {
 		return errStop
+	}
+	if item.Problem == nil {
+		r.taken(m.gmail)
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ type Survey struct {
 type Item struct {
 	Survey   *Survey // it is no message
 	Name     string  // for people
-	Problem  error   // why it cannot be read
+	Problem  error   // why it cannot be read; who takes it says here why it is left out
 	ID       []byte  // of the key; nil: made from Unique and the octets
 	Unique   string
 	Flags    mailbox.Flags
