@@ -236,7 +236,7 @@ func (s *imapSource) Folders(ctx context.Context, told Waits) (list []Folder, pr
 // Messages reads a folder: first what there is, then what the account lacks.
 func (s *imapSource) Messages(ctx context.Context, f *Folder, acct *Known) iter.Seq2[*Item, error] {
 	return func(yield func(*Item, error) bool) {
-		r := &folderRead{s: s, f: f, acct: acct, yield: yield, done: &mailbox.UIDSet{}, alone: &mailbox.UIDSet{}, failures: map[uint32]int{}}
+		r := &folderRead{s: s, f: f, acct: acct, yield: yield, done: &mailbox.UIDSet{}, alone: &mailbox.UIDSet{}, failures: map[uint32]int{}, doubts: map[uint32]int{}}
 		err := s.with(ctx, acct.Told, func(c *imapConn, a *attempts) error { return r.read(ctx, c, a) })
 		if err != nil && !errors.Is(err, errStop) {
 			yield(nil, err)

@@ -50,7 +50,7 @@ func printable(s string) string {
 // err makes an error of a NO or BAD.
 func (e *statusError) err() error {
 	if throttled(e.code, e.text) {
-		return &throttleError{e.text}
+		return &throttleError{e.code, e.text}
 	}
 	return e
 }
@@ -319,7 +319,7 @@ func (c *imapConn) untagged(fn func(*response) error) (took bool, err error) {
 
 func (c *imapConn) byeError() error {
 	if throttled("", c.bye) {
-		return &throttleError{c.bye}
+		return &throttleError{"", c.bye}
 	}
 	return errors.New("the server ends the connection: " + printable(c.bye))
 }

@@ -66,6 +66,12 @@ func TestIMAPGaps(t *testing.T) {
 			}
 			return once(-1, "UID SEARCH", "TAG NO not today\n")(command)
 		}, all - 1, 0, errNotTold.Error()},
+		{"SEARCH asks to wait", func(f *fakeIMAP, command string) string {
+			if isFetch(command) {
+				return f.without(command, 9)
+			}
+			return once(-1, "UID SEARCH", "TAG NO [UNAVAILABLE] Please try again later\n")(command)
+		}, all - 1, 0, errNotTold.Error()},
 		{"SEARCH without an answer", func(f *fakeIMAP, command string) string {
 			if isFetch(command) {
 				return f.without(command, 9)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/mailbox"
@@ -32,6 +33,10 @@ type folderRead struct {
 	alone    *mailbox.UIDSet // did not come with others
 	absent   []remote        // did not come alone either
 	failures map[uint32]int  // by UID: how often a connection ended with it
+	doubts   map[uint32]int  // by UID: how often the server asked to wait instead, asked for it alone
+	came     int             // messages that were handed on
+	refused  int             // times the server asked to wait since one came
+	unsaid   int             // and since it said which are there
 	hashes   map[mailbox.Hash]bool
 	single   bool // ask for one message at a time: the server refused several
 }
@@ -58,9 +63,12 @@ func (r *folderRead) read(ctx context.Context, c *imapConn, a *attempts) error {
 		if len(part) == 0 {
 			return nil
 		}
-		n := r.done.Len()
+		n, came := r.done.Len(), r.came
 		err := r.fetch(ctx, c, part)
 		if r.done.Len() > n {
+			a.failed = 0
+		}
+		if r.came > came { // a message that is left out does not tell that the wait is over
 			a.reset()
 		}
 		if err != nil {
@@ -290,10 +298,38 @@ func (r *folderRead) fetch(ctx context.Context, c *imapConn, part []remote) erro
 		return nil
 	case errors.As(err, &refused):
 		return r.leaveOut(&part[0], err)
-	case errors.Is(err, errStop), errors.Is(err, errThrottled), ctx.Err() != nil:
+	case errors.Is(err, errStop), ctx.Err() != nil:
 		return err
+	case errors.Is(err, errThrottled):
+		return r.doubt(part, err)
 	}
 	return r.blame(part, err)
+}
+
+// doubt counts an answer that asks to wait against the messages that it came
+// for, unless it says that all goes too fast: some servers answer so when they
+// cannot read one of them. After a few each is asked for alone; one that gets
+// such answers then is put behind the others, and left out after a few more.
+func (r *folderRead) doubt(part []remote, err error) error {
+	asked := new(throttleError)
+	if !errors.As(err, &asked) || tooFast(asked.code, asked.text) {
+		return err
+	}
+	if r.refused++; len(part) > 1 {
+		for _, m := range part {
+			if r.refused >= maxFailures && !r.done.Contains(mailbox.UID(m.uid)) {
+				r.alone.Add(mailbox.UID(m.uid))
+			}
+		}
+		return err
+	}
+	m := part[0]
+	if r.doubts[m.uid]++; r.doubts[m.uid] >= maxFailures {
+		return errors.Join(r.leaveOut(&m, err), err)
+	}
+	r.alone.Add(mailbox.UID(m.uid))
+	r.missing = append(slices.DeleteFunc(r.missing, func(other remote) bool { return other.uid == m.uid }), m)
+	return err
 }
 
 // omitted notes what of a part did not come.
@@ -326,11 +362,14 @@ func (r *folderRead) settle(ctx context.Context, c *imapConn) error {
 	}
 	there, told, err := c.search(ctx, byUID(r.absent))
 	var refused *statusError
-	if err != nil && !errors.As(err, &refused) {
+	if errors.Is(err, errThrottled) {
+		r.unsaid++
+	}
+	if err != nil && !errors.As(err, &refused) && r.unsaid < maxFailures {
 		return err
 	}
 	list := r.absent
-	r.absent = nil
+	r.absent, r.unsaid = nil, 0
 	for i := range list {
 		item := &Item{Name: r.name(&list[i])}
 		switch {
@@ -367,6 +406,8 @@ func (r *folderRead) blame(part []remote, err error) error {
 // hand hands on a message.
 func (r *folderRead) hand(m *remote, f *fetched) error {
 	r.done.Add(mailbox.UID(m.uid))
+	r.came++
+	r.refused = 0
 	item := &Item{Name: r.name(m), Problem: f.err, ID: id(r.validity, m.uid), Flags: m.flags.system, Keywords: m.flags.keywords, Mark: m.flags.mark,
 		Read: f.body.Size(), Body: f.body.Reader(), Same: r.same}
 	if m.date != 0 {
