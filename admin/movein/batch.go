@@ -36,6 +36,7 @@ type batch struct {
 	changes []mailbox.ImportedChange
 
 	surveyed bool  // the source says how many there are
+	broken   error // why the folder could not be read to its end
 	kept     bool  // what it has no longer stays here: it did not name all
 	before   int64 // that the account has taken from the folder in earlier runs
 	removed  int64 // of those, what is forgotten because it is gone there
@@ -73,6 +74,10 @@ func (b *batch) item(ctx context.Context, item *Item) error {
 		b.kept = item.Survey.Kept
 		b.rep.Found, b.rep.Unnamed = item.Survey.Found, item.Survey.Unnamed
 		return b.flush(ctx) // a later one looks for what came before it
+	}
+	if item.Broken != nil {
+		b.broken = item.Broken
+		return nil
 	}
 	if err := b.run.room(ctx); err != nil {
 		return err

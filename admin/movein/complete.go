@@ -60,7 +60,9 @@ func (r *run) complete(b *batch) {
 		}
 		tell("the server says that it has %d messages, and names %d of them, asked twice%s", f.Found+f.Unnamed, f.Found, kept)
 	}
-	if n := f.Found - f.Added - f.Known - f.LeftOut - f.Gone - f.Elsewhere; n != 0 {
+	if b.broken != nil {
+		tell("it could not be read to its end: %v", b.broken)
+	} else if n := f.Found - f.Added - f.Known - f.LeftOut - f.Gone - f.Elsewhere; n != 0 {
 		tell("%d messages were found, and %d of them are accounted for", f.Found, f.Found-n)
 	}
 	if n := b.lost(); n > 0 {

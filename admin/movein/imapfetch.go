@@ -47,12 +47,16 @@ type fetched struct {
 // systemFlags are those with a backslash that have a meaning here.
 var systemFlags = map[string]mailbox.Flags{`\seen`: mailbox.Seen, `\answered`: mailbox.Answered, `\flagged`: mailbox.Flagged, `\deleted`: mailbox.Deleted, `\draft`: mailbox.Draft}
 
+// errFolder means that one folder cannot be read, which has nothing to do with
+// the others.
+var errFolder = errors.New("this folder cannot be read")
+
 // examine selects a folder, to read only. c.exists says from then on how many
 // messages it has.
 func (c *imapConn) examine(ctx context.Context, raw string) (validity uint32, err error) {
 	name, ok := quote(raw)
 	if !ok {
-		return 0, fmt.Errorf("%w: a folder has a name that cannot be said", ErrRefused)
+		return 0, fmt.Errorf("%w: its name has characters that cannot be said; rename it there", errFolder)
 	}
 	c.exists = 0
 	err = c.do(ctx, "EXAMINE "+name, func(r *response) error {
@@ -64,7 +68,7 @@ func (c *imapConn) examine(ctx context.Context, raw string) (validity uint32, er
 		return nil
 	})
 	if err == nil && validity == 0 {
-		err = fmt.Errorf("%w: it gives no UIDVALIDITY", ErrRefused)
+		err = fmt.Errorf("%w: the server gives no UIDVALIDITY for it, so that its messages cannot be told apart later", errFolder)
 	}
 	return validity, err
 }

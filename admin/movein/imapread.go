@@ -37,6 +37,7 @@ type folderRead struct {
 	came     int             // messages that were handed on
 	refused  int             // times the server asked to wait since one came
 	unsaid   int             // and since it said which are there
+	closings int             // times the server did not open the folder or list it
 	hashes   map[mailbox.Hash]bool
 	single   bool // ask for one message at a time: the server refused several
 }
@@ -45,14 +46,15 @@ type folderRead struct {
 func (r *folderRead) read(ctx context.Context, c *imapConn, a *attempts) error {
 	validity, err := c.examine(ctx, r.f.ID)
 	if err != nil {
-		return err
+		return r.closed(err)
 	}
 	if validity != r.validity {
 		if err := r.begin(ctx, c, validity); err != nil {
-			return err
+			return r.closed(err)
 		}
 		a.reset()
 	}
+	r.closings = 0
 	for {
 		part := r.next(c.most(fetchMessages))
 		if len(part) == 0 || len(r.absent) == fetchMessages {
@@ -75,6 +77,20 @@ func (r *folderRead) read(ctx context.Context, c *imapConn, a *attempts) error {
 			return err
 		}
 	}
+}
+
+// closed makes an error of this folder alone of a NO to opening or listing it
+// that is for good, or came a few times: somebody may have removed or renamed it
+// meanwhile.
+func (r *folderRead) closed(err error) error {
+	refused := new(statusError)
+	if !errors.As(err, &refused) {
+		return err
+	}
+	if r.closings++; r.closings < maxFailures && refused.code != "NONEXISTENT" && refused.code != "NOPERM" {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errFolder, err)
 }
 
 // begin notes what there is in the folder, and finds out what of it is new.

@@ -61,6 +61,7 @@ type Survey struct {
 // Item is a message of a source. Body is read before the next is asked for.
 type Item struct {
 	Survey   *Survey // it is no message
+	Broken   error   // it is no message: why the folder cannot be read, or not to its end
 	Name     string  // for people
 	Problem  error   // why it cannot be read; who takes it says here why it is left out
 	ID       []byte  // of the key; nil: made from Unique and the octets
