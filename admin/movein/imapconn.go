@@ -66,6 +66,7 @@ type imapConn struct {
 	bye      string
 	code     string // of the answer to the last command
 	exists   uint32 // messages of the selected folder, as the server last said
+	expunged int    // messages that it said were removed, of any folder
 }
 
 // timed lets a connection that is silent for too long fail.
@@ -307,6 +308,7 @@ func (c *imapConn) untagged(fn func(*response) error) (took bool, err error) {
 		c.exists = r.number
 	case "EXPUNGE":
 		c.exists -= min(c.exists, 1)
+		c.expunged++
 	}
 	if fn != nil && d.Err() == nil {
 		d.TrySP()

@@ -76,27 +76,36 @@ func (c *imapConn) examine(ctx context.Context, raw string) (validity uint32, er
 // survey is what a server says of the messages of a folder: each one, and how
 // many it has to name besides.
 type survey struct {
-	list     []remote // by UID
-	unnamed  int
-	expunged int // while it was made
+	list    []remote // by UID
+	unnamed int
 }
 
+// maxSurveys bounds how often a server is asked for all messages of a folder
+// from which some are removed meanwhile.
+const maxSurveys = 4
+
 // survey notes all messages of the selected folder. A server that names fewer
-// than it says the folder has is asked once more: what it names either time is
-// there.
+// than it says the folder has is asked once more, when it has said what was
+// removed meanwhile, which it may do late (RFC 9051 section 7.5.1). What it
+// names either time is there, unless something was removed: then what it named
+// before counts for nothing.
 func (c *imapConn) survey(ctx context.Context) (survey, error) {
-	first, err := c.surveyOnce(ctx)
-	if err != nil || first.unnamed == 0 {
-		return first, err
+	expunged := c.expunged
+	found, err := c.surveyOnce(ctx)
+	for n := 1; err == nil && found.unnamed > 0 && n < maxSurveys; n++ {
+		if err := c.do(ctx, "NOOP", nil); err != nil {
+			return survey{}, err
+		}
+		want, now, before := int(c.exists), c.expunged, found
+		found, err = c.surveyOnce(ctx)
+		if err == nil && found.unnamed > 0 && c.expunged == expunged {
+			found.list = byUID(slices.Concat(found.list, before.list))
+			found.unnamed = max(0, want-len(found.list))
+			return found, nil
+		}
+		expunged = now
 	}
-	second, err := c.surveyOnce(ctx)
-	if err != nil || second.unnamed == 0 {
-		return second, err
-	}
-	both := survey{list: byUID(slices.Concat(second.list, first.list))}
-	// What was expunged between may be in the list, and makes up for nothing.
-	both.unnamed = max(0, len(second.list)+second.unnamed+first.expunged+second.expunged-len(both.list))
-	return both, nil
+	return found, err
 }
 
 // byUID sorts messages, and takes the first of those that are the same.
@@ -109,6 +118,9 @@ func byUID(list []remote) []remote {
 // folder had before: new ones may come meanwhile (EXISTS), and old ones go
 // (EXPUNGE, RFC 9051 section 7.5.1).
 func (c *imapConn) surveyOnce(ctx context.Context) (s survey, err error) {
+	if c.exists == 0 {
+		return survey{}, nil
+	}
 	items := "UID FLAGS INTERNALDATE RFC822.SIZE"
 	if c.caps["X-GM-EXT-1"] {
 		items += " X-GM-MSGID"
@@ -118,7 +130,6 @@ func (c *imapConn) surveyOnce(ctx context.Context) (s survey, err error) {
 	err = c.fetchAll(ctx, items, func(r *response) (uint32, error) {
 		switch r.name {
 		case "EXPUNGE":
-			s.expunged++
 			if r.number <= want { // the new ones come behind the others
 				want--
 			}

@@ -95,12 +95,9 @@ func (r *folderRead) closed(err error) error {
 
 // begin notes what there is in the folder, and finds out what of it is new.
 func (r *folderRead) begin(ctx context.Context, c *imapConn, validity uint32) error {
-	var found survey
-	if c.exists > 0 {
-		var err error
-		if found, err = c.survey(ctx); err != nil {
-			return err
-		}
+	found, err := c.survey(ctx)
+	if err != nil {
+		return err
 	}
 	all := found.list
 	if !r.surveyed(&found) {
