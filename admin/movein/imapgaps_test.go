@@ -273,8 +273,35 @@ func TestIMAPNumberedAnew(t *testing.T) {
 	}
 	a := newAccount(t)
 	rep := a.bring(a.options(f.source(1)))
-	if got := rep.Reports[0]; got.Added != 250 || got.Known != 100 || got.Found != 350 || len(rep.Incomplete) != 0 || len(a.all()) != 250 {
+	if got := rep.Reports[0]; got.Added != 250 || got.Known != 100 || got.Found != 350 || got.There != 250 || got.Here != 250 || len(rep.Incomplete) != 0 || len(a.all()) != 250 {
 		t.Errorf("report %+v, not complete: %v", got, rep.Incomplete)
+	}
+}
+
+// TestIMAPNumberedAnewShort: what is there is told as the server says it last,
+// without what was there and gone before.
+func TestIMAPNumberedAnewShort(t *testing.T) {
+	f := &fakeIMAP{t: t, boxes: inbox(messages(250))}
+	cut := once(1, "UID FETCH 205", "cut")
+	f.fault = func(command string) string {
+		box := &f.boxes[0]
+		if answer := cut(command); answer != "" {
+			box.validity++
+			box.msgs = box.msgs[50:]
+			return answer
+		}
+		if isSurvey(command) && box.validity > 7 {
+			return f.without(command, 301, 303)
+		}
+		return ""
+	}
+	a := newAccount(t)
+	rep := a.bringPart(a.options(f.source(1)))
+	if got := rep.Reports[0]; got.There != 200 || got.Here != 198 || got.Unnamed != 2 {
+		t.Errorf("report %+v", got)
+	}
+	if len(rep.Incomplete) != 1 || !strings.Contains(rep.Incomplete[0].Error, "that it has 200 messages, and names 198") {
+		t.Errorf("not complete: %v", rep.Incomplete)
 	}
 }
 

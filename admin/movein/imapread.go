@@ -130,7 +130,7 @@ func (r *folderRead) surveyed(found *survey) bool {
 		}
 	}
 	r.survey.Found += int64(len(found.list) - left)
-	r.survey.Unnamed = int64(found.unnamed)
+	r.survey.Named, r.survey.Unnamed = int64(len(found.list)), int64(found.unnamed)
 	r.survey.Kept = r.s.o.Deletions && found.unnamed > 0
 	r.missing, r.absent, r.done, r.alone = nil, nil, &mailbox.UIDSet{}, &mailbox.UIDSet{}
 	told := r.survey

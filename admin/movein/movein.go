@@ -51,7 +51,8 @@ type Folder struct {
 // Survey is what a source that can say so says of a folder before it is read.
 // A later one of the same folder takes the place of the first.
 type Survey struct {
-	Found   int64 // messages, each of which is an Item
+	Found   int64 // messages, each of which is an Item, those before a later survey included
+	Named   int64 // of those, what the folder has now
 	Unnamed int64 // that it says there are besides, and does not name
 	// Kept says that nothing is removed here, although that was asked for: what
 	// is not named may be there.
