@@ -201,14 +201,16 @@ func TestIMAPToldLate(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		removed int      // during so many surveys a message each
+		named   bool     // before it is removed
 		keeps   []uint32 // it does not name these
 		unnamed int64
 		surveys int
 	}{
-		{"one", 1, nil, 0, 2},
-		{"one each time", 2, nil, 0, 3},
-		{"and short", 1, []uint32{41}, 1, 3},
-		{"on and on", 100, nil, 1, maxSurveys},
+		{"one", 1, false, nil, 0, 2},
+		{"one each time", 2, false, nil, 0, 3},
+		{"and short", 1, false, []uint32{41}, 1, 3},
+		{"named, and short", 1, true, []uint32{41}, 1, 3},
+		{"on and on", 100, false, nil, 1, maxSurveys},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fakeIMAP{t: t, boxes: inbox(messages(20))}
@@ -216,9 +218,13 @@ func TestIMAPToldLate(t *testing.T) {
 			f.fault = func(command string) string {
 				switch {
 				case isSurvey(command):
+					answer := f.without(command, tt.keeps...)
 					if surveys++; surveys <= tt.removed {
 						f.boxes[0].msgs = f.boxes[0].msgs[1:]
 						untold += "* 1 EXPUNGE\n"
+					}
+					if tt.named {
+						return answer
 					}
 					return f.without(command, tt.keeps...)
 				case command == "NOOP":
@@ -275,6 +281,28 @@ func TestIMAPNumberedAnew(t *testing.T) {
 	rep := a.bring(a.options(f.source(1)))
 	if got := rep.Reports[0]; got.Added != 250 || got.Known != 100 || got.Found != 350 || got.There != 250 || got.Here != 250 || len(rep.Incomplete) != 0 || len(a.all()) != 250 {
 		t.Errorf("report %+v, not complete: %v", got, rep.Incomplete)
+	}
+}
+
+// TestIMAPNumberedAnewLater: what was known before it was numbered anew counts
+// once.
+func TestIMAPNumberedAnewLater(t *testing.T) {
+	all := messages(250)
+	f := &fakeIMAP{t: t, boxes: inbox(all[:100:100])}
+	a := newAccount(t)
+	a.bring(a.options(f.source(1)))
+	f.boxes[0].msgs = all
+	cut := once(1, "UID FETCH 205", "cut")
+	f.fault = func(command string) string {
+		answer := cut(command)
+		if answer != "" {
+			f.boxes[0].validity++
+		}
+		return answer
+	}
+	rep := a.bring(a.options(f.source(1)))
+	if got := rep.Reports[0]; got.There != 250 || got.Here != 250 || got.Added != 150 || len(a.all()) != 250 {
+		t.Errorf("report %+v", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package movein
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -74,22 +75,29 @@ func TestIMAPMessageLimitGaps(t *testing.T) {
 // TestIMAPMessageLimitStuck: a server that gets no further is not asked on and
 // on, and what it keeps is told.
 func TestIMAPMessageLimitStuck(t *testing.T) {
-	for name, code := range map[string]string{"nothing": "[MESSAGELIMIT 1000 9000]", "no UID": "[MESSAGELIMIT 1000]", "nonsense": "[MESSAGELIMIT x y z]"} {
+	for name, code := range map[string]func(asked int) string{
+		"back":          func(int) string { return "[MESSAGELIMIT 1000 9000]" },
+		"one at a time": func(asked int) string { return fmt.Sprintf("[MESSAGELIMIT 1000 %d]", 5000-asked) },
+		"no UID":        func(int) string { return "[MESSAGELIMIT 1000]" },
+		"nonsense":      func(int) string { return "[MESSAGELIMIT x y z]" },
+	} {
 		t.Run(name, func(t *testing.T) {
 			f := &fakeIMAP{t: t, boxes: inbox(messages(20))}
+			asked := 0
 			f.fault = func(command string) string {
-				switch {
-				case isSurvey(command):
-					return strings.Replace(f.without(command, 5, 7, 9), "TAG OK", "TAG OK "+code, 1)
-				case strings.HasPrefix(command, "UID FETCH 1:"):
-					return "TAG OK " + code + " nothing\n"
+				if !strings.HasPrefix(command, "UID FETCH 1:") {
+					return ""
 				}
-				return ""
+				asked++
+				if isSurvey(command) {
+					return strings.Replace(f.without(command, 5, 7, 9), "TAG OK", "TAG OK "+code(asked), 1)
+				}
+				return "TAG OK " + code(asked) + " nothing\n"
 			}
 			a := newAccount(t)
 			rep := a.bringPart(a.options(f.source(1)))
-			if got := rep.Reports[0]; got.Unnamed != 3 || got.Added != 17 || len(rep.Incomplete) != 1 {
-				t.Errorf("report %+v, not complete: %v", got, rep.Incomplete)
+			if got := rep.Reports[0]; got.Unnamed != 3 || got.Added != 17 || len(rep.Incomplete) != 1 || asked > 4 {
+				t.Errorf("report %+v after %d commands, not complete: %v", got, asked, rep.Incomplete)
 			}
 		})
 	}

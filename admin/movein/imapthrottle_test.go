@@ -1,6 +1,7 @@
 package movein
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -75,5 +76,24 @@ func TestIMAPDoubt(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestIMAPNoEnd: a server that gives nothing for hours ends the import, which
+// then is not done: what it left out until then is not all that is bad.
+func TestIMAPNoEnd(t *testing.T) {
+	f := &fakeIMAP{t: t, boxes: inbox(messages(20))}
+	f.fault = func(command string) string {
+		if isFetch(command) {
+			return "TAG NO [UNAVAILABLE] UID FETCH Server error while fetching messages\n"
+		}
+		return ""
+	}
+	a := newAccount(t)
+	src := f.source(1)
+	defer src.Close()
+	rep, err := Run(t.Context(), a.options(src))
+	if !errors.Is(err, errThrottled) || rep.LeftOut == 20 || len(f.slept) != maxThrottles {
+		t.Errorf("%v after %d waits, %+v", err, len(f.slept), rep.Progress)
 	}
 }
