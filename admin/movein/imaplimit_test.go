@@ -21,12 +21,13 @@ func TestIMAPMessageLimit(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fakeIMAP{t: t, caps: tt.caps, limit: tt.limit, boxes: inbox(messages(250))}
-			surveys, over := 0, 0
+			surveys, fetches, over := 0, 0, 0
 			f.fault = func(command string) string {
 				switch {
 				case strings.HasPrefix(command, "UID FETCH 1:"):
 					surveys++
 				case isFetch(command):
+					fetches++
 					if skip, _ := f.within(strings.Fields(command)[2], &f.boxes[0]); skip > 0 {
 						over++
 					}
@@ -38,8 +39,8 @@ func TestIMAPMessageLimit(t *testing.T) {
 			if got := rep.Reports[0]; got.There != 250 || got.Added != 250 || got.Unnamed != 0 || len(a.all()) != 250 {
 				t.Errorf("report %+v", got)
 			}
-			if want := (250 + tt.limit - 1) / tt.limit; surveys != want {
-				t.Errorf("%d commands for the survey, want %d", surveys, want)
+			if want := (250 + tt.limit - 1) / tt.limit; surveys != want || fetches != want {
+				t.Errorf("%d commands for the survey and %d for the messages, want %d", surveys, fetches, want)
 			}
 			if tt.caps != "" && over > 0 {
 				t.Errorf("%d commands asked for more than the server had announced", over)
