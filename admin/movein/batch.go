@@ -35,9 +35,12 @@ type batch struct {
 
 	changes []mailbox.ImportedChange
 
-	surveyed bool  // the source says how many there are
-	before   int64 // that the account has taken from the folder in earlier runs
-	removed  int64 // of those, what is forgotten because it is gone there
+	surveyed bool         // the source says how many there are
+	survey   Survey       // what it said last
+	earlier  FolderReport // what came before that
+	broken   error        // why the folder could not be read to its end
+	before   int64        // that the account has taken from the folder in earlier runs
+	removed  int64        // of those, what is forgotten because it is gone there
 }
 
 // fill reads all messages of a folder.
@@ -68,9 +71,14 @@ func (b *batch) flushWhatIs(ctx context.Context) error {
 // item takes one message.
 func (b *batch) item(ctx context.Context, item *Item) error {
 	if item.Survey != nil {
-		b.surveyed = true
+		err := b.flush(ctx) // a later one looks for what came before it
+		b.surveyed, b.survey, b.earlier = true, *item.Survey, b.rep
 		b.rep.Found, b.rep.Unnamed = item.Survey.Found, item.Survey.Unnamed
-		return b.flush(ctx) // a later one looks for what came before it
+		return err
+	}
+	if item.Broken != nil {
+		b.broken = item.Broken
+		return nil
 	}
 	if err := b.run.room(ctx); err != nil {
 		return err
@@ -119,6 +127,7 @@ var (
 
 // leaveOut notes a message that cannot be read.
 func (b *batch) leaveOut(item *Item, err error) {
+	item.Problem = err
 	b.rep.LeftOut++
 	b.run.change(func(rep *Report) {
 		rep.Messages++

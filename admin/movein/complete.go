@@ -34,12 +34,21 @@ func (b *batch) lost() int64 {
 	return max(0, b.before+b.rep.Added-b.removed-b.rep.Taken)
 }
 
-// account says what is there and what of it is here.
+// account says what is there and what of it is here. A folder that was surveyed
+// again is told as it was the last time.
 func (b *batch) account() {
-	b.rep.There = b.rep.Found + b.rep.Unnamed - b.rep.Gone
-	b.rep.Here = b.rep.Known + b.rep.Elsewhere
+	named, since := b.rep.Found, b.rep
+	if b.surveyed {
+		named = b.survey.Named
+		since.Known -= b.earlier.Known
+		since.Elsewhere -= b.earlier.Elsewhere
+		since.Added -= b.earlier.Added
+		since.Gone -= b.earlier.Gone
+	}
+	b.rep.There = named + b.rep.Unnamed - since.Gone
+	b.rep.Here = since.Known + since.Elsewhere
 	if !b.run.o.DryRun {
-		b.rep.Here += b.rep.Added
+		b.rep.Here += since.Added
 	}
 }
 
@@ -54,9 +63,15 @@ func (r *run) complete(b *batch) {
 		})
 	}
 	if f.Unnamed > 0 {
-		tell("the server says that it has %d messages, and names %d of them, asked twice", f.Found+f.Unnamed, f.Found)
+		kept := ""
+		if b.survey.Kept {
+			kept = "; nothing that is gone there was removed here"
+		}
+		tell("the server says that it has %d messages, and names %d of them, asked twice%s", b.survey.Named+f.Unnamed, b.survey.Named, kept)
 	}
-	if n := f.Found - f.Added - f.Known - f.LeftOut - f.Gone - f.Elsewhere; n != 0 {
+	if b.broken != nil {
+		tell("it could not be read to its end: %v", b.broken)
+	} else if n := f.Found - f.Added - f.Known - f.LeftOut - f.Gone - f.Elsewhere; n != 0 {
 		tell("%d messages were found, and %d of them are accounted for", f.Found, f.Found-n)
 	}
 	if n := b.lost(); n > 0 {

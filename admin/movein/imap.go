@@ -57,7 +57,7 @@ type imapSource struct {
 
 	mu    sync.Mutex
 	idle  []*imapConn
-	gmail map[uint64]bool // messages seen in folders that are not Last
+	gmail map[uint64]bool // messages that came from folders that are not Last
 }
 
 // OpenIMAP returns an account on an IMAP server as a source. It connects when
@@ -137,7 +137,7 @@ func (a *attempts) reset() { *a = attempts{} }
 // no use.
 func (a *attempts) wait(err error) (time.Duration, error) {
 	switch {
-	case errors.Is(err, ErrRefused), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded) && !isTimeout(err):
+	case errors.Is(err, ErrRefused), errors.Is(err, errFolder), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded) && !isTimeout(err):
 		return 0, err
 	case errors.Is(err, errThrottled):
 		if a.throttled++; a.throttled > maxThrottles {
@@ -174,8 +174,7 @@ func (s *imapSource) with(ctx context.Context, told Waits, fn func(*imapConn, *a
 		c, err := s.connection(ctx)
 		if err == nil {
 			err = fn(c, &a)
-			var refused *statusError
-			if err == nil || errors.As(err, &refused) && c.bye == "" { // it is still in step
+			if err == nil || inStep(err) && c.bye == "" {
 				s.giveBack(c)
 			} else {
 				c.Close()
@@ -201,6 +200,12 @@ func (s *imapSource) with(ctx context.Context, told Waits, fn func(*imapConn, *a
 	}
 }
 
+// inStep reports whether a connection on which a command ended so is of use.
+func inStep(err error) bool {
+	var refused *statusError
+	return errors.As(err, &refused) || errors.Is(err, errFolder)
+}
+
 func (s *imapSource) Folders(ctx context.Context, told Waits) (list []Folder, problems []Problem, err error) {
 	err = s.with(ctx, told, func(c *imapConn, a *attempts) error {
 		all, err := c.list(ctx)
@@ -215,6 +220,9 @@ func (s *imapSource) Folders(ctx context.Context, told Waits) (list []Folder, pr
 			if errors.As(err, &refused) {
 				problems = append(problems, Problem{list[i].Name, err.Error()})
 				list[i].ID = ""
+				continue
+			}
+			if errors.Is(err, errFolder) { // that is told when it is read
 				continue
 			}
 			if err != nil {
@@ -236,9 +244,13 @@ func (s *imapSource) Folders(ctx context.Context, told Waits) (list []Folder, pr
 // Messages reads a folder: first what there is, then what the account lacks.
 func (s *imapSource) Messages(ctx context.Context, f *Folder, acct *Known) iter.Seq2[*Item, error] {
 	return func(yield func(*Item, error) bool) {
-		r := &folderRead{s: s, f: f, acct: acct, yield: yield, done: &mailbox.UIDSet{}, alone: &mailbox.UIDSet{}, failures: map[uint32]int{}}
+		r := &folderRead{s: s, f: f, acct: acct, yield: yield, done: &mailbox.UIDSet{}, alone: &mailbox.UIDSet{}, failures: map[uint32]int{}, doubts: map[uint32]int{}}
 		err := s.with(ctx, acct.Told, func(c *imapConn, a *attempts) error { return r.read(ctx, c, a) })
-		if err != nil && !errors.Is(err, errStop) {
+		switch {
+		case err == nil, errors.Is(err, errStop):
+		case errors.Is(err, errFolder):
+			yield(&Item{Broken: err}, nil)
+		default:
 			yield(nil, err)
 		}
 	}

@@ -21,6 +21,7 @@ type fakeIMAP struct {
 	caps     string
 	greeting string
 	boxes    []fakeBox
+	limit    int // messages that one command is answered for; 0: all
 	// fault is asked about each command; what it returns is sent instead of the
 	// answer. "cut" ends the connection, and so does what ends in "cut".
 	fault func(command string) string
@@ -89,6 +90,9 @@ func (f *fakeIMAP) serve(conn net.Conn) {
 	var box *fakeBox
 	for in.Scan() {
 		tag, command, _ := strings.Cut(in.Text(), " ")
+		if command == "LOGOUT" {
+			return // nobody waits for it: the test may go on, and change the server
+		}
 		answer := ""
 		if f.fault != nil {
 			f.mu.Lock()
@@ -136,25 +140,45 @@ func (f *fakeIMAP) answer(command string, box **fakeBox) string {
 		}
 		fmt.Fprintf(&b, "* %d EXISTS\n* FLAGS (\\Seen)\n* OK [UIDVALIDITY %d] ok\n", len((*box).msgs), (*box).validity)
 	case "UID":
-		f.fetch(&b, rest, *box)
+		code := f.fetch(&b, rest, *box)
+		return b.String() + "TAG OK " + code + "done\n"
 	}
 	return b.String() + "TAG OK done\n"
 }
 
-func (f *fakeIMAP) fetch(b *strings.Builder, rest string, box *fakeBox) {
+// within returns how many messages at the start of a set are too many, and the
+// response code for that (RFC 9738 section 3).
+func (f *fakeIMAP) within(set string, box *fakeBox) (skip int, code string) {
+	named := slices.DeleteFunc(slices.Clone(box.msgs), func(m fakeMsg) bool { return !inSet(set, m.uid) })
+	if f.limit == 0 || len(named) <= f.limit {
+		return 0, ""
+	}
+	skip = len(named) - f.limit
+	return skip, fmt.Sprintf("[MESSAGELIMIT %d %d] ", f.limit, named[skip].uid)
+}
+
+func (f *fakeIMAP) fetch(b *strings.Builder, rest string, box *fakeBox) (code string) {
 	if set, is := strings.CutPrefix(rest, "SEARCH UID "); is {
+		skip, code := f.within(set, box)
 		b.WriteString("* SEARCH")
 		for _, m := range box.msgs {
-			if inSet(set, m.uid) {
+			if !inSet(set, m.uid) {
+				continue
+			}
+			if skip--; skip < 0 {
 				fmt.Fprintf(b, " %d", m.uid)
 			}
 		}
 		b.WriteString("\n")
-		return
+		return code
 	}
 	words := strings.SplitN(rest, " ", 3)
+	skip, code := f.within(words[1], box)
 	for i, m := range box.msgs {
 		if !inSet(words[1], m.uid) {
+			continue
+		}
+		if skip--; skip >= 0 {
 			continue
 		}
 		if strings.Contains(rest, "BODY.PEEK[]") {
@@ -163,6 +187,7 @@ func (f *fakeIMAP) fetch(b *strings.Builder, rest string, box *fakeBox) {
 		}
 		fmt.Fprintf(b, "* %d FETCH (UID %d FLAGS (%s \\Recent) INTERNALDATE \" 5-May-2004 07:08:09 +0200\" RFC822.SIZE %d X-GM-MSGID %d UNKNOWN (a \"b)\" (c)))\n", i+1, m.uid, m.flags, len(m.text), m.gmail)
 	}
+	return code
 }
 
 func inSet(set string, uid uint32) bool {
@@ -343,6 +368,53 @@ func TestIMAPGmail(t *testing.T) {
 		if count["INBO"] != 2 || count["Sent"] != 1 || count["Work"] != 3 || count["Arch"] != 2 {
 			t.Errorf("mailboxes %v: %.80q", count, a.all())
 		}
+	}
+}
+
+// TestIMAPGmailMoves: what a label names and does not give comes with All Mail:
+// it was archived before it was fetched, cannot be given, or is empty.
+func TestIMAPGmailMoves(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fault func(f *fakeIMAP, command string) string
+		left  int64 // out
+	}{
+		{"archived meanwhile", func(f *fakeIMAP, command string) string {
+			if isFetch(command) && len(f.boxes[0].msgs) == 3 {
+				f.boxes[0].msgs = f.boxes[0].msgs[:2]
+			}
+			return ""
+		}, 0},
+		{"refused", func(f *fakeIMAP, command string) string {
+			if isFetch(command) && len(f.boxes[0].msgs) == 3 && inSet(strings.Fields(command)[2], 9) {
+				if command == "UID FETCH 9 (UID BODY.PEEK[])" {
+					f.boxes[0].msgs = f.boxes[0].msgs[:2]
+				}
+				return "TAG NO [SERVERBUG] no\n"
+			}
+			return ""
+		}, 1},
+		{"empty", func(f *fakeIMAP, command string) string {
+			if command == "UID FETCH 5,7,9 (UID BODY.PEEK[])" {
+				return "* 3 FETCH (UID 9 BODY[] \"\")\n" + f.without(command, 9)
+			}
+			return ""
+		}, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			all := messages(3)
+			f := &fakeIMAP{t: t, caps: "X-GM-EXT-1", boxes: []fakeBox{{"INBOX", "", 1, slices.Clone(all)}, {"[Gmail]/All Mail", `\All`, 2, nil}}}
+			for i, m := range all {
+				m.uid = uint32(100 + i)
+				f.boxes[1].msgs = append(f.boxes[1].msgs, m)
+			}
+			f.fault = func(command string) string { return tt.fault(f, command) }
+			a := newAccount(t)
+			rep := a.bring(a.options(f.source(1)))
+			if rep.Added != 3 || rep.Elsewhere != 2 || rep.LeftOut != tt.left || len(a.all()) != 3 {
+				t.Errorf("%+v, %d messages, problems %v", rep.Progress, len(a.all()), rep.Problems)
+			}
+		})
 	}
 }
 

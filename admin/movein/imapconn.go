@@ -50,7 +50,7 @@ func printable(s string) string {
 // err makes an error of a NO or BAD.
 func (e *statusError) err() error {
 	if throttled(e.code, e.text) {
-		return &throttleError{e.text}
+		return &throttleError{e.code, e.text}
 	}
 	return e
 }
@@ -64,7 +64,9 @@ type imapConn struct {
 	caps     map[string]bool
 	greeting string
 	bye      string
+	code     string // of the answer to the last command
 	exists   uint32 // messages of the selected folder, as the server last said
+	expunged int    // messages that it said were removed, of any folder
 }
 
 // timed lets a connection that is silent for too long fail.
@@ -220,6 +222,7 @@ func (c *imapConn) dialogue(ctx context.Context, command string, answers []strin
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	c.tag++
+	c.code = ""
 	tag := "m" + strconv.Itoa(c.tag)
 	if err := c.send(tag + " " + command); err != nil {
 		return errors.Join(ctx.Err(), err)
@@ -274,6 +277,7 @@ func (c *imapConn) next(tag string, answers *[]string, fn func(*response) error)
 	d.SP()
 	e := statusError{status: d.Name()}
 	e.code, e.text = codeOf(rest(d))
+	c.code = e.code
 	if err := d.Err(); err != nil {
 		return false, false, err
 	}
@@ -304,6 +308,7 @@ func (c *imapConn) untagged(fn func(*response) error) (took bool, err error) {
 		c.exists = r.number
 	case "EXPUNGE":
 		c.exists -= min(c.exists, 1)
+		c.expunged++
 	}
 	if fn != nil && d.Err() == nil {
 		d.TrySP()
@@ -316,7 +321,7 @@ func (c *imapConn) untagged(fn func(*response) error) (took bool, err error) {
 
 func (c *imapConn) byeError() error {
 	if throttled("", c.bye) {
-		return &throttleError{c.bye}
+		return &throttleError{"", c.bye}
 	}
 	return errors.New("the server ends the connection: " + printable(c.bye))
 }

@@ -47,12 +47,16 @@ type fetched struct {
 // systemFlags are those with a backslash that have a meaning here.
 var systemFlags = map[string]mailbox.Flags{`\seen`: mailbox.Seen, `\answered`: mailbox.Answered, `\flagged`: mailbox.Flagged, `\deleted`: mailbox.Deleted, `\draft`: mailbox.Draft}
 
+// errFolder means that one folder cannot be read, which has nothing to do with
+// the others.
+var errFolder = errors.New("this folder cannot be read")
+
 // examine selects a folder, to read only. c.exists says from then on how many
 // messages it has.
 func (c *imapConn) examine(ctx context.Context, raw string) (validity uint32, err error) {
 	name, ok := quote(raw)
 	if !ok {
-		return 0, fmt.Errorf("%w: a folder has a name that cannot be said", ErrRefused)
+		return 0, fmt.Errorf("%w: its name has characters that cannot be said; rename it there", errFolder)
 	}
 	c.exists = 0
 	err = c.do(ctx, "EXAMINE "+name, func(r *response) error {
@@ -64,7 +68,7 @@ func (c *imapConn) examine(ctx context.Context, raw string) (validity uint32, er
 		return nil
 	})
 	if err == nil && validity == 0 {
-		err = fmt.Errorf("%w: it gives no UIDVALIDITY", ErrRefused)
+		err = fmt.Errorf("%w: the server gives no UIDVALIDITY for it, so that its messages cannot be told apart later", errFolder)
 	}
 	return validity, err
 }
@@ -72,27 +76,36 @@ func (c *imapConn) examine(ctx context.Context, raw string) (validity uint32, er
 // survey is what a server says of the messages of a folder: each one, and how
 // many it has to name besides.
 type survey struct {
-	list     []remote // by UID
-	unnamed  int
-	expunged int // while it was made
+	list    []remote // by UID
+	unnamed int
 }
 
+// maxSurveys bounds how often a server is asked for all messages of a folder
+// from which some are removed meanwhile.
+const maxSurveys = 4
+
 // survey notes all messages of the selected folder. A server that names fewer
-// than it says the folder has is asked once more: what it names either time is
-// there.
+// than it says the folder has is asked once more, when it has said what was
+// removed meanwhile, which it may do late (RFC 9051 section 7.5.1). What it
+// names either time is there, unless something was removed: then what it named
+// before counts for nothing.
 func (c *imapConn) survey(ctx context.Context) (survey, error) {
-	first, err := c.surveyOnce(ctx)
-	if err != nil || first.unnamed == 0 {
-		return first, err
+	expunged := c.expunged
+	found, err := c.surveyOnce(ctx)
+	for n := 1; err == nil && found.unnamed > 0 && n < maxSurveys; n++ {
+		if err := c.do(ctx, "NOOP", nil); err != nil {
+			return survey{}, err
+		}
+		want, now, before := int(c.exists), c.expunged, found
+		found, err = c.surveyOnce(ctx)
+		if err == nil && found.unnamed > 0 && c.expunged == expunged {
+			found.list = byUID(slices.Concat(found.list, before.list))
+			found.unnamed = max(0, want-len(found.list))
+			return found, nil
+		}
+		expunged = now
 	}
-	second, err := c.surveyOnce(ctx)
-	if err != nil || second.unnamed == 0 {
-		return second, err
-	}
-	both := survey{list: byUID(slices.Concat(second.list, first.list))}
-	// What was expunged between may be in the list, and makes up for nothing.
-	both.unnamed = max(0, len(second.list)+second.unnamed+first.expunged+second.expunged-len(both.list))
-	return both, nil
+	return found, err
 }
 
 // byUID sorts messages, and takes the first of those that are the same.
@@ -105,57 +118,40 @@ func byUID(list []remote) []remote {
 // folder had before: new ones may come meanwhile (EXISTS), and old ones go
 // (EXPUNGE, RFC 9051 section 7.5.1).
 func (c *imapConn) surveyOnce(ctx context.Context) (s survey, err error) {
+	if c.exists == 0 {
+		return survey{}, nil
+	}
 	items := "UID FLAGS INTERNALDATE RFC822.SIZE"
 	if c.caps["X-GM-EXT-1"] {
 		items += " X-GM-MSGID"
 	}
 	sets := map[string]*remoteFlags{}
 	want := c.exists
-	err = c.do(ctx, "UID FETCH 1:* ("+items+")", func(r *response) error {
+	err = c.fetchAll(ctx, items, func(r *response) (uint32, error) {
 		switch r.name {
 		case "EXPUNGE":
-			s.expunged++
 			if r.number <= want { // the new ones come behind the others
 				want--
 			}
-			return nil
+			return 0, nil
 		case "FETCH":
 		default:
-			return nil
+			return 0, nil
 		}
 		f, err := c.readFetch(r.dec, "")
 		if err != nil || f.uid == 0 {
-			return err
+			return 0, err
 		}
 		if len(s.list) == maxListed {
-			return fmt.Errorf("%w: a folder has more than %d messages", ErrRefused, maxListed)
+			return 0, fmt.Errorf("%w: a folder has more than %d messages", ErrRefused, maxListed)
 		}
 		f.flags = shared(sets, f.names)
 		s.list = append(s.list, f.remote)
-		return nil
+		return f.uid, nil
 	})
 	s.list = byUID(s.list)
 	s.unnamed = max(0, int(want)-len(s.list))
 	return s, err
-}
-
-// search returns which of some messages are in the selected folder; told is
-// false if the server does not say.
-func (c *imapConn) search(ctx context.Context, list []remote) (there map[uint32]bool, told bool, err error) {
-	there = map[uint32]bool{}
-	err = c.do(ctx, "UID SEARCH UID "+uidSet(list), func(r *response) error {
-		if r.name != "SEARCH" {
-			return nil
-		}
-		told = true
-		for _, word := range strings.Fields(rest(r.dec)) {
-			if n, err := strconv.ParseUint(word, 10, 32); err == nil {
-				there[uint32(n)] = true
-			}
-		}
-		return nil
-	})
-	return there, told, err
 }
 
 // shared returns the one remoteFlags for these names of flags.

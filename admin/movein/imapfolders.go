@@ -79,10 +79,10 @@ func readList(d *imapwire.Decoder) (listed, error) {
 	d.SP()
 	sep, _ := d.NString()
 	d.SP()
-	l.raw = d.AString()
+	l.raw = rawName(d)
 	name, err := imapwire.DecodeUTF7(l.raw)
 	if err != nil {
-		name = l.raw
+		name = strings.ToValidUTF8(l.raw, "?")
 	}
 	l.levels = []string{name}
 	if sep != "" {
@@ -92,6 +92,35 @@ func readList(d *imapwire.Decoder) (listed, error) {
 		l.levels[i] = strings.ReplaceAll(l.levels[i], "/", "_")
 	}
 	return l, d.Err()
+}
+
+// rawName takes the name of a folder, whatever octets a server has in it: those
+// of one do not stand in the way of the others.
+func rawName(d *imapwire.Decoder) string {
+	if _, ok := d.PeekLiteral(); ok {
+		return d.String()
+	}
+	quoted := d.Try('"')
+	var b []byte
+	for !d.AtEnd() {
+		c := d.Peek()
+		if !quoted && c == ' ' {
+			return string(b)
+		}
+		d.Try(c)
+		switch {
+		case quoted && c == '"':
+			return string(b)
+		case quoted && c == '\\' && (d.Peek() == '\\' || d.Peek() == '"'):
+			c = d.Peek()
+			d.Try(c)
+		}
+		b = append(b, c)
+	}
+	if quoted || len(b) == 0 {
+		d.Fail("Expected the name of a folder")
+	}
+	return string(b)
 }
 
 // flags takes flags in parentheses, whatever characters a server lets them

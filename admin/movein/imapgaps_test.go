@@ -66,6 +66,12 @@ func TestIMAPGaps(t *testing.T) {
 			}
 			return once(-1, "UID SEARCH", "TAG NO not today\n")(command)
 		}, all - 1, 0, errNotTold.Error()},
+		{"SEARCH asks to wait", func(f *fakeIMAP, command string) string {
+			if isFetch(command) {
+				return f.without(command, 9)
+			}
+			return once(-1, "UID SEARCH", "TAG NO [UNAVAILABLE] Please try again later\n")(command)
+		}, all - 1, 0, errNotTold.Error()},
 		{"SEARCH without an answer", func(f *fakeIMAP, command string) string {
 			if isFetch(command) {
 				return f.without(command, 9)
@@ -123,6 +129,7 @@ func TestIMAPManyGaps(t *testing.T) {
 
 // TestIMAPSurvey: what a server names is held against what it says there is.
 func TestIMAPSurvey(t *testing.T) {
+	const kept = "; nothing that is gone there was removed here"
 	one := fakeMsg{uid: 999, text: "Subject: new\r\n\r\n"}
 	for _, tt := range []struct {
 		name    string
@@ -140,7 +147,7 @@ func TestIMAPSurvey(t *testing.T) {
 		}, 2, FolderReport{There: 20, Here: 20, Found: 20, Added: 20, Taken: 20}, ""},
 		{"short twice", func(f *fakeIMAP, command string, _ int) string {
 			return f.without(command, 7, 9)
-		}, 2, FolderReport{There: 20, Here: 18, Found: 18, Added: 18, Unnamed: 2, Taken: 18}, "the server says that it has 20 messages, and names 18 of them, asked twice"},
+		}, 2, FolderReport{There: 20, Here: 18, Found: 18, Added: 18, Unnamed: 2, Taken: 18}, "the server says that it has 20 messages, and names 18 of them, asked twice" + kept},
 		{"short in other ways", func(f *fakeIMAP, command string, surveys int) string {
 			return f.without(command, uint32(5+2*surveys))
 		}, 2, FolderReport{There: 20, Here: 20, Found: 20, Added: 20, Taken: 20}, ""},
@@ -157,7 +164,7 @@ func TestIMAPSurvey(t *testing.T) {
 				return "* 21 EXISTS\n* 21 EXPUNGE\n" + f.without(command, 9)
 			}
 			return f.without(command, 9)
-		}, 2, FolderReport{There: 21, Here: 19, Found: 19, Added: 19, Unnamed: 2, Taken: 19}, "the server says that it has 21 messages, and names 19 of them, asked twice"},
+		}, 3, FolderReport{There: 20, Here: 19, Found: 19, Added: 19, Unnamed: 1, Taken: 19}, "the server says that it has 20 messages, and names 19 of them, asked twice" + kept},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fakeIMAP{t: t, boxes: inbox(messages(20))}
@@ -188,6 +195,76 @@ func TestIMAPSurvey(t *testing.T) {
 	}
 }
 
+// TestIMAPToldLate: what was removed there while the server named its messages
+// is not missed, although it says so only later. What it keeps is.
+func TestIMAPToldLate(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		removed int      // during so many surveys a message each
+		named   bool     // before it is removed
+		keeps   []uint32 // it does not name these
+		unnamed int64
+		surveys int
+	}{
+		{"one", 1, false, nil, 0, 2},
+		{"one each time", 2, false, nil, 0, 3},
+		{"and short", 1, false, []uint32{41}, 1, 3},
+		{"named, and short", 1, true, []uint32{41}, 1, 3},
+		{"on and on", 100, false, nil, 1, maxSurveys},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &fakeIMAP{t: t, boxes: inbox(messages(20))}
+			surveys, untold := 0, ""
+			f.fault = func(command string) string {
+				switch {
+				case isSurvey(command):
+					answer := f.without(command, tt.keeps...)
+					if surveys++; surveys <= tt.removed {
+						f.boxes[0].msgs = f.boxes[0].msgs[1:]
+						untold += "* 1 EXPUNGE\n"
+					}
+					if tt.named {
+						return answer
+					}
+					return f.without(command, tt.keeps...)
+				case command == "NOOP":
+					defer func() { untold = "" }()
+					return untold + "TAG OK done\n"
+				}
+				return ""
+			}
+			a := newAccount(t)
+			rep := a.bringPart(a.options(f.source(1)))
+			if got := rep.Reports[0]; got.Unnamed != tt.unnamed || surveys != tt.surveys || (len(rep.Incomplete) > 0) != (tt.unnamed > 0) {
+				t.Errorf("report %+v after %d surveys, not complete: %v", got, surveys, rep.Incomplete)
+			}
+		})
+	}
+}
+
+// TestIMAPShortDeletions: what a server does not name for once is not taken for
+// removed there. It is when the server names all again.
+func TestIMAPShortDeletions(t *testing.T) {
+	f := &fakeIMAP{t: t, boxes: inbox(messages(20))}
+	a := newAccount(t)
+	a.bring(a.options(f.source(1)))
+	f.boxes[0].msgs = f.boxes[0].msgs[1:]
+	f.fault = func(command string) string {
+		if isSurvey(command) {
+			return f.without(command, 11, 13, 15)
+		}
+		return ""
+	}
+	rep := a.bringPart(a.options(f.source(1)))
+	if rep.Removed != 0 || len(a.all()) != 20 || len(rep.Incomplete) != 1 || !strings.Contains(rep.Incomplete[0].Error, "nothing that is gone there was removed here") {
+		t.Errorf("removed %d, %d are left, not complete: %v", rep.Removed, len(a.all()), rep.Incomplete)
+	}
+	f.fault = nil
+	if rep = a.bring(a.options(f.source(1))); rep.Removed != 1 || rep.Known != 19 || len(a.all()) != 19 {
+		t.Errorf("again: %+v, %d are left", rep.Progress, len(a.all()))
+	}
+}
+
 // TestIMAPNumberedAnew: a folder that is numbered anew while it is read begins
 // again, and its counts still add up.
 func TestIMAPNumberedAnew(t *testing.T) {
@@ -202,8 +279,57 @@ func TestIMAPNumberedAnew(t *testing.T) {
 	}
 	a := newAccount(t)
 	rep := a.bring(a.options(f.source(1)))
-	if got := rep.Reports[0]; got.Added != 250 || got.Known != 100 || got.Found != 350 || len(rep.Incomplete) != 0 || len(a.all()) != 250 {
+	if got := rep.Reports[0]; got.Added != 250 || got.Known != 100 || got.Found != 350 || got.There != 250 || got.Here != 250 || len(rep.Incomplete) != 0 || len(a.all()) != 250 {
 		t.Errorf("report %+v, not complete: %v", got, rep.Incomplete)
+	}
+}
+
+// TestIMAPNumberedAnewLater: what was known before it was numbered anew counts
+// once.
+func TestIMAPNumberedAnewLater(t *testing.T) {
+	all := messages(250)
+	f := &fakeIMAP{t: t, boxes: inbox(all[:100:100])}
+	a := newAccount(t)
+	a.bring(a.options(f.source(1)))
+	f.boxes[0].msgs = all
+	cut := once(1, "UID FETCH 205", "cut")
+	f.fault = func(command string) string {
+		answer := cut(command)
+		if answer != "" {
+			f.boxes[0].validity++
+		}
+		return answer
+	}
+	rep := a.bring(a.options(f.source(1)))
+	if got := rep.Reports[0]; got.There != 250 || got.Here != 250 || got.Added != 150 || len(a.all()) != 250 {
+		t.Errorf("report %+v", got)
+	}
+}
+
+// TestIMAPNumberedAnewShort: what is there is told as the server says it last,
+// without what was there and gone before.
+func TestIMAPNumberedAnewShort(t *testing.T) {
+	f := &fakeIMAP{t: t, boxes: inbox(messages(250))}
+	cut := once(1, "UID FETCH 205", "cut")
+	f.fault = func(command string) string {
+		box := &f.boxes[0]
+		if answer := cut(command); answer != "" {
+			box.validity++
+			box.msgs = box.msgs[50:]
+			return answer
+		}
+		if isSurvey(command) && box.validity > 7 {
+			return f.without(command, 301, 303)
+		}
+		return ""
+	}
+	a := newAccount(t)
+	rep := a.bringPart(a.options(f.source(1)))
+	if got := rep.Reports[0]; got.There != 200 || got.Here != 198 || got.Unnamed != 2 {
+		t.Errorf("report %+v", got)
+	}
+	if len(rep.Incomplete) != 1 || !strings.Contains(rep.Incomplete[0].Error, "that it has 200 messages, and names 198") {
+		t.Errorf("not complete: %v", rep.Incomplete)
 	}
 }
 

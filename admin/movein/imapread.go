@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mailstead/mailstead/mailbox"
@@ -32,6 +33,11 @@ type folderRead struct {
 	alone    *mailbox.UIDSet // did not come with others
 	absent   []remote        // did not come alone either
 	failures map[uint32]int  // by UID: how often a connection ended with it
+	doubts   map[uint32]int  // by UID: how often the server asked to wait instead, asked for it alone
+	came     int             // messages that were handed on
+	refused  int             // times the server asked to wait since one came
+	unsaid   int             // and since it said which are there
+	closings int             // times the server did not open the folder or list it
 	hashes   map[mailbox.Hash]bool
 	single   bool // ask for one message at a time: the server refused several
 }
@@ -40,16 +46,17 @@ type folderRead struct {
 func (r *folderRead) read(ctx context.Context, c *imapConn, a *attempts) error {
 	validity, err := c.examine(ctx, r.f.ID)
 	if err != nil {
-		return err
+		return r.closed(err)
 	}
 	if validity != r.validity {
 		if err := r.begin(ctx, c, validity); err != nil {
-			return err
+			return r.closed(err)
 		}
 		a.reset()
 	}
+	r.closings = 0
 	for {
-		part := r.next()
+		part := r.next(c.most(fetchMessages))
 		if len(part) == 0 || len(r.absent) == fetchMessages {
 			if err := r.settle(ctx, c); err != nil {
 				return err
@@ -58,9 +65,12 @@ func (r *folderRead) read(ctx context.Context, c *imapConn, a *attempts) error {
 		if len(part) == 0 {
 			return nil
 		}
-		n := r.done.Len()
+		n, came := r.done.Len(), r.came
 		err := r.fetch(ctx, c, part)
 		if r.done.Len() > n {
+			a.failed = 0
+		}
+		if r.came > came { // a message that is left out does not tell that the wait is over
 			a.reset()
 		}
 		if err != nil {
@@ -69,14 +79,25 @@ func (r *folderRead) read(ctx context.Context, c *imapConn, a *attempts) error {
 	}
 }
 
+// closed makes an error of this folder alone of a NO to opening or listing it
+// that is for good, or came a few times: somebody may have removed or renamed it
+// meanwhile.
+func (r *folderRead) closed(err error) error {
+	refused := new(statusError)
+	if !errors.As(err, &refused) {
+		return err
+	}
+	if r.closings++; r.closings < maxFailures && refused.code != "NONEXISTENT" && refused.code != "NOPERM" {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errFolder, err)
+}
+
 // begin notes what there is in the folder, and finds out what of it is new.
 func (r *folderRead) begin(ctx context.Context, c *imapConn, validity uint32) error {
-	var found survey
-	if c.exists > 0 {
-		var err error
-		if found, err = c.survey(ctx); err != nil {
-			return err
-		}
+	found, err := c.survey(ctx)
+	if err != nil {
+		return err
 	}
 	all := found.list
 	if !r.surveyed(&found) {
@@ -90,7 +111,7 @@ func (r *folderRead) begin(ctx context.Context, c *imapConn, validity uint32) er
 			return err
 		}
 	}
-	if r.s.o.Deletions {
+	if r.s.o.Deletions && found.unnamed == 0 {
 		if err := r.gone(ctx, validity, all); err != nil {
 			return err
 		}
@@ -109,7 +130,8 @@ func (r *folderRead) surveyed(found *survey) bool {
 		}
 	}
 	r.survey.Found += int64(len(found.list) - left)
-	r.survey.Unnamed = int64(found.unnamed)
+	r.survey.Named, r.survey.Unnamed = int64(len(found.list)), int64(found.unnamed)
+	r.survey.Kept = r.s.o.Deletions && found.unnamed > 0
 	r.missing, r.absent, r.done, r.alone = nil, nil, &mailbox.UIDSet{}, &mailbox.UIDSet{}
 	told := r.survey
 	return r.yield(&Item{Survey: &told}, nil)
@@ -133,7 +155,7 @@ func (r *folderRead) sort(ctx context.Context, validity uint32, list []remote) e
 	}
 	for i, m := range list {
 		mark, has := marks[string(keys[i])]
-		if r.seenElsewhere(m.gmail) && !has {
+		if !has && r.elsewhere(m.gmail) {
 			if !r.yield(&Item{Elsewhere: true}, nil) {
 				return errStop
 			}
@@ -143,6 +165,7 @@ func (r *folderRead) sort(ctx context.Context, validity uint32, list []remote) e
 			r.missing = append(r.missing, m)
 			continue
 		}
+		r.taken(m.gmail)
 		item := &Item{Known: true}
 		if r.s.o.Flags && mark != m.flags.mark {
 			item.Change = &mailbox.ImportedChange{Key: keys[i], Flags: m.flags.system, Keywords: m.flags.keywords, Mark: m.flags.mark}
@@ -154,19 +177,26 @@ func (r *folderRead) sort(ctx context.Context, validity uint32, list []remote) e
 	return nil
 }
 
-// seenElsewhere reports whether a message of Gmail's was in another folder; in
-// folders that do not show what others have it notes that it is there.
-func (r *folderRead) seenElsewhere(gmail uint64) bool {
-	if gmail == 0 {
+// elsewhere reports whether a message of Gmail's, in a folder that shows what
+// others have, came from one of them. That one of them named it does not do: it
+// may have gone from there before it was given, or not been given at all.
+func (r *folderRead) elsewhere(gmail uint64) bool {
+	if gmail == 0 || !r.f.Last {
 		return false
 	}
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
-	if !r.f.Last {
-		r.s.gmail[gmail] = true
-		return false
-	}
 	return r.s.gmail[gmail]
+}
+
+// taken notes a message of Gmail's that the account has.
+func (r *folderRead) taken(gmail uint64) {
+	if gmail == 0 || r.f.Last {
+		return
+	}
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	r.s.gmail[gmail] = true
 }
 
 // others loads the hashes of messages that the account may have by another
@@ -223,9 +253,9 @@ func (r *folderRead) gone(ctx context.Context, validity uint32, all []remote) er
 	return nil
 }
 
-// next returns the messages to ask for now. One that did not come with others
-// is asked for alone.
-func (r *folderRead) next() (part []remote) {
+// next returns the messages to ask for now, at most so many. One that did not
+// come with others is asked for alone.
+func (r *folderRead) next(most int) (part []remote) {
 	octets := int64(0)
 	for len(r.missing) > 0 && r.done.Contains(mailbox.UID(r.missing[0].uid)) {
 		r.missing = r.missing[1:]
@@ -235,7 +265,7 @@ func (r *folderRead) next() (part []remote) {
 			continue
 		}
 		alone := r.single || r.alone.Contains(mailbox.UID(m.uid))
-		if len(part) > 0 && (alone || len(part) == fetchMessages || octets+m.size > fetchOctets) {
+		if len(part) > 0 && (alone || len(part) == most || octets+m.size > fetchOctets) {
 			break
 		}
 		part = append(part, m)
@@ -252,6 +282,7 @@ func (r *folderRead) fetch(ctx context.Context, c *imapConn, part []remote) erro
 	for i := range part {
 		by[part[i].uid] = &part[i]
 	}
+	n := r.done.Len()
 	err := c.do(ctx, "UID FETCH "+uidSet(part)+" (UID BODY.PEEK[])", func(resp *response) error {
 		if resp.name != "FETCH" {
 			return nil
@@ -270,6 +301,9 @@ func (r *folderRead) fetch(ctx context.Context, c *imapConn, part []remote) erro
 	var refused *statusError
 	switch {
 	case err == nil:
+		if _, limited := c.limited(); limited && r.done.Len() > n {
+			return nil // what it has not looked at is asked for again
+		}
 		r.omitted(part)
 		return nil
 	case errors.As(err, &refused) && len(part) > 1:
@@ -277,10 +311,38 @@ func (r *folderRead) fetch(ctx context.Context, c *imapConn, part []remote) erro
 		return nil
 	case errors.As(err, &refused):
 		return r.leaveOut(&part[0], err)
-	case errors.Is(err, errStop), errors.Is(err, errThrottled), ctx.Err() != nil:
+	case errors.Is(err, errStop), ctx.Err() != nil:
 		return err
+	case errors.Is(err, errThrottled):
+		return r.doubt(part, err)
 	}
 	return r.blame(part, err)
+}
+
+// doubt counts an answer that asks to wait against the messages that it came
+// for, unless it says that all goes too fast: some servers answer so when they
+// cannot read one of them. After a few each is asked for alone; one that gets
+// such answers then is put behind the others, and left out after a few more.
+func (r *folderRead) doubt(part []remote, err error) error {
+	asked := new(throttleError)
+	if !errors.As(err, &asked) || tooFast(asked.code, asked.text) {
+		return err
+	}
+	if r.refused++; len(part) > 1 {
+		for _, m := range part {
+			if r.refused >= maxFailures && !r.done.Contains(mailbox.UID(m.uid)) {
+				r.alone.Add(mailbox.UID(m.uid))
+			}
+		}
+		return err
+	}
+	m := part[0]
+	if r.doubts[m.uid]++; r.doubts[m.uid] >= maxFailures {
+		return errors.Join(r.leaveOut(&m, err), err)
+	}
+	r.alone.Add(mailbox.UID(m.uid))
+	r.missing = append(slices.DeleteFunc(r.missing, func(other remote) bool { return other.uid == m.uid }), m)
+	return err
 }
 
 // omitted notes what of a part did not come.
@@ -311,13 +373,16 @@ func (r *folderRead) settle(ctx context.Context, c *imapConn) error {
 	if len(r.absent) == 0 {
 		return nil
 	}
-	there, told, err := c.search(ctx, r.absent)
+	there, told, err := c.search(ctx, byUID(r.absent))
 	var refused *statusError
-	if err != nil && !errors.As(err, &refused) {
+	if errors.Is(err, errThrottled) {
+		r.unsaid++
+	}
+	if err != nil && !errors.As(err, &refused) && r.unsaid < maxFailures {
 		return err
 	}
 	list := r.absent
-	r.absent = nil
+	r.absent, r.unsaid = nil, 0
 	for i := range list {
 		item := &Item{Name: r.name(&list[i])}
 		switch {
@@ -354,6 +419,8 @@ func (r *folderRead) blame(part []remote, err error) error {
 // hand hands on a message.
 func (r *folderRead) hand(m *remote, f *fetched) error {
 	r.done.Add(mailbox.UID(m.uid))
+	r.came++
+	r.refused = 0
 	item := &Item{Name: r.name(m), Problem: f.err, ID: id(r.validity, m.uid), Flags: m.flags.system, Keywords: m.flags.keywords, Mark: m.flags.mark,
 		Read: f.body.Size(), Body: f.body.Reader(), Same: r.same}
 	if m.date != 0 {
@@ -361,6 +428,9 @@ func (r *folderRead) hand(m *remote, f *fetched) error {
 	}
 	if !r.yield(item, nil) {
 		return errStop
+	}
+	if item.Problem == nil {
+		r.taken(m.gmail)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package movein
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,25 +13,33 @@ import (
 var errThrottled = errors.New("the server asks to wait")
 
 // throttleError is errThrottled with what the server says.
-type throttleError struct{ text string }
+type throttleError struct{ code, text string }
 
 func (e *throttleError) Error() string        { return errThrottled.Error() + ": " + printable(e.text) }
 func (e *throttleError) Is(target error) bool { return target == errThrottled }
 
-// throttled reports whether a text or code says to slow down (RFC 9051 section
-// 7.1 has some of the codes; Gmail and Exchange have others).
+// throttled reports whether a text or code says to slow down or to come again
+// (RFC 9051 section 7.1 has some of the codes; Gmail and Exchange have others).
 func throttled(code, text string) bool {
 	switch code {
-	case "THROTTLED", "LIMIT", "UNAVAILABLE", "INUSE", "OVERQUOTA":
+	case "LIMIT", "UNAVAILABLE", "INUSE":
 		return true
 	}
+	return tooFast(code, text) || hasSign(text, "try again later", "temporarily")
+}
+
+// tooFast reports whether a text or code says that all goes too fast. The
+// others are also what servers answer that cannot read one message, as long as
+// it is asked for (Yahoo: "[UNAVAILABLE] UID FETCH Server error while fetching
+// messages").
+func tooFast(code, text string) bool {
+	return code == "THROTTLED" || code == "OVERQUOTA" || hasSign(text, "throttl", "too many", "rate limit", "bandwidth", "backoff time")
+}
+
+// hasSign reports whether a text has one of these words in it.
+func hasSign(text string, signs ...string) bool {
 	text = strings.ToLower(text)
-	for _, sign := range []string{"throttl", "too many", "rate limit", "bandwidth", "backoff time", "try again later", "temporarily"} {
-		if strings.Contains(text, sign) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(signs, func(sign string) bool { return strings.Contains(text, sign) })
 }
 
 // backoff is how Exchange Online names the time that it wants us to wait.

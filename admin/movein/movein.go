@@ -51,15 +51,20 @@ type Folder struct {
 // Survey is what a source that can say so says of a folder before it is read.
 // A later one of the same folder takes the place of the first.
 type Survey struct {
-	Found   int64 // messages, each of which is an Item
+	Found   int64 // messages, each of which is an Item, those before a later survey included
+	Named   int64 // of those, what the folder has now
 	Unnamed int64 // that it says there are besides, and does not name
+	// Kept says that nothing is removed here, although that was asked for: what
+	// is not named may be there.
+	Kept bool
 }
 
 // Item is a message of a source. Body is read before the next is asked for.
 type Item struct {
 	Survey   *Survey // it is no message
+	Broken   error   // it is no message: why the folder cannot be read, or not to its end
 	Name     string  // for people
-	Problem  error   // why it cannot be read
+	Problem  error   // why it cannot be read; who takes it says here why it is left out
 	ID       []byte  // of the key; nil: made from Unique and the octets
 	Unique   string
 	Flags    mailbox.Flags
