@@ -55,8 +55,8 @@ export const providers: Provider[] = [
   {
     value: 'yahoo',
     label: t('Yahoo, AOL'),
-    host: 'imap.mail.yahoo.com',
+    host: 'export.imap.mail.yahoo.com',
     way: 'password',
-    steps: [t('Yahoo takes an app password: Account → Security → App passwords. For AOL the server is imap.aol.com.')],
+    steps: [t('Yahoo takes an app password: Account → Security → App passwords. This server is for moving out: the ordinary one shows only the newest 10,000 messages of a folder. For AOL the server is imap.aol.com.')],
   },
 ];
