@@ -47,6 +47,7 @@ func TestRenewCertificate(t *testing.T) {
 		source     certs.Mode
 		want       []string
 		says       string
+		digest     string // of the only key that may be taken
 	}{
 		{name: "all that need it", want: []string{"late.b.org", "failing.b.org"}},
 		{name: "all by force", req: RenewRequest{Force: true}, want: []string{"mx.b.org", "late.b.org", "failing.b.org"}},
@@ -55,7 +56,7 @@ func TestRenewCertificate(t *testing.T) {
 		{name: "unknown", cert: "x.example", says: "no name of this server"},
 		{name: "not from a CA", cert: "mx.b.org", source: certs.SelfSigned, says: "tls.mode"},
 		{name: "new key, nobody checks", cert: "mx.b.org", req: RenewRequest{NewKey: true}, want: []string{"mx.b.org"}},
-		{name: "new key, published", cert: "mx.b.org", req: RenewRequest{NewKey: true}, zone: other + next, want: []string{"mx.b.org"}},
+		{name: "new key, published", cert: "mx.b.org", req: RenewRequest{NewKey: true}, zone: other + next, want: []string{"mx.b.org"}, digest: nextKey},
 		{name: "new key, not published", cert: "mx.b.org", req: RenewRequest{NewKey: true}, zone: other, says: "3 1 1 " + nextKey},
 		{name: "new key, by force", cert: "mx.b.org", req: RenewRequest{NewKey: true, Force: true}, zone: other, want: []string{"mx.b.org"}},
 		{name: "new key of another name", cert: "late.b.org", req: RenewRequest{NewKey: true}, says: "only the host name"},
@@ -89,6 +90,9 @@ func TestRenewCertificate(t *testing.T) {
 			var names []string
 			for _, r := range c.renewed {
 				names = append(names, r.Name)
+				if r.Digest != tt.digest {
+					t.Errorf("%s may get the key %q, want %q alone", r.Name, r.Digest, tt.digest)
+				}
 			}
 			if !slices.Equal(names, tt.want) {
 				t.Errorf("renewed %q, want %q", names, tt.want)

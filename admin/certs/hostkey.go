@@ -93,14 +93,15 @@ func (k *hostKeys) forRenewal() crypto.PrivateKey {
 	return k.current
 }
 
-// forChange returns the key after it.
-func (k *hostKeys) forChange() (crypto.PrivateKey, error) {
+// forChange returns the key after it, and its digest.
+func (k *hostKeys) forChange() (crypto.PrivateKey, string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.ahead(); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return k.next, nil
+	_, next, err := k.both()
+	return k.next, next, err
 }
 
 // settle is told the key of the newest certificate. If it is the next key, that

@@ -142,6 +142,10 @@ type Renewal struct {
 	// NewKey gives the host name its next key. Its TLSA record must be
 	// published before.
 	NewKey bool
+	// Digest is that of the next key whose TLSA record was found, as in
+	// Digests: nothing is ordered if another key is the next one when it comes
+	// to that. "" is any key.
+	Digest string
 }
 
 // Renew gets the certificate of a name now, and returns how it stands then.
@@ -160,7 +164,7 @@ func (m *Manager) Renew(ctx context.Context, r Renewal) (Status, error) {
 	var err error
 	switch {
 	case r.NewKey && r.Name == string(m.opts.Hostname):
-		err = m.acme.changeKey(ctx)
+		err = m.acme.changeKey(ctx, r.Digest)
 	case held == nil:
 		err = m.acme.obtain(ctx, r.Name)
 	default:
@@ -169,6 +173,9 @@ func (m *Manager) Renew(ctx context.Context, r Renewal) (Status, error) {
 	if err == nil {
 		m.opts.Logger.InfoContext(ctx, "certificate", "name", r.Name, "issuer", m.acme.status(r.Name).Issuer)
 		return m.status(r.Name), nil
+	}
+	if told := new(RenewError); errors.As(err, &told) {
+		return Status{}, told // by us, not by a CA
 	}
 	f, ok := m.acme.failure(r.Name)
 	if !ok {

@@ -1,0 +1,95 @@
+package certs
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+
+	"github.com/caddyserver/certmagic"
+)
+
+// keyForRenewal returns the key that certificates of the host name have.
+// certmagic asks for it when no other order for the name is under way.
+func (a *acmeCA) keyForRenewal() (crypto.PrivateKey, error) {
+	if err := a.settle(context.Background()); err != nil {
+		return nil, err
+	}
+	return a.keys.forRenewal(), nil
+}
+
+// keyChange is one change of the key of the host name.
+type keyChange struct {
+	want string // digest that the new key must have; "": any
+	took string // of the key that was taken; "": none was
+}
+
+// keyForChange returns the key that follows, at the same moment as
+// keyForRenewal: an order that came before may have made another one the next.
+func (a *acmeCA) keyForChange() (crypto.PrivateKey, error) {
+	if err := a.settle(context.Background()); err != nil {
+		return nil, err
+	}
+	key, took, err := a.keys.forChange()
+	if err != nil {
+		return nil, err
+	}
+	if a.change.want != "" && a.change.want != took {
+		return nil, &RenewError{
+			Problem: "The key of " + a.host + " was left as it is: by now another key is the next one than that whose TLSA record is published",
+			Advice:  "Publish the record of the next key, wait for twice its TTL, and try again.",
+		}
+	}
+	a.change.took = took
+	return key, nil
+}
+
+// obtain brings the certificate of a name into the cache: from storage, or
+// from a CA, in one attempt.
+func (a *acmeCA) obtain(ctx context.Context, name string) error {
+	return a.config(name).ManageSync(ctx, []string{name})
+}
+
+// renew gets a new certificate although there is a good one.
+func (a *acmeCA) renew(ctx context.Context, name string) error {
+	return a.replace(ctx, a.config(name), name)
+}
+
+// changeKey gets the certificate of the host name with its next key, which must
+// be the one with the digest want if that is not "". An order that fails or is
+// given up leaves the keys as they were.
+func (a *acmeCA) changeKey(ctx context.Context, want string) error {
+	if !a.changing.TryLock() {
+		return &RenewError{
+			Problem: "The key of " + a.host + " is being changed already",
+			Advice:  "Wait until that is over. For one more change, publish the record of the key that is the next one then.",
+		}
+	}
+	defer a.changing.Unlock()
+	a.change = keyChange{want: want}
+	err := a.replace(ctx, a.configs[a.byDNS(a.host)][nextKey], a.host)
+	return errors.Join(err, a.settle(context.WithoutCancel(ctx)))
+}
+
+// replace gets a certificate as cfg says and shows it in place of the old one.
+func (a *acmeCA) replace(ctx context.Context, cfg *certmagic.Config, name string) error {
+	old := a.held(name)
+	if err := cfg.RenewCertSync(ctx, name, true); err != nil {
+		return err
+	}
+	// It is there: whoever gives up now gets it all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+	defer cancel()
+	fresh, err := cfg.CacheManagedCertificate(ctx, name)
+	if err != nil {
+		return fmt.Errorf("load the new certificate: %w", err)
+	}
+	var replaced []string
+	for _, c := range old {
+		if c.Hash() != fresh.Hash() {
+			replaced = append(replaced, c.Hash())
+		}
+	}
+	a.cache.Remove(replaced)
+	return nil
+}
