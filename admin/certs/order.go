@@ -71,22 +71,28 @@ func (a *acmeCA) changeKey(ctx context.Context, want string) error {
 	return errors.Join(err, a.settle(context.WithoutCancel(ctx)))
 }
 
-// replace gets a certificate as cfg says and shows it in place of the old one.
+// replace gets a certificate as cfg says and shows it in place of the old ones.
 func (a *acmeCA) replace(ctx context.Context, cfg *certmagic.Config, name string) error {
-	old := a.held(name)
 	if err := cfg.RenewCertSync(ctx, name, true); err != nil {
 		return err
 	}
 	// It is there: whoever gives up now gets it all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 	defer cancel()
+	return a.load(ctx, cfg, name)
+}
+
+// load shows the certificate that is stored, in place of all that are not newer:
+// certmagic would go on showing any of them. They are looked for afterwards, as
+// it may have renewed one while an order waited.
+func (a *acmeCA) load(ctx context.Context, cfg *certmagic.Config, name string) error {
 	fresh, err := cfg.CacheManagedCertificate(ctx, name)
 	if err != nil {
 		return fmt.Errorf("load the new certificate: %w", err)
 	}
 	var replaced []string
-	for _, c := range old {
-		if c.Hash() != fresh.Hash() {
+	for _, c := range a.held(name) {
+		if c.Hash() != fresh.Hash() && !c.Leaf.NotBefore.After(fresh.Leaf.NotBefore) {
 			replaced = append(replaced, c.Hash())
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 )
@@ -83,5 +84,38 @@ func TestOnlyThePublishedKey(t *testing.T) {
 	}
 	if _, err := m.Renew(t.Context(), Renewal{Name: w.name, NewKey: true, Force: true}); err != nil {
 		t.Errorf("by force: %v", err)
+	}
+}
+
+// TestOldKeyIsShownNoMore: a renewal that ended while a change of keys waited
+// for it leaves no certificate with the old key to be shown.
+func TestOldKeyIsShownNoMore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, month)
+	m := w.run(t)
+	until(t, m, w.name, good)
+	before, _ := m.TLSA()
+	renewal := m.acme.configs[0][hostKey]
+	beforeNext(t, m.acme.configs[0][nextKey], func() { // as certmagic renews behind our back
+		old := m.acme.held(w.name)[0].Hash()
+		if err := renewal.RenewCertSync(t.Context(), w.name, true); err != nil {
+			t.Error(err)
+		}
+		if _, err := renewal.CacheManagedCertificate(t.Context(), w.name); err != nil {
+			t.Error(err)
+		}
+		m.acme.cache.Remove([]string{old})
+	})
+	if _, err := m.Renew(t.Context(), Renewal{Name: w.name, NewKey: true}); err != nil {
+		t.Fatal(err)
+	}
+	held := m.acme.held(w.name)
+	if len(held) != 1 {
+		t.Errorf("%d certificates may be shown", len(held))
+	}
+	for _, c := range held {
+		if d := digestOf(t, c.Leaf.PublicKey); d != before.Next {
+			t.Errorf("one with the key %s, issued at %s, may be shown; want %s", d, c.Leaf.NotBefore.Format(time.TimeOnly), before.Next)
+		}
 	}
 }
