@@ -70,6 +70,7 @@ type acmeCA struct {
 	host  string
 	keys  *hostKeys
 	proof *proofs
+	pairs *pairStorage
 	cache *certmagic.Cache
 	// configs are by what a name is proven with: web or DNS; and by whose key
 	// it has.
@@ -110,13 +111,13 @@ func newACME(o Options) (*acmeCA, error) {
 		return nil, err
 	}
 	dir := filepath.Join(o.Dir, "acme")
-	a := &acmeCA{opts: o.ACME, host: string(o.Hostname), keys: keys, proof: newProofs(dir), now: o.Now, doubted: o.Doubted, last: map[string]failure{}}
+	a := &acmeCA{opts: o.ACME, host: string(o.Hostname), keys: keys, proof: newProofs(dir), pairs: newPairStorage(dir), now: o.Now, doubted: o.Doubted, last: map[string]failure{}}
 	a.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert:   func(c certmagic.Certificate) (*certmagic.Config, error) { return a.configOf(c.Names), nil },
 		RenewCheckInterval: o.ACME.renewCheck,
 		Logger:             zap.NewNop(),
 	})
-	if err := a.configure(dir); err != nil {
+	if err := a.configure(); err != nil {
 		return nil, err
 	}
 	_ = a.settle(context.Background()) // or before the next order: see keyForRenewal
@@ -124,7 +125,7 @@ func newACME(o Options) (*acmeCA, error) {
 }
 
 // configure makes the configurations.
-func (a *acmeCA) configure(dir string) error {
+func (a *acmeCA) configure() error {
 	roots, err := loadRoots(a.opts.CARoot)
 	if err != nil {
 		return err
@@ -133,7 +134,7 @@ func (a *acmeCA) configure(dir string) error {
 	if err != nil {
 		return err
 	}
-	storage := &watchedStorage{newPairStorage(dir), a.proof}
+	storage := &watchedStorage{a.pairs, a.proof}
 	sources := [3]certmagic.KeyGenerator{certmagic.DefaultKeyGenerator, keySource(a.keyForRenewal), keySource(a.keyForChange)}
 	for byDNS := range a.configs {
 		for key := range a.configs[byDNS] {

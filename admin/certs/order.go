@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/caddyserver/certmagic"
 )
@@ -47,8 +48,49 @@ func (a *acmeCA) keyForChange() (crypto.PrivateKey, error) {
 // obtain brings the certificate of a name into the cache: from storage, or
 // from a CA, in one attempt.
 func (a *acmeCA) obtain(ctx context.Context, name string) error {
+	err := a.config(name).ManageSync(ctx, []string{name})
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	removed, removeErr := a.removeUseless(ctx, name)
+	if !removed {
+		return errors.Join(err, removeErr)
+	}
 	return a.config(name).ManageSync(ctx, []string{name})
 }
+
+// removeUseless removes what is stored for a name and makes no certificate, of
+// any CA: as long as it is there, certmagic takes nothing else. It waits for
+// orders for the name, so that it does not look at what is being written.
+func (a *acmeCA) removeUseless(ctx context.Context, name string) (removed bool, err error) {
+	var stems []string
+	for _, issuer := range a.config(name).Issuers {
+		stem := strings.TrimSuffix(certmagic.StorageKeys.SiteCert(issuer.IssuerKey(), name), partCert)
+		if a.pairs.useless(stem) {
+			stems = append(stems, stem)
+		}
+	}
+	if len(stems) == 0 {
+		return false, nil // as nearly always
+	}
+	if err := a.pairs.Lock(ctx, orderLock(name)); err != nil {
+		return false, fmt.Errorf("wait for orders for %s: %w", name, err)
+	}
+	defer a.pairs.Unlock(context.WithoutCancel(ctx), orderLock(name))
+	for _, stem := range stems {
+		if !a.pairs.useless(stem) {
+			continue
+		}
+		if err := a.pairs.remove(stem); err != nil {
+			return removed, fmt.Errorf("remove a certificate of %s that has no key: %w", name, err)
+		}
+		removed = true
+	}
+	return removed, nil
+}
+
+// orderLock is what certmagic holds while it orders for a name.
+func orderLock(name string) string { return "issue_cert_" + name }
 
 // renew gets a new certificate although there is a good one.
 func (a *acmeCA) renew(ctx context.Context, name string) error {
@@ -73,6 +115,9 @@ func (a *acmeCA) changeKey(ctx context.Context, want string) error {
 
 // replace gets a certificate as cfg says and shows it in place of the old ones.
 func (a *acmeCA) replace(ctx context.Context, cfg *certmagic.Config, name string) error {
+	if _, err := a.removeUseless(ctx, name); err != nil {
+		return err
+	}
 	if err := cfg.RenewCertSync(ctx, name, true); err != nil {
 		return err
 	}

@@ -2,8 +2,12 @@ package certs
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,18 +18,20 @@ import (
 // other orders for the same name.
 type gate struct {
 	certmagic.Storage
-	once   sync.Once
-	before func()
+	done   atomic.Bool
+	before func(lock string)
 }
 
 func (g *gate) Lock(ctx context.Context, name string) error {
-	g.once.Do(g.before)
+	if !g.done.Swap(true) {
+		g.before(name)
+	}
 	return g.Storage.Lock(ctx, name)
 }
 
 // beforeNext has something done once, in the next order of those that cfg is
 // for.
-func beforeNext(t *testing.T, cfg *certmagic.Config, do func()) {
+func beforeNext(t *testing.T, cfg *certmagic.Config, do func(lock string)) {
 	t.Helper()
 	inner := cfg.Storage
 	cfg.Storage = &gate{Storage: inner, before: do}
@@ -40,7 +46,7 @@ func TestOneChangeOfKeys(t *testing.T) {
 	m := w.run(t)
 	until(t, m, w.name, good)
 	before, _ := m.TLSA()
-	beforeNext(t, m.acme.configs[0][nextKey], func() {
+	beforeNext(t, m.acme.configs[0][nextKey], func(string) {
 		for _, force := range []bool{false, true} {
 			if _, err := m.Renew(t.Context(), Renewal{Name: w.name, NewKey: true, Force: force}); err == nil || !strings.Contains(err.Error(), "being changed already") {
 				t.Errorf("a second change, by force %v: %v", force, err)
@@ -71,7 +77,7 @@ func TestOnlyThePublishedKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.acme.cache.Stop()
-	beforeNext(t, m.acme.configs[0][nextKey], func() {
+	beforeNext(t, m.acme.configs[0][nextKey], func(string) {
 		if _, err := other.Renew(t.Context(), Renewal{Name: w.name, NewKey: true, Digest: before.Next}); err != nil {
 			t.Error(err)
 		}
@@ -96,7 +102,7 @@ func TestOldKeyIsShownNoMore(t *testing.T) {
 	until(t, m, w.name, good)
 	before, _ := m.TLSA()
 	renewal := m.acme.configs[0][hostKey]
-	beforeNext(t, m.acme.configs[0][nextKey], func() { // as certmagic renews behind our back
+	beforeNext(t, m.acme.configs[0][nextKey], func(string) { // as certmagic renews behind our back
 		old := m.acme.held(w.name)[0].Hash()
 		if err := renewal.RenewCertSync(t.Context(), w.name, true); err != nil {
 			t.Error(err)
@@ -117,5 +123,101 @@ func TestOldKeyIsShownNoMore(t *testing.T) {
 		if d := digestOf(t, c.Leaf.PublicKey); d != before.Next {
 			t.Errorf("one with the key %s, issued at %s, may be shown; want %s", d, c.Leaf.NotBefore.Format(time.TimeOnly), before.Next)
 		}
+	}
+}
+
+// TestUselessPair starts the server with a stored certificate that has the key
+// of another, or is damaged: another one is ordered, and nobody has to remove
+// files.
+func TestUselessPair(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, month)
+	m := w.run(t)
+	until(t, m, w.name, good)
+	keys, _ := m.TLSA()
+	kept := files(t, w.opts.Dir, "keys", "acme")
+	stem := "acme/" + strings.TrimSuffix(certmagic.StorageKeys.SiteCert(m.acme.configs[0][hostKey].Issuers[0].IssuerKey(), w.name), partCert)
+	other, err := os.ReadFile(filepath.Join(w.opts.Dir, "keys", "next.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, part string
+		content    []byte
+	}{
+		{"key of another", partKey, other},
+		{"half a certificate", partCert, kept[stem+partCert][:200]},
+		{"half a description", partMeta, kept[stem+partMeta][:20]},
+	} {
+		for how, get := range map[string]func(*Manager) error{
+			"by itself": func(m *Manager) error { m.pass(t.Context()); return nil },
+			"when asked": func(m *Manager) error {
+				_, err := m.Renew(t.Context(), Renewal{Name: w.name})
+				return err
+			},
+			"with a new key": func(m *Manager) error {
+				_, err := m.Renew(t.Context(), Renewal{Name: w.name, NewKey: true})
+				return err
+			},
+		} {
+			t.Run(strings.ReplaceAll(tt.name+" "+how, " ", "-"), func(t *testing.T) {
+				o := w.opts
+				o.Dir = t.TempDir()
+				left := maps.Clone(kept)
+				left[stem+tt.part] = tt.content
+				restore(t, o.Dir, left)
+				again, err := New(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer again.acme.cache.Stop()
+				if err := get(again); err != nil {
+					t.Fatal(err)
+				}
+				want := keys.Current
+				if how == "with a new key" {
+					want = keys.Next
+				}
+				if s := again.Status()[0]; !good(s) || s.Problem != "" || digestOf(t, shown(t, again, "").PublicKey) != want {
+					t.Errorf("status: %+v", s)
+				}
+			})
+		}
+	}
+}
+
+// TestUselessPairWaits: nothing is removed while there are orders for the name.
+// What does not fit may be half of what one of them writes.
+func TestUselessPairWaits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, month)
+	m := w.run(t)
+	until(t, m, w.name, good)
+	cfg, pairs := m.acme.configs[0][hostKey], m.acme.pairs
+	var lock string
+	beforeNext(t, cfg, func(name string) { lock = name })
+	if err := cfg.RenewCertSync(t.Context(), w.name, true); err != nil || lock != orderLock(w.name) {
+		t.Fatalf("certmagic orders under the lock %q (%v)", lock, err)
+	}
+	key := pairs.Filename(strings.TrimSuffix(certmagic.StorageKeys.SiteCert(cfg.Issuers[0].IssuerKey(), w.name), partCert) + partKey)
+	if err := os.WriteFile(key, []byte("half of what"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := pairs.Lock(t.Context(), lock); err != nil {
+		t.Fatal(err)
+	}
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	if removed, err := m.acme.removeUseless(impatient, w.name); removed || !errors.Is(err, context.Canceled) {
+		t.Errorf("during an order: removed %v, %v", removed, err)
+	}
+	if _, err := os.Stat(key); err != nil {
+		t.Error(err)
+	}
+	if err := pairs.Unlock(t.Context(), lock); err != nil {
+		t.Fatal(err)
+	}
+	if removed, err := m.acme.removeUseless(t.Context(), w.name); !removed || err != nil {
+		t.Errorf("after it: removed %v, %v", removed, err)
 	}
 }
