@@ -114,17 +114,21 @@ func (a *Admin) nextKeyPublished(ctx context.Context) (digest string, err error)
 	return "", invalid("%s has TLSA records, and that of the next key is not among them: publish \"%s\" and wait for twice its TTL, or mail from those who check them stops", name, tlsaData(d.Next))
 }
 
-// renewAll renews one name after the other, and fails when none could be.
+// renewAll renews one name after the other, and fails if one of them could not
+// be. Of one that is cancelled the result is what was renewed until then.
 func (a *Admin) renewAll(ctx context.Context, p *Progress, names []string, how certs.Renewal) (any, error) {
 	done := []certs.Status{}
 	var failed []error
 	for i, name := range names {
+		if ctx.Err() != nil {
+			return done, ctx.Err()
+		}
 		one, cancel := context.WithTimeout(ctx, renewTimeout)
 		how.Name = name
 		s, err := a.opts.Certificates.Renew(one, how)
 		cancel()
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+		if err != nil && ctx.Err() != nil {
+			return done, ctx.Err()
 		}
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", name, err))
