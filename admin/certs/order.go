@@ -110,7 +110,30 @@ func (a *acmeCA) changeKey(ctx context.Context, want string) error {
 	defer a.changing.Unlock()
 	a.change = keyChange{want: want}
 	err := a.replace(ctx, a.configs[a.byDNS(a.host)][nextKey], a.host)
-	return errors.Join(err, a.settle(context.WithoutCancel(ctx)))
+	if err := errors.Join(err, a.settle(context.WithoutCancel(ctx))); err != nil {
+		return err
+	}
+	return a.showsChange()
+}
+
+// showsChange makes sure that the host name is shown with the key of the change
+// and no other. Of several CAs the certificate that is dated latest is taken,
+// and some date theirs back by hours.
+func (a *acmeCA) showsChange() error {
+	held := a.held(a.host)
+	shown := len(held) > 0
+	for _, c := range held {
+		if d, err := digest(c.Leaf.PublicKey); err != nil || d != a.change.took {
+			shown = false
+		}
+	}
+	if shown {
+		return nil
+	}
+	return &RenewError{
+		Problem: "The key of " + a.host + " is still the old one: the certificate with the next key is dated earlier than the one that is shown, or another one was had meanwhile",
+		Advice:  "Mail is delivered as before. Leave the TLSA records as they are, and change the key again tomorrow.",
+	}
 }
 
 // replace gets a certificate as cfg says and shows it in place of the old ones.

@@ -2,10 +2,13 @@ package certs
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -123,6 +126,56 @@ func TestOldKeyIsShownNoMore(t *testing.T) {
 		if d := digestOf(t, c.Leaf.PublicKey); d != before.Next {
 			t.Errorf("one with the key %s, issued at %s, may be shown; want %s", d, c.Leaf.NotBefore.Format(time.TimeOnly), before.Next)
 		}
+	}
+}
+
+// TestChangeOfKeysDatedBack: a CA that dates its certificate earlier than that of
+// another CA, which is shown, has changed nothing, and that is told.
+func TestChangeOfKeysDatedBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, month)
+	m := w.run(t)
+	until(t, m, w.name, good)
+	before, _ := m.TLSA()
+	w.opts.ACME.CAs = append(slices.Clone(w.opts.ACME.CAs), "https://ahead.test/directory")
+	again, err := New(w.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.acme.cache.Stop()
+	cfg := again.acme.configs[0][hostKey]
+	key := again.acme.keys.current
+	tmpl := &x509.Certificate{DNSNames: []string{w.name}, NotBefore: time.Now().Add(time.Hour), NotAfter: time.Now().Add(month)}
+	ahead, err := sign(tmpl, tmpl, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyText, err := certmagic.PEMEncodePrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stem := strings.TrimSuffix(certmagic.StorageKeys.SiteCert(cfg.Issuers[1].IssuerKey(), w.name), partCert)
+	for _, part := range []struct {
+		name string
+		text []byte
+	}{
+		{partKey, keyText},
+		{partCert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ahead.Raw})},
+		{partMeta, []byte(`{"sans":["` + w.name + `"]}`)},
+	} {
+		if err := cfg.Storage.Store(t.Context(), stem+part.name, part.text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again.pass(t.Context())
+	if !shown(t, again, "").Equal(ahead) {
+		t.Fatal("the certificate of the other CA is not the one that is shown")
+	}
+	if _, err := again.Renew(t.Context(), Renewal{Name: w.name, NewKey: true}); err == nil || !strings.Contains(err.Error(), "still the old one") {
+		t.Errorf("a change that has changed nothing: %v", err)
+	}
+	if after, _ := again.TLSA(); after.Shown != before.Current || after.Current != before.Current || after.Next != before.Next {
+		t.Errorf("after it: %+v, before %+v", after, before)
 	}
 }
 
