@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/caddyserver/certmagic"
@@ -148,6 +149,23 @@ func (a *acmeCA) replace(ctx context.Context, cfg *certmagic.Config, name string
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 	defer cancel()
 	return a.load(ctx, cfg, name)
+}
+
+// adopt shows what another Manager has had stored for a name, if this one would
+// take it from there, and follows its change of keys.
+func (a *acmeCA) adopt(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+	defer cancel()
+	if name == a.host {
+		a.keys.follow()
+	}
+	if err := a.load(ctx, a.config(name), name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if name == a.host {
+		return a.settle(ctx)
+	}
+	return nil
 }
 
 // load shows the certificate that is stored, in place of all that are not newer:

@@ -185,6 +185,18 @@ func (m *Manager) Renew(ctx context.Context, r Renewal) (Status, error) {
 	return Status{}, &RenewError{Problem: problem, Advice: todo, err: err}
 }
 
+// Adopt shows what another Manager of the same folder has had renewed: orders
+// outlive a change of the configuration, and end with the one of before. A CA
+// that only that one asks counts for nothing here.
+func (m *Manager) Adopt(ctx context.Context, name string) (Status, error) {
+	if m.acme != nil && m.Wanted(name) {
+		if err := m.acme.adopt(ctx, name); err != nil {
+			return Status{}, err
+		}
+	}
+	return m.status(name), nil
+}
+
 // RenewError says why a certificate was not to be had, in plain words.
 type RenewError struct {
 	Problem, Advice string
