@@ -59,15 +59,17 @@ func (a *Admin) RenewCertificate(ctx context.Context, name string, r RenewReques
 	if err != nil {
 		return Job{}, err
 	}
+	digest := ""
 	if r.NewKey && !r.Force {
-		if err := a.nextKeyPublished(ctx); err != nil {
+		if digest, err = a.nextKeyPublished(ctx); err != nil {
 			return Job{}, err
 		}
 	}
 	if err := a.opts.Directory.Record(ctx, Actor(ctx), "certificate.renew", name, nil); err != nil {
 		return Job{}, err
 	}
-	return a.start(p, "certificate.renew", func(ctx context.Context, p *Progress) (any, error) { return a.renewAll(ctx, p, names, r) })
+	how := certs.Renewal{Force: r.Force, NewKey: r.NewKey, Digest: digest}
+	return a.start(p, "certificate.renew", func(ctx context.Context, p *Progress) (any, error) { return a.renewAll(ctx, p, names, how) })
 }
 
 // renewable are the names to renew.
@@ -91,36 +93,42 @@ func (a *Admin) renewable(name string, r RenewRequest) ([]string, error) {
 }
 
 // nextKeyPublished makes sure that nobody who checks TLSA records meets a key
-// that they do not know (RFC 7671 section 8.1). Without records nobody checks.
-func (a *Admin) nextKeyPublished(ctx context.Context) error {
+// that they do not know (RFC 7671 section 8.1), and returns the digest of the key
+// whose record it has found. Without records nobody checks, and any key will do.
+func (a *Admin) nextKeyPublished(ctx context.Context) (digest string, err error) {
 	d, ok := a.opts.Certificates.TLSA()
 	if !ok || a.opts.Resolver == nil {
-		return nil
+		return "", nil
 	}
 	name := "_25._tcp." + string(a.opts.Hostname)
 	records, _, err := a.opts.Resolver.TLSA(ctx, name)
 	switch {
 	case errors.Is(err, dns.ErrNotFound) || err == nil && len(records) == 0:
-		return nil
+		return "", nil
 	case err != nil:
-		return &directory.Problem{Kind: ErrUnavailable, Text: "the DNS gave no answer about TLSA records of " + name + "; try again later"}
+		return "", &directory.Problem{Kind: ErrUnavailable, Text: "the DNS gave no answer about TLSA records of " + name + "; try again later"}
 	}
 	if slices.ContainsFunc(records, func(r dns.TLSA) bool { return r.Selector == 1 && hex.EncodeToString(r.Data) == d.Next }) {
-		return nil
+		return d.Next, nil
 	}
-	return invalid("%s has TLSA records, and that of the next key is not among them: publish \"%s\" and wait for twice its TTL, or mail from those who check them stops", name, tlsaData(d.Next))
+	return "", invalid("%s has TLSA records, and that of the next key is not among them: publish \"%s\" and wait for twice its TTL, or mail from those who check them stops", name, tlsaData(d.Next))
 }
 
-// renewAll renews one name after the other, and fails when none could be.
-func (a *Admin) renewAll(ctx context.Context, p *Progress, names []string, r RenewRequest) (any, error) {
+// renewAll renews one name after the other, and fails if one of them could not
+// be. Of one that is cancelled the result is what was renewed until then.
+func (a *Admin) renewAll(ctx context.Context, p *Progress, names []string, how certs.Renewal) (any, error) {
 	done := []certs.Status{}
 	var failed []error
 	for i, name := range names {
-		one, cancel := context.WithTimeout(ctx, renewTimeout)
-		s, err := a.opts.Certificates.Renew(one, certs.Renewal{Name: name, Force: r.Force, NewKey: r.NewKey})
-		cancel()
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return done, ctx.Err()
+		}
+		one, cancel := context.WithTimeout(ctx, renewTimeout)
+		how.Name = name
+		s, err := a.opts.Certificates.Renew(one, how)
+		cancel()
+		if err != nil && ctx.Err() != nil {
+			return done, ctx.Err()
 		}
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", name, err))

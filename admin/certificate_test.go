@@ -17,13 +17,17 @@ type someCerts struct {
 	list    []certs.Status
 	renewed []certs.Renewal
 	err     error
-	digests certs.Digests // empty: some
+	during  func(ctx context.Context, name string) // a renewal; nil: nothing
+	digests certs.Digests                          // empty: some
 }
 
 func (c *someCerts) Status() []certs.Status { return c.list }
 
-func (c *someCerts) Renew(_ context.Context, r certs.Renewal) (certs.Status, error) {
+func (c *someCerts) Renew(ctx context.Context, r certs.Renewal) (certs.Status, error) {
 	c.renewed = append(c.renewed, r)
+	if c.during != nil {
+		c.during(ctx, r.Name)
+	}
 	return certs.Status{Name: r.Name, State: certs.StateGood}, c.err
 }
 
@@ -47,6 +51,7 @@ func TestRenewCertificate(t *testing.T) {
 		source     certs.Mode
 		want       []string
 		says       string
+		digest     string // of the only key that may be taken
 	}{
 		{name: "all that need it", want: []string{"late.b.org", "failing.b.org"}},
 		{name: "all by force", req: RenewRequest{Force: true}, want: []string{"mx.b.org", "late.b.org", "failing.b.org"}},
@@ -55,7 +60,7 @@ func TestRenewCertificate(t *testing.T) {
 		{name: "unknown", cert: "x.example", says: "no name of this server"},
 		{name: "not from a CA", cert: "mx.b.org", source: certs.SelfSigned, says: "tls.mode"},
 		{name: "new key, nobody checks", cert: "mx.b.org", req: RenewRequest{NewKey: true}, want: []string{"mx.b.org"}},
-		{name: "new key, published", cert: "mx.b.org", req: RenewRequest{NewKey: true}, zone: other + next, want: []string{"mx.b.org"}},
+		{name: "new key, published", cert: "mx.b.org", req: RenewRequest{NewKey: true}, zone: other + next, want: []string{"mx.b.org"}, digest: nextKey},
 		{name: "new key, not published", cert: "mx.b.org", req: RenewRequest{NewKey: true}, zone: other, says: "3 1 1 " + nextKey},
 		{name: "new key, by force", cert: "mx.b.org", req: RenewRequest{NewKey: true, Force: true}, zone: other, want: []string{"mx.b.org"}},
 		{name: "new key of another name", cert: "late.b.org", req: RenewRequest{NewKey: true}, says: "only the host name"},
@@ -89,6 +94,9 @@ func TestRenewCertificate(t *testing.T) {
 			var names []string
 			for _, r := range c.renewed {
 				names = append(names, r.Name)
+				if r.Digest != tt.digest {
+					t.Errorf("%s may get the key %q, want %q alone", r.Name, r.Digest, tt.digest)
+				}
 			}
 			if !slices.Equal(names, tt.want) {
 				t.Errorf("renewed %q, want %q", names, tt.want)
@@ -111,5 +119,59 @@ func TestRenewCertificateFails(t *testing.T) {
 	}
 	if _, err := a.RenewCertificate(WithPrincipal(ctx, Principal{Kind: KindUser, Address: "x@example.org", Role: directory.RoleSupport}), "mx.b.org", RenewRequest{}); !errors.Is(err, ErrForbidden) {
 		t.Errorf("as support: %v", err)
+	}
+}
+
+// TestRenewCertificateCancelled: what was renewed before somebody cancelled the
+// job is told, and a job whose last name was renewed all the same is done.
+func TestRenewCertificateCancelled(t *testing.T) {
+	for _, tt := range []struct {
+		name, during string // the job is cancelled while this name is renewed
+		fails        bool   // this renewal
+		want         []string
+		state        JobState
+	}{
+		{"the first is renewed all the same", "a.b.org", false, []string{"a.b.org"}, JobCancelled},
+		{"the second fails", "b.b.org", true, []string{"a.b.org"}, JobCancelled},
+		{"the last is renewed all the same", "c.b.org", false, []string{"a.b.org", "b.b.org", "c.b.org"}, JobDone},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &someCerts{}
+			for _, name := range []string{"a.b.org", "b.b.org", "c.b.org"} {
+				c.list = append(c.list, certs.Status{Name: name, Source: string(certs.ACME), State: certs.StateRenewing})
+			}
+			a := open(t, t.TempDir(), Options{Hostname: "a.b.org", Certificates: c})
+			ctx := AsOwner(t.Context(), "tester")
+			begun := make(chan string, 1)
+			c.during = func(running context.Context, name string) {
+				if name != tt.during {
+					return
+				}
+				if _, err := a.CancelJob(ctx, <-begun); err != nil {
+					t.Error(err)
+				}
+				<-running.Done()
+				if tt.fails {
+					c.err = running.Err()
+				}
+			}
+			j, err := a.RenewCertificate(ctx, "", RenewRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			begun <- j.ID
+			a.jobs.group.Wait()
+			if j, err = a.Job(ctx, j.ID); err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			result, _ := j.Result.([]certs.Status)
+			for _, s := range result {
+				names = append(names, s.Name)
+			}
+			if j.State != tt.state || !slices.Equal(names, tt.want) {
+				t.Errorf("the job is %s, with the result %q; want %s, %q", j.State, names, tt.state, tt.want)
+			}
+		})
 	}
 }

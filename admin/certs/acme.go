@@ -70,12 +70,16 @@ type acmeCA struct {
 	host  string
 	keys  *hostKeys
 	proof *proofs
+	pairs *pairStorage
 	cache *certmagic.Cache
 	// configs are by what a name is proven with: web or DNS; and by whose key
 	// it has.
 	configs [2][3]*certmagic.Config
 	now     func() time.Time
 	doubted func() bool
+
+	changing sync.Mutex // held by the one change of keys that may run
+	change   keyChange  // that runs
 
 	mu   sync.Mutex
 	last map[string]failure // what went wrong last for a name
@@ -107,13 +111,13 @@ func newACME(o Options) (*acmeCA, error) {
 		return nil, err
 	}
 	dir := filepath.Join(o.Dir, "acme")
-	a := &acmeCA{opts: o.ACME, host: string(o.Hostname), keys: keys, proof: newProofs(dir), now: o.Now, doubted: o.Doubted, last: map[string]failure{}}
+	a := &acmeCA{opts: o.ACME, host: string(o.Hostname), keys: keys, proof: newProofs(dir), pairs: newPairStorage(dir), now: o.Now, doubted: o.Doubted, last: map[string]failure{}}
 	a.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert:   func(c certmagic.Certificate) (*certmagic.Config, error) { return a.configOf(c.Names), nil },
 		RenewCheckInterval: o.ACME.renewCheck,
 		Logger:             zap.NewNop(),
 	})
-	if err := a.configure(dir); err != nil {
+	if err := a.configure(); err != nil {
 		return nil, err
 	}
 	_ = a.settle(context.Background()) // or before the next order: see keyForRenewal
@@ -121,7 +125,7 @@ func newACME(o Options) (*acmeCA, error) {
 }
 
 // configure makes the configurations.
-func (a *acmeCA) configure(dir string) error {
+func (a *acmeCA) configure() error {
 	roots, err := loadRoots(a.opts.CARoot)
 	if err != nil {
 		return err
@@ -130,8 +134,8 @@ func (a *acmeCA) configure(dir string) error {
 	if err != nil {
 		return err
 	}
-	storage := &watchedStorage{newPairStorage(dir), a.proof}
-	sources := [3]certmagic.KeyGenerator{certmagic.DefaultKeyGenerator, keySource(a.keyForRenewal), keySource(a.keys.forChange)}
+	storage := &watchedStorage{a.pairs, a.proof}
+	sources := [3]certmagic.KeyGenerator{certmagic.DefaultKeyGenerator, keySource(a.keyForRenewal), keySource(a.keyForChange)}
 	for byDNS := range a.configs {
 		for key := range a.configs[byDNS] {
 			template := certmagic.Config{
@@ -240,15 +244,6 @@ type keySource func() (crypto.PrivateKey, error)
 
 func (f keySource) GenerateKey() (crypto.PrivateKey, error) { return f() }
 
-// keyForRenewal returns the key that certificates of the host name have.
-// certmagic asks for it when no other order for the name is under way.
-func (a *acmeCA) keyForRenewal() (crypto.PrivateKey, error) {
-	if err := a.settle(context.Background()); err != nil {
-		return nil, err
-	}
-	return a.keys.forRenewal(), nil
-}
-
 // settle makes the next key of the host name the current one as soon as the
 // newest certificate has it. It goes by what is stored, so that a change of
 // keys that a crash has broken off is over afterwards, or has not begun.
@@ -331,47 +326,6 @@ func (a *acmeCA) failure(name string) (failure, bool) {
 	defer a.mu.Unlock()
 	f, ok := a.last[name]
 	return f, ok
-}
-
-// obtain brings the certificate of a name into the cache: from storage, or
-// from a CA, in one attempt.
-func (a *acmeCA) obtain(ctx context.Context, name string) error {
-	return a.config(name).ManageSync(ctx, []string{name})
-}
-
-// renew gets a new certificate although there is a good one.
-func (a *acmeCA) renew(ctx context.Context, name string) error {
-	return a.replace(ctx, a.config(name), name)
-}
-
-// changeKey gets the certificate of the host name with its next key. An order
-// that fails or is given up leaves the keys as they were.
-func (a *acmeCA) changeKey(ctx context.Context) error {
-	err := a.replace(ctx, a.configs[a.byDNS(a.host)][nextKey], a.host)
-	return errors.Join(err, a.settle(context.WithoutCancel(ctx)))
-}
-
-// replace gets a certificate as cfg says and shows it in place of the old one.
-func (a *acmeCA) replace(ctx context.Context, cfg *certmagic.Config, name string) error {
-	old := a.held(name)
-	if err := cfg.RenewCertSync(ctx, name, true); err != nil {
-		return err
-	}
-	// It is there: whoever gives up now gets it all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
-	defer cancel()
-	fresh, err := cfg.CacheManagedCertificate(ctx, name)
-	if err != nil {
-		return fmt.Errorf("load the new certificate: %w", err)
-	}
-	var replaced []string
-	for _, c := range old {
-		if c.Hash() != fresh.Hash() {
-			replaced = append(replaced, c.Hash())
-		}
-	}
-	a.cache.Remove(replaced)
-	return nil
 }
 
 // drop shows and renews the certificates of names no more.

@@ -66,6 +66,11 @@ func openKey(file string) (crypto.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseKey(file, b)
+}
+
+// parseKey reads what is in the file of a key.
+func parseKey(file string, b []byte) (crypto.Signer, error) {
 	block, _ := pem.Decode(b)
 	if block == nil {
 		return nil, fmt.Errorf("%s is not a private key (PEM); remove it to make a new one, and publish its TLSA record", file)
@@ -93,14 +98,34 @@ func (k *hostKeys) forRenewal() crypto.PrivateKey {
 	return k.current
 }
 
-// forChange returns the key after it.
-func (k *hostKeys) forChange() (crypto.PrivateKey, error) {
+// forChange returns the key after it, and its digest.
+func (k *hostKeys) forChange() (crypto.PrivateKey, string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.ahead(); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return k.next, nil
+	_, next, err := k.both()
+	return k.next, next, err
+}
+
+// follow takes over what another hostKeys has done with the same files: where
+// the configuration has changed, an order of before may end with a change of
+// keys. What cannot be read is as it was.
+func (k *hostKeys) follow() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var keys [2]crypto.Signer
+	for i, name := range []string{"current", "next"} {
+		b, err := os.ReadFile(k.file(name))
+		if err != nil {
+			return
+		}
+		if keys[i], err = parseKey(k.file(name), b); err != nil {
+			return
+		}
+	}
+	k.current, k.next = keys[0], keys[1]
 }
 
 // settle is told the key of the newest certificate. If it is the next key, that

@@ -223,6 +223,34 @@ func TestRetired(t *testing.T) {
 	}
 }
 
+// TestFollow: a change of keys that ends elsewhere is known here, and a file that
+// cannot be read changes nothing.
+func TestFollow(t *testing.T) {
+	dir := t.TempDir()
+	var both [2]*hostKeys
+	for i := range both {
+		var err error
+		if both[i], err = openHostKeys(dir, time.Now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := both[0].settle(both[0].next.Public()); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := both[0].digests()
+	both[1].follow()
+	if got, _ := both[1].digests(); got.Current != want.Current || got.Next != want.Next {
+		t.Errorf("after a change elsewhere: %+v, want %+v", got, want)
+	}
+	if err := os.WriteFile(both[0].file("next"), []byte("no key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	both[1].follow()
+	if got, _ := both[1].digests(); got.Current != want.Current || got.Next != want.Next {
+		t.Errorf("with a damaged file: %+v, want %+v", got, want)
+	}
+}
+
 // TestPairOnFullDisk: certmagic takes back what it could not write; the old
 // certificate stays.
 func TestPairOnFullDisk(t *testing.T) {

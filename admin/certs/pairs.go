@@ -3,6 +3,9 @@ package certs
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -119,6 +122,39 @@ func (s *pairStorage) settle(stem string) {
 	if _, err := tls.X509KeyPair(cert, waiting); err == nil {
 		_ = os.Rename(s.Filename(stem+partKey+beside), s.Filename(stem+partKey))
 	}
+}
+
+// useless reports whether all parts of a certificate are there, and make none:
+// the key is that of another, or a part is damaged. certmagic would load them
+// again and again, and never order. Versions that wrote one file after the other
+// left such a pair in a crash, and so does a backup that reads while a renewal
+// writes.
+func (s *pairStorage) useless(stem string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle(stem)
+	parts := map[string][]byte{}
+	for _, part := range []string{partCert, partKey, partMeta} {
+		text, err := os.ReadFile(s.Filename(stem + part))
+		if err != nil {
+			return false // certmagic orders what is not there, and a disk may recover
+		}
+		parts[part] = text
+	}
+	_, err := tls.X509KeyPair(parts[partCert], parts[partKey])
+	return err != nil || !json.Valid(parts[partMeta])
+}
+
+// remove takes all parts of a certificate away.
+func (s *pairStorage) remove(stem string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, part := range []string{partCert, partKey, partMeta} {
+		if err := os.Remove(s.Filename(stem + part)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Load is certmagic.Storage.

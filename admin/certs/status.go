@@ -142,6 +142,10 @@ type Renewal struct {
 	// NewKey gives the host name its next key. Its TLSA record must be
 	// published before.
 	NewKey bool
+	// Digest is that of the next key whose TLSA record was found, as in
+	// Digests: nothing is ordered if another key is the next one when it comes
+	// to that. "" is any key.
+	Digest string
 }
 
 // Renew gets the certificate of a name now, and returns how it stands then.
@@ -160,7 +164,7 @@ func (m *Manager) Renew(ctx context.Context, r Renewal) (Status, error) {
 	var err error
 	switch {
 	case r.NewKey && r.Name == string(m.opts.Hostname):
-		err = m.acme.changeKey(ctx)
+		err = m.acme.changeKey(ctx, r.Digest)
 	case held == nil:
 		err = m.acme.obtain(ctx, r.Name)
 	default:
@@ -170,12 +174,27 @@ func (m *Manager) Renew(ctx context.Context, r Renewal) (Status, error) {
 		m.opts.Logger.InfoContext(ctx, "certificate", "name", r.Name, "issuer", m.acme.status(r.Name).Issuer)
 		return m.status(r.Name), nil
 	}
+	if told := new(RenewError); errors.As(err, &told) {
+		return Status{}, told // by us, not by a CA
+	}
 	f, ok := m.acme.failure(r.Name)
 	if !ok {
 		f = failure{authority: m.acme.opts.CAs[0], err: err}
 	}
 	problem, todo := explain(r.Name, f.authority, f.err)
 	return Status{}, &RenewError{Problem: problem, Advice: todo, err: err}
+}
+
+// Adopt shows what another Manager of the same folder has had renewed: orders
+// outlive a change of the configuration, and end with the one of before. A CA
+// that only that one asks counts for nothing here.
+func (m *Manager) Adopt(ctx context.Context, name string) (Status, error) {
+	if m.acme != nil && m.Wanted(name) {
+		if err := m.acme.adopt(ctx, name); err != nil {
+			return Status{}, err
+		}
+	}
+	return m.status(name), nil
 }
 
 // RenewError says why a certificate was not to be had, in plain words.

@@ -111,6 +111,19 @@ func (l *liveCerts) Status() []certs.Status            { return l.current.Load()
 func (l *liveCerts) TLSA() (certs.Digests, bool)       { return l.current.Load().TLSA() }
 func (l *liveCerts) CAFile() string                    { return l.current.Load().CAFile() }
 func (l *liveCerts) Fingerprint() string               { return l.current.Load().Fingerprint() }
+
+// Renew has the present Manager renew a certificate. If another one takes its
+// place meanwhile, that one shows what comes of it.
 func (l *liveCerts) Renew(ctx context.Context, r certs.Renewal) (certs.Status, error) {
-	return l.current.Load().Renew(ctx, r)
+	m := l.current.Load()
+	s, err := m.Renew(ctx, r)
+	for err == nil {
+		now := l.current.Load()
+		if now == m {
+			break
+		}
+		m = now
+		s, err = m.Adopt(ctx, r.Name)
+	}
+	return s, err
 }
