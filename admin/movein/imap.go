@@ -48,6 +48,7 @@ const (
 	maxAttempts   = 10
 	maxThrottles  = 60
 	maxFailures   = 3 // of one message, before it is left out
+	maxRefusals   = 8 // to wait, for something that may not be readable at all: half an hour
 )
 
 // imapSource is an account on an IMAP server. Connections are made as they are
@@ -207,48 +208,62 @@ func inStep(err error) bool {
 }
 
 func (s *imapSource) Folders(ctx context.Context, told Waits) (list []Folder, problems []Problem, err error) {
-	err = s.with(ctx, told, func(c *imapConn, a *attempts) error {
+	err = s.with(ctx, told, func(c *imapConn, _ *attempts) error {
 		all, err := c.list(ctx)
-		if err != nil {
-			return err
+		if err == nil {
+			list = s.o.folders(all, strings.Contains(c.greeting, "Microsoft Exchange"))
 		}
-		a.reset()
-		list, problems = s.o.folders(all, strings.Contains(c.greeting, "Microsoft Exchange")), nil
-		for i := range list {
-			_, err := c.examine(ctx, list[i].ID)
-			var refused *statusError
-			if errors.As(err, &refused) {
-				problems = append(problems, Problem{list[i].Name, err.Error()})
-				list[i].ID = ""
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.count(ctx, told, list)
+}
+
+// count finds out how many messages folders have, so that the progress can be
+// told. Those that may not be opened are left out, with the reason. Others that
+// do not open are tried again, and told of, when they are read: the server may
+// have been busy.
+func (s *imapSource) count(ctx context.Context, told Waits, list []Folder) (open []Folder, problems []Problem, err error) {
+	tries := 0 // of the first that is left
+	err = s.with(ctx, told, func(c *imapConn, a *attempts) error {
+		for ; len(list) > 0; list, tries = list[1:], 0 {
+			f := list[0]
+			_, err := c.examine(ctx, f.ID)
+			refused := new(statusError)
+			switch {
+			case err == nil:
+				f.Messages = int64(c.exists)
+				a.reset()
+			case errors.As(err, &refused) && refused.forGood():
+				problems = append(problems, Problem{f.Name, err.Error()})
 				continue
-			}
-			if errors.Is(err, errFolder) { // that is told when it is read
-				continue
-			}
-			if err != nil {
+			case errors.As(err, &refused), errors.Is(err, errFolder):
+			case ctx.Err() != nil, isTooFast(err):
+				return err
+			default:
+				if tries++; tries < maxFailures {
+					return err
+				}
+				open, list, tries = append(open, f), list[1:], 0
 				return err
 			}
-			list[i].Messages = int64(c.exists)
+			open = append(open, f)
 		}
 		return nil
 	})
-	kept := list[:0]
-	for _, f := range list {
-		if f.ID != "" {
-			kept = append(kept, f)
-		}
-	}
-	return kept, problems, err
+	return open, problems, err
 }
 
 // Messages reads a folder: first what there is, then what the account lacks.
 func (s *imapSource) Messages(ctx context.Context, f *Folder, acct *Known) iter.Seq2[*Item, error] {
 	return func(yield func(*Item, error) bool) {
-		r := &folderRead{s: s, f: f, acct: acct, yield: yield, done: &mailbox.UIDSet{}, alone: &mailbox.UIDSet{}, failures: map[uint32]int{}, doubts: map[uint32]int{}}
+		r := &folderRead{s: s, f: f, acct: acct, yield: yield, done: &mailbox.UIDSet{}, alone: &mailbox.UIDSet{}, failures: map[uint32]int{}, doubts: map[uint32]doubt{}}
 		err := s.with(ctx, acct.Told, func(c *imapConn, a *attempts) error { return r.read(ctx, c, a) })
 		switch {
 		case err == nil, errors.Is(err, errStop):
-		case errors.Is(err, errFolder):
+		case errors.Is(err, errFolder), r.validity != 0 && errors.Is(err, errThrottled) && !isTooFast(err):
 			yield(&Item{Broken: err}, nil)
 		default:
 			yield(nil, err)

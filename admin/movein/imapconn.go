@@ -36,6 +36,9 @@ func (e *statusError) Error() string {
 	return "the server answers " + e.status + ": " + printable(e.text)
 }
 
+// forGood reports whether the same will be refused the next time.
+func (e *statusError) forGood() bool { return e.code == "NONEXISTENT" || e.code == "NOPERM" }
+
 // printable is a text of a server as people can be shown it.
 func printable(s string) string {
 	s = strings.Map(func(c rune) rune {

@@ -91,6 +91,48 @@ func TestIMAPFolderFails(t *testing.T) {
 	}
 }
 
+// TestIMAPUnopened: a folder that does not open keeps no other from being read,
+// and makes the import one that is not complete. One that opens late does not.
+func TestIMAPUnopened(t *testing.T) {
+	for _, tt := range []struct {
+		name, answer string
+		times        int // that it comes; 0: always
+		incomplete   string
+		dropped      bool
+	}{
+		{"NO", "TAG NO [SERVERBUG] internal error\n", 0, "internal error", false},
+		{"NO, once", "TAG NO [SERVERBUG] internal error\n", 1, "", false},
+		{"may not be opened", "TAG NO [NOPERM] not yours\n", 0, "", true},
+		{"asks to wait", "TAG NO [INUSE] in use\n", 0, "in use", false},
+		{"asks to wait, for a while", "TAG NO [INUSE] in use\n", maxFailures + maxRefusals - 1, "", false},
+		{"ends the connection, for a while", "cut", maxFailures + 2, "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &fakeIMAP{t: t, boxes: []fakeBox{{"Broken", "", 7, messages(2)}, {"INBOX", "", 7, messages(3)}}}
+			n := 0
+			f.fault = func(command string) string {
+				if strings.HasPrefix(command, "EXAMINE ") && strings.Contains(command, "Broken") && (tt.times == 0 || n < tt.times) {
+					n++
+					return tt.answer
+				}
+				return ""
+			}
+			a := newAccount(t)
+			rep := a.bringPart(a.options(f.source(1)))
+			want := int64(5)
+			if tt.incomplete != "" || tt.dropped {
+				want = 3
+			}
+			if rep.Added != want || (len(rep.Incomplete) > 0) != (tt.incomplete != "") || len(rep.Problems) > 0 != tt.dropped || len(f.slept) > maxFailures+maxRefusals {
+				t.Errorf("added %d, not complete: %v, problems %v, %d waits", rep.Added, rep.Incomplete, rep.Problems, len(f.slept))
+			}
+			if tt.incomplete != "" && !strings.Contains(rep.Incomplete[0].Error, tt.incomplete) {
+				t.Errorf("not complete: %v, want %q", rep.Incomplete, tt.incomplete)
+			}
+		})
+	}
+}
+
 // TestIMAPRawName: a folder whose name is not ASCII on the wire, quoted or as an
 // atom, is told by name.
 func TestIMAPRawName(t *testing.T) {

@@ -28,19 +28,23 @@ type folderRead struct {
 
 	validity uint32
 	survey   Survey
-	missing  []remote        // that the account lacks
-	done     *mailbox.UIDSet // of those, what was handed on or is in absent
-	alone    *mailbox.UIDSet // did not come with others
-	absent   []remote        // did not come alone either
-	failures map[uint32]int  // by UID: how often a connection ended with it
-	doubts   map[uint32]int  // by UID: how often the server asked to wait instead, asked for it alone
-	came     int             // messages that were handed on
-	refused  int             // times the server asked to wait since one came
-	unsaid   int             // and since it said which are there
-	closings int             // times the server did not open the folder or list it
+	missing  []remote         // that the account lacks
+	done     *mailbox.UIDSet  // of those, what was handed on or is in absent
+	alone    *mailbox.UIDSet  // did not come with others
+	absent   []remote         // did not come alone either
+	failures map[uint32]int   // by UID: how often a connection ended with it
+	doubts   map[uint32]doubt // by UID: where the server asked to wait instead, asked for it alone
+	came     int              // messages that were handed on
+	refused  int              // times the server asked to wait since one came
+	unsaid   int              // and since it said which are there
+	closings int              // times the server did not open the folder or list it
 	hashes   map[mailbox.Hash]bool
 	single   bool // ask for one message at a time: the server refused several
 }
+
+// doubt is how often a server asked to wait, and how many messages had come when
+// it did so first.
+type doubt struct{ n, came int }
 
 // read is one attempt.
 func (r *folderRead) read(ctx context.Context, c *imapConn, a *attempts) error {
@@ -83,11 +87,16 @@ func (r *folderRead) read(ctx context.Context, c *imapConn, a *attempts) error {
 // that is for good, or came a few times: somebody may have removed or renamed it
 // meanwhile.
 func (r *folderRead) closed(err error) error {
-	refused := new(statusError)
-	if !errors.As(err, &refused) {
+	refused, most := new(statusError), maxFailures
+	switch {
+	case errors.Is(err, errThrottled) && !isTooFast(err):
+		most = maxRefusals
+	case !errors.As(err, &refused):
 		return err
+	case refused.forGood():
+		most = 0
 	}
-	if r.closings++; r.closings < maxFailures && refused.code != "NONEXISTENT" && refused.code != "NOPERM" {
+	if r.closings++; r.closings < most {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errFolder, err)
@@ -322,10 +331,10 @@ func (r *folderRead) fetch(ctx context.Context, c *imapConn, part []remote) erro
 // doubt counts an answer that asks to wait against the messages that it came
 // for, unless it says that all goes too fast: some servers answer so when they
 // cannot read one of them. After a few each is asked for alone; one that gets
-// such answers then is put behind the others, and left out after a few more.
+// such answers then is put behind the others, and left out after a few more,
+// which take half an hour unless others come between them.
 func (r *folderRead) doubt(part []remote, err error) error {
-	asked := new(throttleError)
-	if !errors.As(err, &asked) || tooFast(asked.code, asked.text) {
+	if isTooFast(err) {
 		return err
 	}
 	if r.refused++; len(part) > 1 {
@@ -337,7 +346,13 @@ func (r *folderRead) doubt(part []remote, err error) error {
 		return err
 	}
 	m := part[0]
-	if r.doubts[m.uid]++; r.doubts[m.uid] >= maxFailures {
+	d, ok := r.doubts[m.uid]
+	if !ok {
+		d.came = r.came
+	}
+	d.n++
+	r.doubts[m.uid] = d
+	if d.n >= maxFailures && (r.came > d.came || r.refused >= maxRefusals) {
 		return errors.Join(r.leaveOut(&m, err), err)
 	}
 	r.alone.Add(mailbox.UID(m.uid))

@@ -36,6 +36,12 @@ func tooFast(code, text string) bool {
 	return code == "THROTTLED" || code == "OVERQUOTA" || hasSign(text, "throttl", "too many", "rate limit", "bandwidth", "backoff time")
 }
 
+// isTooFast reports whether an error is an answer that is tooFast.
+func isTooFast(err error) bool {
+	asked := new(throttleError)
+	return errors.As(err, &asked) && tooFast(asked.code, asked.text)
+}
+
 // hasSign reports whether a text has one of these words in it.
 func hasSign(text string, signs ...string) bool {
 	text = strings.ToLower(text)

@@ -47,7 +47,13 @@ func TestIMAPDoubt(t *testing.T) {
 				return yahoo
 			}
 			return ""
-		}, []uint32{5}, 3, "Server error while fetching messages"},
+		}, []uint32{5}, maxRefusals, "Server error while fetching messages"},
+		{"the only one, for a while", 1, func(f *fakeIMAP, command string, waits int) string {
+			if bad(f, command, 5) && waits < maxRefusals-1 {
+				return yahoo
+			}
+			return ""
+		}, nil, maxRefusals - 1, ""},
 		{"all, for long", 250, func(f *fakeIMAP, command string, waits int) string {
 			if isFetch(command) && waits < 40 {
 				return yahoo
@@ -79,13 +85,36 @@ func TestIMAPDoubt(t *testing.T) {
 	}
 }
 
-// TestIMAPNoEnd: a server that gives nothing for hours ends the import, which
-// then is not done: what it left out until then is not all that is bad.
+// TestIMAPNoEnd: a server that gives nothing of a folder for hours ends the
+// reading of it. The import goes on with the others and is not complete: what it
+// left out until then is not all that is bad.
 func TestIMAPNoEnd(t *testing.T) {
-	f := &fakeIMAP{t: t, boxes: inbox(messages(20))}
+	f := &fakeIMAP{t: t, boxes: []fakeBox{{"INBOX", "", 7, messages(20)}, {"Work", "", 7, messages(3)}}}
+	opened := ""
+	f.fault = func(command string) string {
+		if name, ok := strings.CutPrefix(command, "EXAMINE "); ok {
+			opened = name
+		}
+		if isFetch(command) && strings.Contains(opened, "INBOX") {
+			return "TAG NO [UNAVAILABLE] UID FETCH Server error while fetching messages\n"
+		}
+		return ""
+	}
+	a := newAccount(t)
+	rep := a.bringPart(a.options(f.source(1)))
+	if len(rep.Incomplete) != 1 || rep.Incomplete[0].Name != "INBOX" || !strings.Contains(rep.Incomplete[0].Error, "Server error") ||
+		rep.LeftOut == 20 || rep.Added != 3 || len(f.slept) != maxThrottles {
+		t.Errorf("not complete: %v after %d waits, %+v", rep.Incomplete, len(f.slept), rep.Progress)
+	}
+}
+
+// TestIMAPTooFast: a server for which all goes too fast, for hours, ends the
+// import.
+func TestIMAPTooFast(t *testing.T) {
+	f := &fakeIMAP{t: t, boxes: inbox(messages(3))}
 	f.fault = func(command string) string {
 		if isFetch(command) {
-			return "TAG NO [UNAVAILABLE] UID FETCH Server error while fetching messages\n"
+			return "TAG NO [THROTTLED] too many requests\n"
 		}
 		return ""
 	}
@@ -93,7 +122,7 @@ func TestIMAPNoEnd(t *testing.T) {
 	src := f.source(1)
 	defer src.Close()
 	rep, err := Run(t.Context(), a.options(src))
-	if !errors.Is(err, errThrottled) || rep.LeftOut == 20 || len(f.slept) != maxThrottles {
+	if !errors.Is(err, errThrottled) || rep.LeftOut != 0 || len(f.slept) != maxThrottles {
 		t.Errorf("%v after %d waits, %+v", err, len(f.slept), rep.Progress)
 	}
 }

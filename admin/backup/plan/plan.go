@@ -45,11 +45,11 @@ func ParseSchedule(s string) (Schedule, error) {
 func (s Schedule) Next(last time.Time) time.Time {
 	switch {
 	case s.daily:
-		next := s.on(last, 0)
-		if !last.Before(next) {
-			next = s.on(last, 1)
+		for day := 0; ; day++ { // where midnight is skipped for summer time, the one of tomorrow can be before last, too
+			if next := s.on(last, day); last.Before(next) {
+				return next
+			}
 		}
-		return next
 	case s.every > 0:
 		return last.Add(s.every)
 	}

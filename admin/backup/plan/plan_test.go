@@ -59,6 +59,32 @@ func TestNextInSummerTime(t *testing.T) {
 	}
 }
 
+// Where summer time begins at midnight, one backup is due for each day, not one
+// after the other for an hour.
+func TestNextWithoutMidnight(t *testing.T) {
+	santiago, err := time.LoadLocation("America/Santiago")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []string{"00:00", "00:30", "23:30"} {
+		s, err := ParseSchedule(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last, n := time.Date(2026, 9, 3, 12, 0, 0, 0, santiago), 0
+		for ; last.Before(time.Date(2026, 9, 9, 12, 0, 0, 0, santiago)); n++ {
+			next := s.Next(last)
+			if !next.After(last) {
+				t.Fatalf("%s: after %v it is due at %v", at, last, next)
+			}
+			last = next.Add(20 * time.Second)
+		}
+		if n > 8 || n < 6 {
+			t.Errorf("%s: %d backups in six days", at, n)
+		}
+	}
+}
+
 // The first one is due at the time of day, and stays so when that is over.
 func TestFirst(t *testing.T) {
 	at := func(day, hour int) time.Time { return time.Date(2026, 11, day, hour, 0, 0, 0, time.UTC) }
