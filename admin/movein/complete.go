@@ -3,26 +3,50 @@ package movein
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/mailstead/mailstead/mailbox"
 )
 
-// taken counts the messages that the account has taken from the folder.
+// countAtOnce is how many rows are counted before they are let out of memory.
+const countAtOnce = 1000
+
+// taken counts the messages that the account has taken from the folder. Rows
+// that were counted are let out of memory as those that were verified.
 func (k *Known) taken(ctx context.Context) (n int64, err error) {
+	for from := []byte(nil); ; {
+		counted, next, err := k.count(ctx, from)
+		if err == nil {
+			err = k.Account.Trim()
+		}
+		if err != nil {
+			return 0, fmt.Errorf("count imported messages: %w", err)
+		}
+		if n += counted; next == nil {
+			return n, nil
+		}
+		from = next
+	}
+}
+
+// count counts up to countAtOnce of them, from a key on; next is where to go on,
+// nil at the end.
+func (k *Known) count(ctx context.Context, from []byte) (n int64, next []byte, err error) {
 	err = k.Account.View(ctx, func(v *mailbox.View) error {
-		n = 0
-		for _, err := range v.AllImported(k.Prefix, nil) {
+		n, next = 0, nil
+		for m, err := range v.AllImported(k.Prefix, from) {
 			if err != nil {
 				return err
+			}
+			if n == countAtOnce {
+				next = slices.Clone(m.Key)
+				return nil
 			}
 			n++
 		}
 		return nil
 	})
-	if err != nil {
-		return 0, fmt.Errorf("count imported messages: %w", err)
-	}
-	return n, nil
+	return n, next, err
 }
 
 // lost is how many messages fewer the store has taken than were brought in. It
