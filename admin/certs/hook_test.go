@@ -13,7 +13,6 @@ import (
 
 	"github.com/mailstead/mailstead/admin/dnsprovider"
 	"github.com/mailstead/mailstead/mail/dns"
-	"github.com/mailstead/mailstead/mail/dns/dnstest"
 )
 
 // hookServer is the variable that makes the program of these tests what an
@@ -63,11 +62,7 @@ func runHook(server string, args []string) int {
 // writes. Nobody listens on ports 80 and 443.
 func TestDNSHook(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 24*time.Hour)
-	zones := dnstest.New("host.test. IN NS ns1.dns.test.\nns1.dns.test. IN A 192.0.2.53\n" + w.name + ". IN A 127.0.0.1\n")
-	zones.AllowUpdates("host.test", "update-key", "c2VjcmV0")
-	server := serveZones(t, zones)
-	w.ca = startPebble(t, w.host, server, 24*time.Hour)
+	w, zones, server := newWorldOfZones(t)
 	tests, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

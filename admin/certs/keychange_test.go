@@ -12,8 +12,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/caddyserver/certmagic"
 )
 
 // month is how long certificates live where the clock is moved on.
@@ -83,16 +81,14 @@ func TestChangeOfKeysFails(t *testing.T) {
 // is over.
 func TestChangeOfKeysCrashes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, month)
-	m := w.run(t)
-	until(t, m, w.name, good)
+	w, m := certified(t)
 	before, _ := m.TLSA()
 	old := files(t, w.opts.Dir, "keys", "acme")
 	if _, err := m.Renew(t.Context(), Renewal{Name: w.name, NewKey: true}); err != nil {
 		t.Fatal(err)
 	}
 	changed := files(t, w.opts.Dir, "keys", "acme")
-	stem := "acme/" + strings.TrimSuffix(certmagic.StorageKeys.SiteCert(m.acme.configs[0][hostKey].Issuers[0].IssuerKey(), w.name), partCert)
+	stem := w.stem(m)
 	const current, next, book = "keys/current.pem", "keys/next.pem", "keys/digests.json"
 	type put map[string]string // what has which content of afterwards
 	pair := put{stem + partCert: stem + partCert, stem + partKey: stem + partKey, stem + partMeta: stem + partMeta}

@@ -15,10 +15,8 @@ import (
 
 // hostedLabels are the names below a hosted domain that are looked for: by
 // people, by mail programs, and by servers that send to it (RFC 8461 section
-// 3.3).
-//
-// TODO: no policy is served for the last of them yet; until then its
-// certificate is for those who put one there themselves.
+// 3.3). The server has no policy for the last of them: its certificate is for
+// those who put one there themselves.
 var hostedLabels = []string{"mail", "autoconfig", "autodiscover", "mta-sts"}
 
 // Bounds of what is asked of CAs.

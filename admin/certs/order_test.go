@@ -45,9 +45,7 @@ func beforeNext(t *testing.T, cfg *certmagic.Config, do func(lock string)) {
 // by force.
 func TestOneChangeOfKeys(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, month)
-	m := w.run(t)
-	until(t, m, w.name, good)
+	w, m := certified(t)
 	before, _ := m.TLSA()
 	beforeNext(t, m.acme.configs[0][nextKey], func(string) {
 		for _, force := range []bool{false, true} {
@@ -71,9 +69,7 @@ func TestOneChangeOfKeys(t *testing.T) {
 // although what is next has changed while the order had to wait.
 func TestOnlyThePublishedKey(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, month)
-	m := w.run(t)
-	until(t, m, w.name, good)
+	w, m := certified(t)
 	before, _ := m.TLSA()
 	other, err := New(w.opts) // as after a change of the configuration
 	if err != nil {
@@ -100,9 +96,7 @@ func TestOnlyThePublishedKey(t *testing.T) {
 // for it leaves no certificate with the old key to be shown.
 func TestOldKeyIsShownNoMore(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, month)
-	m := w.run(t)
-	until(t, m, w.name, good)
+	w, m := certified(t)
 	before, _ := m.TLSA()
 	renewal := m.acme.configs[0][hostKey]
 	beforeNext(t, m.acme.configs[0][nextKey], func(string) { // as certmagic renews behind our back
@@ -133,9 +127,7 @@ func TestOldKeyIsShownNoMore(t *testing.T) {
 // another CA, which is shown, has changed nothing, and that is told.
 func TestChangeOfKeysDatedBack(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, month)
-	m := w.run(t)
-	until(t, m, w.name, good)
+	w, m := certified(t)
 	before, _ := m.TLSA()
 	w.opts.ACME.CAs = append(slices.Clone(w.opts.ACME.CAs), "https://ahead.test/directory")
 	again, err := New(w.opts)
@@ -184,12 +176,10 @@ func TestChangeOfKeysDatedBack(t *testing.T) {
 // files.
 func TestUselessPair(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, month)
-	m := w.run(t)
-	until(t, m, w.name, good)
+	w, m := certified(t)
 	keys, _ := m.TLSA()
 	kept := files(t, w.opts.Dir, "keys", "acme")
-	stem := "acme/" + strings.TrimSuffix(certmagic.StorageKeys.SiteCert(m.acme.configs[0][hostKey].Issuers[0].IssuerKey(), w.name), partCert)
+	stem := w.stem(m)
 	other, err := os.ReadFile(filepath.Join(w.opts.Dir, "keys", "next.pem"))
 	if err != nil {
 		t.Fatal(err)
@@ -243,9 +233,7 @@ func TestUselessPair(t *testing.T) {
 // What does not fit may be half of what one of them writes.
 func TestUselessPairWaits(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, month)
-	m := w.run(t)
-	until(t, m, w.name, good)
+	w, m := certified(t)
 	cfg, pairs := m.acme.configs[0][hostKey], m.acme.pairs
 	var lock string
 	beforeNext(t, cfg, func(name string) { lock = name })

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/certmagic"
 	"github.com/letsencrypt/pebble/v2/ca"
 	"github.com/letsencrypt/pebble/v2/db"
 	"github.com/letsencrypt/pebble/v2/va"
@@ -193,6 +194,32 @@ func newWorld(t *testing.T, life time.Duration) *world {
 		CAs: []string{w.ca.directory}, CARoot: w.ca.roots, Email: "me@host.test", Agree: true, HTTPPort: port(w.host.http), TLSPort: port(w.host.tls),
 	}}
 	return w
+}
+
+// newWorldOfZones is a world whose names can be written into the DNS with a
+// signed update, as those below host.test.
+func newWorldOfZones(t *testing.T) (w *world, zones *dnstest.Zones, server string) {
+	t.Helper()
+	w = newWorld(t, 24*time.Hour)
+	zones = dnstest.New("host.test. IN NS ns1.dns.test.\nns1.dns.test. IN A 192.0.2.53\n" + w.name + ". IN A 127.0.0.1\n")
+	zones.AllowUpdates("host.test", "update-key", "c2VjcmV0")
+	server = serveZones(t, zones)
+	w.ca = startPebble(t, w.host, server, 24*time.Hour)
+	return w, zones, server
+}
+
+// certified is a world with a manager that has its certificate.
+func certified(t *testing.T) (*world, *Manager) {
+	t.Helper()
+	w := newWorld(t, month)
+	m := w.run(t)
+	until(t, m, w.name, good)
+	return w, m
+}
+
+// stem is what the names of the files of the world's certificate begin with.
+func (w *world) stem(m *Manager) string {
+	return "acme/" + strings.TrimSuffix(certmagic.StorageKeys.SiteCert(m.acme.configs[0][hostKey].Issuers[0].IssuerKey(), w.name), partCert)
 }
 
 // run starts a manager and ends it with the test.
@@ -449,11 +476,7 @@ func TestHostedNames(t *testing.T) {
 // update. Nobody listens on ports 80 and 443.
 func TestDNSChallenge(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 24*time.Hour)
-	zones := dnstest.New("host.test. IN NS ns1.dns.test.\nns1.dns.test. IN A 192.0.2.53\n" + w.name + ". IN A 127.0.0.1\n")
-	zones.AllowUpdates("host.test", "update-key", "c2VjcmV0")
-	server := serveZones(t, zones)
-	w.ca = startPebble(t, w.host, server, 24*time.Hour)
+	w, zones, server := newWorldOfZones(t)
 	var secret atomic.Pointer[dnsprovider.Secret]
 	wrong, right := dnsprovider.Secret("d3Jvbmc="), dnsprovider.Secret("c2VjcmV0")
 	secret.Store(&wrong)

@@ -31,7 +31,7 @@ const (
 )
 
 // fillFixtureServices puts what services keep into a data folder that has mail.
-func fillFixtureServices(ctx context.Context, n *node) error {
+func fillFixtureServices(t *testing.T, ctx context.Context, n *node) error {
 	if _, err := n.admin.AddAlertChannel(ctx, admin.NewAlertChannel{Kind: "mail", To: fixtureChannel, Daily: true}); err != nil {
 		return err
 	}
@@ -53,11 +53,12 @@ func fillFixtureServices(ctx context.Context, n *node) error {
 		return err
 	}
 	n.traces.Append(trace.Summary{ID: fixtureTrace, Direction: "in", Outcome: "accepted", Recipients: []mail.Path{fixtureQueued}}, trace.Event{Time: time.Now(), Kind: trace.Done, Text: "accepted for 1 recipient"})
-	return errors.Join(n.traces.Flush(ctx), fillFixtureImport(ctx, n))
+	return errors.Join(n.traces.Flush(ctx), fillFixtureImport(t, ctx, n))
 }
 
 // fillFixtureImport brings a Maildir of one message in.
-func fillFixtureImport(ctx context.Context, n *node) error {
+func fillFixtureImport(t *testing.T, ctx context.Context, n *node) error {
+	t.Helper()
 	dir := filepath.Join(n.cfg.DataDir, "imports", "files", "old", "cur")
 	if err := errors.Join(os.MkdirAll(dir, 0o700), os.MkdirAll(filepath.Join(dir, "..", "new"), 0o700)); err != nil {
 		return err
@@ -69,15 +70,14 @@ func fillFixtureImport(ctx context.Context, n *node) error {
 	if err != nil {
 		return err
 	}
-	for until := time.Now().Add(deadline); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
-		if m, err = n.admin.Import(ctx, m.ID); err != nil {
-			return err
-		}
-		if m.State == admin.ImportDone {
-			return nil
-		}
+	eventually(t, "the import is done", func() bool {
+		m, err = n.admin.Import(ctx, m.ID)
+		return err != nil || m.State == admin.ImportDone || m.State == admin.ImportFailed
+	})
+	if err == nil && m.State != admin.ImportDone {
+		err = fmt.Errorf("the import is %s: %s", m.State, m.Error)
 	}
-	return fmt.Errorf("the import is %s: %s", m.State, m.Error)
+	return err
 }
 
 // checkFixtureServices holds what services kept against it.

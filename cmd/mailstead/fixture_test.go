@@ -127,7 +127,7 @@ func TestMakeFixture(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := admin.AsOwner(context.Background(), "test")
-	if err := errors.Join(fillFixture(ctx, n), fillFixtureServices(ctx, n), n.close()); err != nil {
+	if err := errors.Join(fillFixture(ctx, n), fillFixtureServices(t, ctx, n), n.close()); err != nil {
 		t.Fatal(err)
 	}
 	checkFixture(t, dir, true)
